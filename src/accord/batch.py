@@ -1,0 +1,50 @@
+"""Batch prediction: a file of rows in, the same file with the predictions beside them out."""
+
+from pathlib import Path
+
+import polars as pl
+
+from accord.bundle import Bundle
+from accord.config.schema import Source
+from accord.data import contract, sources
+from accord.errors import AccordError, nearest
+from accord.files import replacing
+
+
+def predict(bundle: Bundle, source: Path, output: Path) -> int:
+    """Writes the rows with a column a target, as CSV or Parquet by the output's name; how many there were.
+
+    Raises AccordError, and writes nothing, if a column is missing or a row breaks the contract.
+    """
+    if output.suffix not in (".csv", ".parquet"):
+        raise AccordError(
+            f"Can't write {output}: unknown kind of file '{output.suffix}'; expected .csv or .parquet"
+        )
+    rows = sources.read("input", Source(path=str(source)))
+    for name in bundle.columns:
+        if name not in rows.columns:
+            raise AccordError(
+                f"Column '{name}' is missing from {source}; {nearest(name, rows.columns)}. The model needs it"
+            )
+    checked = contract.check(rows, bundle.columns)
+    if checked.quarantine.height:
+        raise AccordError(_first_broken(rows, checked, bundle, source))
+    predictions = bundle.predict(checked.valid)
+    with replacing(output) as temporary:
+        answered = rows.with_columns(pl.Series(name, values) for name, values in predictions.items())
+        answered.write_parquet(temporary) if output.suffix == ".parquet" else answered.write_csv(temporary)
+    return rows.height
+
+
+def _first_broken(rows: pl.DataFrame, checked: contract.Checked, bundle: Bundle, source: Path) -> str:
+    """The first broken row in words; rows count from 1, as after a CSV's header."""
+    index = rows.with_row_index("row|number").join(
+        checked.quarantine.select(pl.all().exclude("reasons")), on=rows.columns, how="semi", nulls_equal=True
+    )["row|number"][0]
+    reasons = checked.quarantine["reasons"][0].to_list()
+    name = reasons[0].partition("|")[0]
+    found = rows[name][index]
+    return (
+        f"{checked.quarantine.height:,} of {rows.height:,} rows of {source} break the contract; the first is row {index + 1}: "
+        f"{name} is {found!r} ({', '.join(reasons)}). Correct the rows or leave them out; nothing was written"
+    )

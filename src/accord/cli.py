@@ -1,0 +1,133 @@
+"""The `accord` command. Each subcommand is a function here that calls the part of the package that does the work."""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from accord import __version__
+from accord.errors import AccordError
+from accord.stages import exit_with_message
+
+DESCRIPTION = "Machine learning on tabular data where every team has a seat."
+WORDS = "group=option, such as model=linear; key=value, such as model.C=0.1; or a preset, such as experiment=quick"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parsed = parser().parse_args(arguments)
+
+    def work() -> None:
+        os.chdir(project_root())
+        parsed.command(parsed)
+
+    exit_with_message(work)
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="accord", description=DESCRIPTION)
+    top.add_argument("--version", action="version", version=f"accord {__version__}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(function: object, name: str, does: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=does, description=does[0].upper() + does[1:] + ".")
+        added.set_defaults(command=function)
+        return added
+
+    added = command(run, "run", "select, reproduce the pipeline, package the model")
+    added.add_argument("words", nargs="*", metavar="WORD", help=WORDS)
+    command(package, "package", "build the Bento of models/bundle, unless it exists")
+    added = command(serve, "serve", "serve the packaged model")
+    added.add_argument("--host", help="address to listen on (default: serving.host of the config)")
+    added.add_argument("--port", type=int, help="port to listen on (default: serving.port of the config)")
+    added = command(predict, "predict", "predict a CSV or Parquet file, with the same bits as the service")
+    added.add_argument(
+        "input", type=absolute, metavar="INPUT", help="rows with the columns of the data contract"
+    )
+    added.add_argument(
+        "output", type=absolute, metavar="OUTPUT", help="the rows with a column a target; .csv or .parquet"
+    )
+    return top
+
+
+def absolute(path: str) -> Path:
+    """The path as it was meant, before the program goes to the project's root."""
+    return Path(path).absolute()
+
+
+def project_root(start: Path | None = None) -> Path:
+    """The folder, this one or one above, that holds dvc.yaml and params.yaml."""
+    here = (start or Path.cwd()).absolute()
+    for folder in (here, *here.parents):
+        if (folder / "dvc.yaml").is_file() and (folder / "params.yaml").is_file():
+            return folder
+    raise AccordError(
+        f"No project here: {here} and the folders above hold no dvc.yaml with a params.yaml; change into one"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    if arguments.words:
+        select(arguments.words)
+    reproduce()
+    from accord.serving import packaging
+
+    tag = packaging.package()
+    print(f"\nPackaged   {tag}")
+    print("Look at    reports/index.html")
+    print("Serve it   make serve")
+
+
+def select(words: Sequence[str]) -> None:
+    """Puts the words into params.yaml once the whole config has proved valid with them."""
+    from accord.config import compose, selection
+
+    chosen = selection.with_words(selection.read(), words)
+    compose.composed(chosen)
+    selection.write(chosen)
+    for note in chosen.notes:
+        print(note)
+
+
+def reproduce() -> None:
+    """Runs `dvc repro`. Ends the program with its exit code, or 2 if a stage blamed the user's input."""
+    if not Path(".git").exists():
+        raise AccordError("There is no git repository here, which DVC needs; create one: git init")
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro"], env=environment, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    blamed = False
+    for line in process.stderr:
+        blamed = blamed or "exited with 2" in line
+        print(line, end="", file=sys.stderr, flush=True)
+    if process.wait():
+        sys.exit(2 if blamed else process.returncode)
+
+
+def package(arguments: argparse.Namespace) -> None:
+    from accord.serving import packaging
+
+    print(packaging.package())
+
+
+def serve(arguments: argparse.Namespace) -> None:
+    from accord.config import lock
+    from accord.serving import packaging, server
+
+    settings = lock.load().serving
+    given = {name: value for name in ("host", "port") if (value := getattr(arguments, name)) is not None}
+    server.serve(packaging.package(), settings.model_copy(update=given))
+
+
+def predict(arguments: argparse.Namespace) -> None:
+    from accord import batch, bundle
+    from accord.paths import BUNDLE
+
+    n_rows = batch.predict(bundle.load(BUNDLE), arguments.input, arguments.output)
+    print(f"{n_rows:,} rows to {arguments.output}")

@@ -1,0 +1,1 @@
+"""Config meets pipeline: params.yaml selects from conf/, and conf.lock.yaml holds what the stages read."""

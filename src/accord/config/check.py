@@ -1,0 +1,103 @@
+"""What types alone can't refuse: expressions over columns that aren't there, outcomes used as features."""
+
+import re
+from collections.abc import Iterable
+
+import polars as pl
+
+from accord.config.schema import Config, Data, Target
+from accord.errors import AccordError, nearest
+from accord.expressions import TYPES, check
+
+
+def check_expressions(config: Config) -> None:
+    """Raises AccordError, naming the config key, for the first expression or name that can't work."""
+    data = config.data
+    columns = {name: TYPES[column.type] for name, column in data.columns.items()}
+    outcomes = {
+        name: "an outcome, known only after the decision. Use what is known at decision time"
+        for name, column in data.columns.items()
+        if column.role == "outcome"
+    }
+    _check_names(data)
+    known = dict(columns)
+    for name, sql in data.derived.items():
+        if name in columns:
+            raise AccordError(f"data.derived.{name}: there is a column of that name already; choose another")
+        known[name] = check(sql, f"data.derived.{name}", columns, outcomes)
+    for name, sql in data.rules.items():
+        _wants_boolean(check(sql, f"data.rules.{name}", columns, {}), f"data.rules.{name}", sql)
+    for section, targets in (("data.targets", data.targets), ("objective.targets", config.objective.targets)):
+        for name, target in targets.items():
+            _check_target(f"{section}.{name}", target, columns, outcomes)
+    for where, names in (("data.slices", data.slices), ("data.groups", data.groups)):
+        _are_known(names, where, known)
+    features = [name for name, column in data.columns.items() if column.role == "feature"]
+    _are_known(config.features.drop, "features.drop", [*features, *data.derived])
+    _are_known(data.checks.leaks.accepted, "data.checks.leaks.accepted", [*features, *data.derived])
+
+
+def _check_target(
+    where: str, target: Target, columns: dict[str, pl.DataType], outcomes: dict[str, str]
+) -> None:
+    readings = {f"{where}.sql": target.sql}
+    for name, alternative in target.alternatives.items():
+        readings[f"{where}.alternatives.{name}.sql"] = alternative.sql
+        rows = f"{where}.alternatives.{name}.rows"
+        _wants_boolean(check(alternative.rows, rows, columns, {}), rows, alternative.rows)
+    if target.weight is not None:
+        readings[f"{where}.weight"] = target.weight
+    for key, sql in readings.items():
+        kind = check(sql, key, columns, {})
+        if not (kind.is_numeric() or kind == pl.Boolean):
+            raise AccordError(f"{key}: `{sql}` gives {kind}; expected a number or a condition")
+    if not any(re.search(rf"\b{re.escape(name)}\b", target.sql) for name in outcomes):
+        raise AccordError(
+            f"{where}.sql: `{target.sql}` uses no outcome; expected one of the columns of role outcome: {', '.join(outcomes) or 'none is declared'}"
+        )
+
+
+def _check_names(data: Data) -> None:
+    columns, sources = data.columns, data.sources
+    _are_known([data.rows], "data.rows", sources)
+    _are_known(data.as_of, "data.as_of", sources)
+    _are_known(data.key, "data.key", columns)
+    if data.time:
+        instants = [data.time.event, *([data.time.decision] if data.time.decision else [])]
+        _are_known(instants, "data.time", columns)
+        for name in instants:
+            if columns[name].type != "datetime":
+                raise AccordError(
+                    f"data.time: column '{name}' is of type {columns[name].type}; expected datetime"
+                )
+            if columns[name].nullable:
+                raise AccordError(f"data.time: column '{name}' is nullable; every row needs its time")
+    elif data.as_of:
+        raise AccordError("data.as_of joins by decision time, but data.time is missing; add it")
+    for name in data.as_of:
+        if sources[name].available_at is None:
+            raise AccordError(
+                f"data.as_of.{name}: source '{name}' does not say when its values became available; give it `available_at`"
+            )
+    for name, source in sources.items():
+        if (
+            source.available_at
+            and data.joins
+            and re.search(rf"\b(from|join)\s+{name}\b", data.joins, re.IGNORECASE)
+        ):
+            raise AccordError(
+                f"data.joins: possible leak: joins '{name}', whose values become available over time. "
+                "Join it under `as_of`, which takes only what was available at decision time"
+            )
+
+
+def _are_known(names: Iterable[str], where: str, known: Iterable[str]) -> None:
+    valid = list(known)
+    for name in names:
+        if name not in valid:
+            raise AccordError(f"{where}: unknown name '{name}'; {nearest(name, valid)}")
+
+
+def _wants_boolean(kind: pl.DataType, where: str, sql: str) -> None:
+    if kind != pl.Boolean:
+        raise AccordError(f"{where}: `{sql}` gives {kind}; expected a condition")

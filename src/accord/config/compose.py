@@ -1,0 +1,110 @@
+"""From the selection and conf/ to one validated config: what stage compose writes as conf.lock.yaml."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
+from pydantic import BaseModel, ValidationError
+
+from accord import models
+from accord.config.check import check_expressions
+from accord.config.schema import Config
+from accord.config.selection import CONF, Selection, options
+from accord.errors import AccordError, nearest
+
+
+def composed(selection: Selection, conf: Path = CONF) -> dict[str, Any]:
+    """The config as plain values with every default spelled out.
+
+    `${oc.env:...}` stays a reference, since the result is committed. Raises AccordError for anything that
+    doesn't fit the schema, the model's own parameters, or the data's columns.
+    """
+    chosen = [f"{group}={option}" for group, option in selection.groups.items()]
+    try:
+        with initialize_config_dir(str(conf.absolute()), version_base="1.3"):
+            config = compose("config", overrides=chosen)
+        OmegaConf.set_struct(config, False)
+        values = _resolved(OmegaConf.merge(config, selection.overrides))
+    except InterpolationKeyError as error:
+        raise AccordError(_unfitting(error, selection)) from error
+    except (HydraException, OmegaConfBaseException) as error:
+        raise AccordError(f"{conf}: {_first_lines(error)}") from error
+    try:
+        typed = Config.model_validate(values)
+    except ValidationError as error:
+        raise AccordError(_explained(error, values, selection)) from error
+    check_expressions(typed)
+    plain = typed.model_dump(mode="json")
+    plain["model"] = models.checked_params(typed.model)
+    return plain
+
+
+def _resolved(config: Any) -> dict[str, Any]:
+    """Interpolations resolved, but for references to the environment, also where others refer to those."""
+    environment = "oc.env"
+    OmegaConf.register_new_resolver(
+        environment, lambda *words: "${oc.env:" + ",".join(str(word) for word in words) + "}", replace=True
+    )
+    try:
+        assert isinstance(config, DictConfig)
+        OmegaConf.resolve(config)
+        values = OmegaConf.to_container(config, resolve=False)
+    finally:
+        from omegaconf.resolvers import oc
+
+        OmegaConf.register_new_resolver(environment, oc.env, replace=True)
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+def _unfitting(error: InterpolationKeyError, selection: Selection) -> str:
+    """An option that refers to what another option doesn't have, such as another data set's target."""
+    group, found = str(error.full_key).split(".")[0], re.search(r"'(.+)'", str(error.msg))
+    missing = found[1] if found else "a key"
+    other = missing.split(".")[0]
+    chosen = " and ".join(f"{name}={selection.groups[name]}" for name in (group, other) if name in selection.groups)
+    return f"{error.full_key} refers to {missing}, which is not there: {chosen} don't fit together; {nearest('', options()[group])}"
+
+
+def _explained(error: ValidationError, values: Mapping[str, Any], selection: Selection) -> str:
+    """The first fault as one line: the key, what was found, what was expected."""
+    faults = error.errors()
+    fault = faults[0]
+    path = [str(part) for part in fault["loc"]]
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    source = (
+        f"conf/{path[0]}/{selection.groups[path[0]]}.yaml or params.yaml"
+        if path[0] in selection.groups
+        else "conf/config.yaml or params.yaml"
+    )
+    if fault["type"] == "extra_forbidden":
+        where = ".".join(path[:-1]) or "the config"
+        return f"{'.'.join(path)}: unknown key in {source}; {where} knows no '{path[-1]}': {nearest(path[-1], _keys_at(path[:-1]))}{more}"
+    if fault["type"] == "missing":
+        return f"{'.'.join(path)} is missing in {source}; add it{more}"
+    return f"{'.'.join(path)}: found {fault['input']!r} in {source}; {fault['msg']}{more}"
+
+
+def _keys_at(path: list[str]) -> list[str]:
+    """The valid keys of the section at a path, as the schema has them."""
+    section: Any = Config
+    for part in path:
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            section = section.model_fields[part].annotation if part in section.model_fields else None
+        elif getattr(section, "__args__", None):
+            section = section.__args__[-1]  # dict[Name, Section]
+        arguments = [
+            a for a in getattr(section, "__args__", ()) if isinstance(a, type) and issubclass(a, BaseModel)
+        ]
+        if arguments and not hasattr(section, "model_fields") and type(None) in section.__args__:
+            section = arguments[0]  # Section | None
+    return list(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []
+
+
+def _first_lines(error: Exception) -> str:
+    return " ".join(" ".join(str(error).split("\nfull_key")[0].split()).split(" See https")[0].split())

@@ -1,0 +1,246 @@
+"""The typed shape of everything that conf/ may say. Each class documents one section, key by key."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+Sql = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Duration = Annotated[str, StringConstraints(pattern=r"^\d+(mo|[mhdwqy])$")]
+"""A count and a unit, such as 90m, 3h, 1d, 2w, 1mo or 1y."""
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Section(BaseModel):
+    """A part of the config: unknown keys are refused, values can't change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Source(Section):
+    """Where a table comes from: a file, a file inside an installed package, or a scikit-learn data set."""
+
+    path: str
+    """`data/raw/rides.csv`, a pattern such as `data/raw/*.parquet`, `package://module/file.csv`, or
+    `sklearn://breast_cancer`. CSV may be zipped or gzipped."""
+    nulls: list[str] = ["", "NA"]
+    """Words that mean a missing value in CSV."""
+    separator: Annotated[str, StringConstraints(min_length=1, max_length=1)] = ","
+    available_at: Sql | None = None
+    """When each of its rows could be known, as a SQL expression in UTC. A source that says so joins only by `as_of`."""
+    timeless: bool = False
+    """Its values never changed, so that SQL may join it although it has times among its columns."""
+
+
+class AsOfJoin(Section):
+    """The latest row of a source that was available at the decision time, put beside each row."""
+
+    by: list[Name] = []
+    """Columns that must be equal on both sides."""
+    columns: list[Name]
+    tolerance: Duration
+    """The oldest value still used; a row without one that fresh gets nulls."""
+
+
+class Column(Section):
+    """What the contract promises of one column; a row that breaks it is quarantined with the reason."""
+
+    type: Literal["integer", "number", "category", "boolean", "datetime"]
+    role: Literal["feature", "outcome", "info"] = "feature"
+    """outcome: known only after the label delay, for targets alone. info: kept for slices, groups and reports."""
+    unit: str | None = None
+    min: float | None = None
+    max: float | None = None
+    values: list[str] | None = None
+    """The only allowed values of a category; without it any value is allowed and rare ones share a level."""
+    nullable: bool = False
+    description: str = ""
+
+    @model_validator(mode="after")
+    def _bounds_fit_the_type(self) -> "Column":
+        if self.type not in ("integer", "number") and (self.min is not None or self.max is not None):
+            raise ValueError(f"min and max need a type of integer or number, not {self.type}")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min} is above max {self.max}")
+        if self.values is not None and self.type != "category":
+            raise ValueError(f"values need a type of category, not {self.type}")
+        return self
+
+
+class Time(Section):
+    """When things happen to a row. All instants are UTC; `zone` is where a day begins."""
+
+    event: Name
+    """The column with the time of the event that the row is about."""
+    decision: Name | None = None
+    """The column with the time at which the prediction is needed: a feature must be known by then. Default: event."""
+    label_delay: Duration = "0d"
+    """How long after the event its outcome is known."""
+    zone: str = "UTC"
+
+
+class LeakCheck(Section):
+    """When a feature looks too good to be known at decision time."""
+
+    score: float = Field(default=0.98, gt=0.5, le=1)
+    """AUC (binary) or R2 (regression) that one column reaches alone, out of fold."""
+    level_rows: int = Field(default=30, ge=2)
+    """Rows a level, or a null, needs before it can be suspected of deciding the target."""
+    action: Literal["report", "fail"] = "report"
+    accepted: list[Name] = []
+    """Features that a person has looked at and vouches for."""
+
+
+class Checks(Section):
+    max_quarantined_share: Share = 0.01
+    """Past this share of broken rows the stage fails: the source has changed, not a few rows."""
+    leaks: LeakCheck = LeakCheck()
+
+
+class Split(Section):
+    """Time-ordered data: test is the stretch before the cutoff, tune the stretch before that, train the rest.
+    Data without time: rows are dealt by the hash of their key."""
+
+    cutoff: date | None = None
+    """Everything from here on is the future. Default: all rows are past."""
+    test: Duration | Share = 0.2
+    """A calendar stretch, such as 1mo, or a share of the rows."""
+    tune: Duration | Share = 0.2
+    holdout: Share = 0.1
+    """Share of days (of rows, where there is no time) that no model ever trains or tunes on."""
+
+
+class Alternative(Section):
+    """Another defensible reading of the outcomes; the report says what it would change."""
+
+    description: str
+    rows: Sql
+    """Which rows are read differently, as a SQL condition."""
+    sql: Sql
+    """The target under this reading."""
+
+
+class Target(Section):
+    """What is to be predicted, one model each."""
+
+    task: Literal["binary", "regression"]
+    sql: Sql
+    """The target as a SQL expression over outcome columns."""
+    owner: str = "product"
+    """The team that answers for it."""
+    loss: Literal["log", "squared", "poisson", "tweedie"] | None = None
+    """What training minimises. Default: log for binary, squared for regression."""
+    weight: Sql | None = None
+    """Sample weight in training, as a SQL expression over any column."""
+    unit: str | None = None
+    description: str = ""
+    alternatives: dict[Name, Alternative] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_loss(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and values.get("loss") is None:
+            return {**values, "loss": "log" if values.get("task") == "binary" else "squared"}
+        return values
+
+    @model_validator(mode="after")
+    def _loss_fits_the_task(self) -> "Target":
+        if (self.loss == "log") != (self.task == "binary"):
+            raise ValueError(f"loss {self.loss} does not fit a {self.task} target")
+        return self
+
+
+class Data(Section):
+    """A data set: where rows come from, what they promise, and how they are split. See docs/data.md."""
+
+    name: Name
+    description: str = ""
+    sources: dict[Name, Source] = Field(min_length=1)
+    rows: Name
+    """The source whose rows are the examples: joins may add columns to them, never add or drop rows."""
+    joins: Sql | None = None
+    """A SQL query over the sources by name that gives the rows with their columns. Default: the rows as they are."""
+    as_of: dict[Name, AsOfJoin] = {}
+    """Sources joined by when their values were available, by source name."""
+    key: list[Name] = []
+    """Columns that identify a row. Default: its position in the source, as `row_id`."""
+    time: Time | None = None
+    columns: dict[Name, Column] = Field(min_length=1)
+    derived: dict[Name, Sql] = {}
+    """More features, as SQL expressions over the columns of one row; the service computes them too."""
+    rules: dict[Name, Sql] = {}
+    """Further promises, as SQL conditions that every row must meet."""
+    checks: Checks = Checks()
+    split: Split = Split()
+    slices: list[Name] = []
+    """Columns by whose values the metrics are broken down."""
+    groups: list[Name] = []
+    """Columns across whose values people are to be treated alike."""
+    targets: dict[Name, Target] = Field(min_length=1)
+    """What the data set lends itself to predict; objectives choose from these or bring their own."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rows_of_the_only_source(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and "rows" not in values and len(values.get("sources") or ()) == 1:
+            return {**values, "rows": next(iter(values["sources"]))}
+        return values
+
+
+class Features(Section):
+    """Which columns the models see, and how categories become numbers."""
+
+    drop: list[Name] = []
+    """Features left out by name."""
+    rare_level_rows: int = Field(default=20, ge=1)
+    """A level seen less often than this in training counts as unseen; such rows share one level."""
+
+
+class Objective(Section):
+    """What the teams want."""
+
+    name: Name
+    description: str = ""
+    targets: dict[Name, Target] = Field(min_length=1)
+
+
+class Engine(Section):
+    """Where the work runs."""
+
+    workers: int = Field(default=2, ge=1)
+    """Models trained at once, each on one thread: one thread a model is deterministic and wastes no core."""
+
+
+class Evaluation(Section):
+    n_resamples: int = Field(default=500, ge=50)
+    """Bootstrap resamples behind each interval."""
+    level: float = Field(default=0.95, gt=0.5, lt=1)
+    """Coverage of each interval."""
+    min_slice_rows: int = Field(default=200, ge=1)
+    """Smaller slices are counted but not scored."""
+    n_explained: int = Field(default=2000, ge=1)
+    """Rows whose contributions make up the importance."""
+
+
+class Serving(Section):
+    host: str = "127.0.0.1"
+    port: int = Field(default=3000, ge=1, le=65535)
+    workers: int = Field(default=1, ge=1)
+    max_rows: int = Field(default=10_000, ge=1)
+    """Rows that one request may hold."""
+
+
+class Config(Section):
+    """All that a run is made of: conf/ as params.yaml selects from it."""
+
+    seed: int = Field(ge=0)
+    data: Data
+    features: Features
+    model: dict[str, Any]
+    """`_target_` names the class; the rest are its parameters, checked by the class itself."""
+    objective: Objective
+    engine: Engine
+    evaluation: Evaluation
+    serving: Serving

@@ -1,0 +1,162 @@
+"""The selection: params.yaml, one line a config group plus overrides, and the words that change it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from accord.errors import AccordError, nearest
+from accord.files import write_text
+
+PARAMS = Path("params.yaml")
+CONF = Path("conf")
+
+
+@dataclass
+class Selection:
+    """What params.yaml says: an option for each group of conf/, and overrides on top."""
+
+    groups: dict[str, str]
+    overrides: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    """What `with_words` did beyond what it was told, for the user to read."""
+
+
+def options(conf: Path = CONF) -> dict[str, list[str]]:
+    """The groups of conf/ and the options of each, presets (`experiment`) included."""
+    return {
+        folder.name: sorted(file.stem for file in folder.glob("*.yaml") if not file.stem.startswith("_"))
+        for folder in sorted(conf.iterdir())
+        if folder.is_dir()
+    }
+
+
+def read(path: Path = PARAMS) -> Selection:
+    if not path.exists():
+        raise AccordError(
+            f"{path} is missing; expected the selection, one line a config group. Restore it: git checkout {path}"
+        )
+    values = _parse(path.read_text(encoding="utf-8"), str(path))
+    if not isinstance(values, Mapping):
+        raise AccordError(
+            f"{path} holds {type(values).__name__}; expected one line a config group, such as `model: lightgbm`"
+        )
+    groups = {name: option for name, option in values.items() if name != "overrides"}
+    overrides = values.get("overrides") or {}
+    if not isinstance(overrides, Mapping):
+        raise AccordError(
+            f"{path}: overrides is {overrides!r}; expected a mapping such as {{model: {{learning_rate: 0.03}}}}"
+        )
+    check_groups(groups, str(path))
+    return Selection(groups, _plain(overrides))
+
+
+def check_groups(groups: Mapping[str, Any], where: str) -> None:
+    valid = options()
+    valid.pop("experiment", None)
+    for group, option in groups.items():
+        if group not in valid:
+            raise AccordError(f"{where}: unknown config group '{group}'; {nearest(group, valid)}")
+        if option not in valid[group]:
+            raise AccordError(
+                f"{where}: conf/{group} has no option '{option}'; {nearest(str(option), valid[group])}"
+            )
+    for group in valid.keys() - groups.keys():
+        raise AccordError(f"{where}: config group '{group}' is not chosen; {nearest('', valid[group])}")
+
+
+def with_words(selection: Selection, words: Sequence[str]) -> Selection:
+    """The selection as changed by words such as `model=linear`, `model.C=0.1` or `experiment=quick`.
+
+    Presets apply first, then groups, then overrides, whatever their order. A group that takes another option
+    loses the overrides that belonged to the old one. Raises AccordError for a word that fits nothing.
+    """
+    valid = options()
+    groups, overrides, notes = dict(selection.groups), _plain(selection.overrides), []
+    assignments = [_assignment(word) for word in words]
+
+    def choose(group: str, option: str) -> None:
+        if groups.get(group) != option and overrides.pop(group, None) is not None:
+            notes.append(
+                f"{group}: {groups[group]} -> {option}; the overrides of {groups[group]} are dropped"
+            )
+        groups[group] = option
+
+    for name, option in assignments:
+        if name == "experiment":
+            _check_option(name, option, valid)
+            preset = (
+                _parse(
+                    (CONF / "experiment" / f"{option}.yaml").read_text(encoding="utf-8"),
+                    f"conf/experiment/{option}.yaml",
+                )
+                or {}
+            )
+            preset_overrides = preset.pop("overrides", None) or {}
+            check_groups({**groups, **preset}, f"conf/experiment/{option}.yaml")
+            for group, value in preset.items():
+                choose(group, value)
+            overrides = _merge(overrides, _plain(preset_overrides))
+    for name, option in assignments:
+        if name in groups:
+            _check_option(name, option, valid)
+            choose(name, option)
+    for name, value in assignments:
+        if "." in name or name not in valid:
+            overrides = _merge(overrides, _nested(name.split("."), value))
+    return Selection(groups, overrides, notes)
+
+
+def write(selection: Selection, path: Path = PARAMS) -> None:
+    """Puts the selection into params.yaml; its comments and the order of its keys stay."""
+    yaml = YAML()
+    yaml.width = 110
+    document = yaml.load(path.read_text(encoding="utf-8"))
+    document.update(selection.groups)
+    if document.get("overrides") != selection.overrides:
+        document["overrides"] = selection.overrides
+    text = StringIO()
+    yaml.dump(document, text)
+    write_text(path, text.getvalue())
+
+
+def _check_option(group: str, option: Any, valid: Mapping[str, Sequence[str]]) -> None:
+    if option not in valid[group]:
+        raise AccordError(f"conf/{group} has no option '{option}'; {nearest(str(option), valid[group])}")
+
+
+def _assignment(word: str) -> tuple[str, Any]:
+    name, equals, value = word.partition("=")
+    name = name.lstrip("+")
+    if not equals or not name:
+        raise AccordError(
+            f"'{word}' is not understood; expected group=option or key=value, such as model=linear or model.C=0.1"
+        )
+    return name, _parse(value, f"'{word}'")
+
+
+def _parse(text: str, where: str) -> Any:
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        raise AccordError(f"{where} is not valid YAML: {' '.join(str(error).split())}") from error
+
+
+def _nested(keys: Sequence[str], value: Any) -> dict[str, Any]:
+    return {keys[0]: _nested(keys[1:], value) if len(keys) > 1 else value}
+
+
+def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(under)
+    for key, value in over.items():
+        both = isinstance(merged.get(key), Mapping) and isinstance(value, Mapping)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {str(k): _plain(v) if isinstance(v, Mapping) else v for k, v in values.items()}

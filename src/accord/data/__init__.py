@@ -1,0 +1,1 @@
+"""From sources to rows: read, join, check against the contract, split."""

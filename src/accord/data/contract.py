@@ -1,0 +1,116 @@
+"""Validate: rows against the data contract, by dataframely; those that break it come apart with the reasons."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import dataframely as dy
+import polars as pl
+
+from accord.config.schema import Column, Time
+from accord.expressions import TYPES, parse
+
+INDEX = "row|index"
+"""Names with a bar can't be a column's in the config, so they never clash with one."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    valid: pl.DataFrame
+    """Rows that keep the contract, typed as it says, in their order."""
+    quarantine: pl.DataFrame
+    """Rows that break it, as they came, with `reasons`: the names of the rules, such as `distance|max`."""
+    broken: dict[str, int]
+    """Rows that break each rule; only rules that some row breaks."""
+
+
+def check(
+    rows: pl.DataFrame,
+    columns: Mapping[str, Column],
+    key: Sequence[str] = (),
+    rules: Mapping[str, str] = MappingProxyType({}),
+    time: Time | None = None,
+) -> Checked:
+    """The rows (n) apart: every one lands in exactly one of the two frames. `rows` has all the columns."""
+    typed = rows.with_row_index(INDEX)
+    typed = typed.with_columns(
+        expression
+        for name, column in columns.items()
+        for expression in _typed(name, column, rows.schema[name])
+    )
+    schema = _schema(columns, key, rules, time)
+    good, failure = schema.filter(typed.select(*schema.column_names()))
+    details = failure.details()
+    verdicts = [name for name in details.columns if name not in typed.columns]
+    broken = [pl.when(pl.col(name) == "invalid").then(pl.lit(name)) for name in verdicts]
+    reasons = details.select(INDEX, reasons=pl.concat_list(broken).list.drop_nulls())
+    kept = [name for name in rows.columns if name not in columns]
+    valid = good.select(INDEX, *columns).join(typed.select(INDEX, *kept), on=INDEX, maintain_order="left")
+    quarantine = rows.with_row_index(INDEX).join(reasons, on=INDEX, maintain_order="left").drop(INDEX)
+    return Checked(valid.select(rows.columns), quarantine, dict(sorted(failure.counts().items())))
+
+
+def _typed(name: str, column: Column, found: pl.DataType) -> tuple[pl.Expr, pl.Expr]:
+    """The column in its declared type, and whether a value was there that the type can't hold."""
+    raw, wanted = pl.col(name), TYPES[column.type]
+    if found.is_float():
+        raw = raw.fill_nan(None)
+    if column.type == "datetime" and found == pl.String:
+        value = raw.str.to_datetime(time_unit="us", strict=False)
+    elif column.type == "datetime" and isinstance(found, pl.Datetime) and found.time_zone:
+        value = raw.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(wanted)
+    elif column.type == "boolean" and found == pl.String:
+        value = raw.str.to_lowercase().replace_strict(
+            {"true": True, "false": False}, default=None, return_dtype=pl.Boolean
+        )
+    elif column.type == "datetime" and found.is_numeric():
+        value = pl.lit(None, wanted)
+    else:
+        value = raw.cast(wanted, strict=False)
+    lost = raw.is_not_null() & value.is_null()
+    if column.type == "integer" and (found.is_float() or found.is_decimal()):
+        lost = lost | (raw != raw.round())
+    return value.alias(name), lost.fill_null(False).alias(_lost(name))
+
+
+def _schema(
+    columns: Mapping[str, Column], key: Sequence[str], rules: Mapping[str, str], time: Time | None
+) -> type[dy.Schema]:
+    members: dict[str, Any] = {INDEX: dy.UInt32(nullable=False)}
+    for name, column in columns.items():
+        members[name] = _column(column, is_key=name in key)
+        members[_lost(name)] = dy.Bool(nullable=False)
+        members[f"{name}|type"] = _rule(~pl.col(_lost(name)))
+        if column.values is not None:
+            members[f"{name}|values"] = _rule(pl.col(name).is_in(column.values))
+    for name, sql in rules.items():
+        members[f"rule|{name}"] = _rule(parse(sql, f"data.rules.{name}"))
+    if time and time.decision:
+        members["decision|after_event"] = _rule(pl.col(time.decision) <= pl.col(time.event))
+    return type("Contract", (dy.Schema,), members)
+
+
+def _column(column: Column, is_key: bool) -> dy.Column:
+    nullable = column.nullable and not is_key
+    if column.type == "integer":
+        low, high = (None if bound is None else int(bound) for bound in (column.min, column.max))
+        return dy.Int64(nullable=nullable, primary_key=is_key, min=low, max=high)
+    if column.type == "number":
+        return dy.Float64(
+            nullable=nullable, primary_key=is_key, min=column.min, max=column.max, allow_inf=False
+        )
+    if column.type == "boolean":
+        return dy.Bool(nullable=nullable, primary_key=is_key)
+    if column.type == "datetime":
+        return dy.Datetime(nullable=nullable, primary_key=is_key, time_unit="us")
+    return dy.String(nullable=nullable, primary_key=is_key)
+
+
+def _rule(holds: pl.Expr) -> Any:
+    # As with a CHECK in SQL, a condition that is null, for want of a value, is not broken.
+    return dy.rule()(lambda cls: holds.fill_null(True))
+
+
+def _lost(name: str) -> str:
+    return f"{name}|lost"

@@ -1,0 +1,168 @@
+"""Split: rows into train, tune, test, holdout, future and purged, each into exactly one."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from accord.config.schema import Data, Split, Time
+from accord.data.rows import local
+from accord.errors import AccordError
+
+SPLITS = ("train", "tune", "test", "holdout", "future", "purged")
+SCORED = ("train", "tune", "test", "holdout")
+"""Splits whose rows are evaluated."""
+N_ROW_BLOCKS = 1000
+
+
+@dataclass(frozen=True)
+class Boundaries:
+    """The instants, in the data's zone, at which tune, test and the future begin."""
+
+    tune: datetime
+    test: datetime
+    future: datetime | None
+
+
+def by_time(rows: pl.DataFrame, time: Time, split: Split) -> tuple[pl.Series, Boundaries]:
+    """Each row's split, and where the boundaries fell.
+
+    A row whose outcome was not yet known at the boundary after it is purged from the side before the boundary
+    (Lopez de Prado 2018, Advances in Financial Machine Learning, chapter 7).
+    """
+    event = local(pl.col(time.event), time.zone)
+    at = rows.select(event=event, known=event.dt.offset_by(time.label_delay), day=event.dt.date())
+    boundaries = _boundaries(at["event"], split)
+    held = held_out(at["day"].unique().sort().to_list(), split.holdout)
+    future = pl.col.event >= boundaries.future if boundaries.future else pl.lit(False)
+    unknown = pl.col.known > boundaries.future if boundaries.future else pl.lit(False)
+    name = (
+        pl.when(future).then(pl.lit("future"))
+        .when(unknown).then(pl.lit("purged"))
+        .when(pl.col.day.is_in(held)).then(pl.lit("holdout"))
+        .when(pl.col.event >= boundaries.test).then(pl.lit("test"))
+        .when((pl.col.event < boundaries.test) & (pl.col.known > boundaries.test)).then(pl.lit("purged"))
+        .when(pl.col.event >= boundaries.tune).then(pl.lit("tune"))
+        .when(pl.col.known > boundaries.tune).then(pl.lit("purged"))
+        .otherwise(pl.lit("train"))
+    )  # fmt: skip
+    return at.select(split=name)["split"], boundaries
+
+
+def by_key(rows: pl.DataFrame, key: Sequence[str], split: Split) -> pl.Series:
+    """Each row's split by the hash of its key: the same row lands in the same split, whatever the others are."""
+    if isinstance(split.test, str) or isinstance(split.tune, str):
+        raise AccordError(
+            f"data.split: test is {split.test!r} and tune {split.tune!r}; data without time takes shares such as 0.2"
+        )
+    u = row_hash(rows, key, salt="split")
+    edges = np.cumsum([split.holdout, split.test, split.tune])
+    if edges[-1] >= 1:
+        raise AccordError(
+            f"data.split: holdout, test and tune add up to {edges[-1]:.2f}; expected less than 1, the rest is train"
+        )
+    names = np.array(["holdout", "test", "tune", "train"])
+    return pl.Series("split", names[np.searchsorted(edges, u, side="right")])
+
+
+def held_out(days: Sequence[Any], share: float) -> list[Any]:
+    """The days that hash into the holdout: a day's lot depends on its date alone."""
+    return [day for day in days if _unit(f"holdout {day}") < share]
+
+
+def blocks(rows: pl.DataFrame, key: Sequence[str], time: Time | None) -> pl.Series:
+    """Each row's block of resampling: its day, or, where there is no time, one of up to 1,000 groups of rows.
+
+    Rows without time count as independent, and independent rows may be resampled in random groups.
+    """
+    if time is not None:
+        return rows.select(block=local(pl.col(time.event), time.zone).dt.date().cast(pl.Int32))["block"]
+    if rows.height <= N_ROW_BLOCKS:
+        return pl.Series("block", np.arange(rows.height), dtype=pl.Int32)
+    return pl.Series("block", (row_hash(rows, key, salt="block") * N_ROW_BLOCKS).astype(np.int32))
+
+
+def row_hash(rows: pl.DataFrame, key: Sequence[str], salt: str) -> np.ndarray:
+    """A number in [0, 1) a row (n,), from its key alone."""
+    texts = rows.select(
+        pl.concat_str([pl.col(name).cast(pl.String).fill_null("") for name in key], separator="\x1f")
+    ).to_series()
+    return np.array([_unit(f"{salt} {text}") for text in texts])
+
+
+def _unit(text: str) -> float:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=6).digest()) / 2**48
+
+
+def _boundaries(event: pl.Series, split: Split) -> Boundaries:
+    cutoff = None if split.cutoff is None else datetime.combine(split.cutoff, datetime.min.time())
+    past = event if cutoff is None else event.filter(event < cutoff)
+    if past.is_empty():
+        raise AccordError(
+            f"data.split.cutoff is {cutoff}; no row happened before it. The rows span {event.min()!s} to {event.max()!s}"
+        )
+    end = cutoff or past.max()
+    assert isinstance(end, datetime)
+    test = _before(end, split.test, past)
+    tune = _before(test, split.tune, past)
+    if not (event < tune).any():
+        raise AccordError(
+            f"data.split leaves nothing to train on: tune begins {tune} and the first row is of {event.min()!s}. "
+            "Make tune or test shorter, or the cutoff later"
+        )
+    return Boundaries(tune, test, cutoff)
+
+
+def _before(end: datetime, stretch: str | float, past: pl.Series) -> datetime:
+    """Where the stretch that ends at `end` begins; a share is counted in rows of the whole past."""
+    if isinstance(stretch, str):
+        begin = pl.Series([end]).dt.offset_by(f"-{stretch}")[0]
+    else:
+        before = past.filter(past <= end).sort()
+        begin = before[max(0, len(before) - round(stretch * len(past)))]
+    assert isinstance(begin, datetime)
+    return begin
+
+
+def split(
+    rows: pl.DataFrame, data: Data, validation: Mapping[str, Any]
+) -> tuple[dict[str, pl.DataFrame], dict[str, Any]]:
+    """The rows of each split, and the account of all rows read: each is in one split or in quarantine.
+
+    Raises AccordError if train or test ends up empty.
+    """
+    boundaries = None
+    if data.time is not None:
+        assigned, boundaries = by_time(rows, data.time, data.split)
+    else:
+        assigned = by_key(rows, data.key or ["row_id"], data.split)
+    parts = {name: rows.filter(assigned == name) for name in SPLITS}
+    for name in ("train", "test"):
+        if parts[name].is_empty():
+            raise AccordError(
+                f"data.split leaves no row in {name}, of {rows.height:,}; make its share or stretch longer in conf/data/{data.name}.yaml"
+            )
+    counts = {name: part.height for name, part in parts.items()}
+    report = {
+        "data": data.name,
+        "n_rows": validation["n_rows"],
+        "quarantine": validation["n_quarantined"],
+        "splits": counts,
+        "spans": {name: _span(part, data.time) for name, part in parts.items()},
+        "boundaries": None
+        if boundaries is None
+        else {k: None if v is None else v.isoformat() for k, v in vars(boundaries).items()},
+    }
+    assert sum(counts.values()) + report["quarantine"] == report["n_rows"], "rows got lost"
+    return parts, report
+
+
+def _span(part: pl.DataFrame, time: Time | None) -> list[str] | None:
+    if time is None or part.is_empty():
+        return None
+    days = part.select(local(pl.col(time.event), time.zone).dt.date()).to_series()
+    return [str(days.min()), str(days.max())]

@@ -1,0 +1,1 @@
+"""How good the models are: metrics with intervals, by slice, beside the baseline."""

@@ -1,0 +1,102 @@
+"""Models behind one protocol. A new one is a class here (or anywhere) and a file in conf/model."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from accord.errors import AccordError, nearest
+
+Matrix = NDArray[np.float64]
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A column of the matrix. A category holds codes 0 to n_codes - 1, never NaN; a number (None) may be NaN."""
+
+    name: str
+    n_codes: int | None = None
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What a model learns from: X (n, n_features), y (n,), weight (n,) or None for all alike."""
+
+    X: Matrix
+    y: Vector
+    weight: Vector | None = None
+
+
+class Fitted(Protocol):
+    """A trained model. Predicting is row by row: a row alone gives the same bits as in a batch."""
+
+    def raw(self, X: Matrix) -> Vector:
+        """Raw scores (n,), before the link of the loss, for X (n, n_features)."""
+
+    def contributions(self, X: Matrix) -> Matrix:
+        """What each feature adds to the raw score, (n, n_features + 1); the last column is the constant."""
+
+    def save(self, path: Path) -> None:
+        """Writes plain data, no pickle, to one file."""
+
+
+class Model(BaseModel, ABC):
+    """Hyperparameters, as the keys of its file in conf/model, and how to train and load with them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @abstractmethod
+    def fit(self, features: list[Feature], loss: str, train: Examples, tune: Examples, seed: int) -> Fitted:
+        """The model trained on `train`; `tune` is for choices such as when to stop. Same inputs, same bytes."""
+
+    @staticmethod
+    @abstractmethod
+    def load(path: Path) -> Fitted:
+        """What `save` wrote."""
+
+
+def model_class(target: str) -> type[Model]:
+    """The class that `_target_` names. Raises AccordError if there is none or it is no Model."""
+    module, _, name = target.rpartition(".")
+    try:
+        found = getattr(import_module(module), name, None)
+    except (ImportError, ValueError) as error:
+        raise AccordError(
+            f"model._target_: can't import '{target}': {error}; expected a class such as accord.models.lightgbm.LightGBM"
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, Model)):
+        raise AccordError(f"model._target_: '{target}' is no subclass of accord.models.Model")
+    return found
+
+
+def build(params: Mapping[str, Any]) -> Model:
+    """The model that a section such as conf/model/lightgbm.yaml describes. Raises AccordError for what doesn't fit."""
+    words = dict(params)
+    target = words.pop("_target_", None)
+    if not isinstance(target, str):
+        raise AccordError(
+            "model._target_ is missing; expected the class's path, such as accord.models.lightgbm.LightGBM"
+        )
+    kind = model_class(target)
+    try:
+        return kind.model_validate(words)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        key = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            raise AccordError(
+                f"model.{key}: {kind.__name__} has no such parameter; {nearest(key, kind.model_fields)}"
+            ) from error
+        raise AccordError(f"model.{key}: found {fault['input']!r}; {fault['msg']}") from error
+
+
+def checked_params(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The section with every default spelled out."""
+    return {"_target_": params["_target_"], **build(params).model_dump(mode="json")}

@@ -1,0 +1,122 @@
+"""A generalised linear model: standardised numbers, one-hot categories, a term of its own for what is missing."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from accord.files import read_json, write_json
+from accord.models import Examples, Feature, Matrix, Model, Vector
+from accord.models.tasks import TWEEDIE_POWER
+
+
+@dataclass(frozen=True)
+class Term:
+    """A feature's part: for a number slope * (x - centre) / scale, or `missing`; for a category a value a code."""
+
+    centre: float = 0.0
+    scale: float = 1.0
+    slope: float = 0.0
+    missing: float = 0.0
+    values: tuple[float, ...] | None = None
+
+    def __call__(self, x: Vector) -> Vector:
+        if self.values is not None:
+            return np.array(self.values)[x.astype(np.intp)]
+        return np.where(np.isnan(x), self.missing, self.slope * ((x - self.centre) / self.scale))
+
+
+@dataclass(frozen=True)
+class FittedLinear:
+    intercept: float
+    terms: tuple[Term, ...]
+
+    def raw(self, X: Matrix) -> Vector:
+        # Column by column in a fixed order: a matrix product may sum differently for one row and for many.
+        total = np.full(len(X), self.intercept)
+        for j, term in enumerate(self.terms):
+            total += term(X[:, j])
+        return total
+
+    def contributions(self, X: Matrix) -> Matrix:
+        parts = [term(X[:, j]) for j, term in enumerate(self.terms)]
+        return np.column_stack([*parts, np.full(len(X), self.intercept)])
+
+    def save(self, path: Path) -> None:
+        write_json(path, {"intercept": self.intercept, "terms": [vars(term) for term in self.terms]})
+
+
+class Linear(Model):
+    """Logistic, ridge, Poisson or Tweedie regression, as the loss of the target asks."""
+
+    C: float = Field(default=1.0, gt=0)
+    """Inverse strength of the L2 penalty, as in scikit-learn's LogisticRegression."""
+    max_iter: int = Field(default=500, ge=1)
+
+    def fit(
+        self, features: list[Feature], loss: str, train: Examples, tune: Examples, seed: int
+    ) -> FittedLinear:
+        X = train.X
+        centres = _per_column(np.nanmean, X)
+        scales = _per_column(np.nanstd, X)
+        scales[scales == 0] = 1.0
+        design = _design(features, X, centres, scales)
+        estimator = self._estimator(loss, len(X))
+        estimator.fit(design, train.y, sample_weight=train.weight)
+        weights = iter(np.ravel(estimator.coef_).tolist())
+        terms = []
+        for feature, centre, scale in zip(features, centres.tolist(), scales.tolist(), strict=True):
+            if feature.n_codes is not None:
+                terms.append(Term(values=tuple(next(weights) for _ in range(feature.n_codes))))
+            else:
+                terms.append(Term(centre, scale, slope=next(weights), missing=next(weights)))
+        return FittedLinear(float(np.ravel(estimator.intercept_)[0]), tuple(terms))
+
+    @staticmethod
+    def load(path: Path) -> FittedLinear:
+        values = read_json(path)
+        terms = [
+            Term(**{**term, "values": None if term["values"] is None else tuple(term["values"])})
+            for term in values["terms"]
+        ]
+        return FittedLinear(values["intercept"], tuple(terms))
+
+    def _estimator(self, loss: str, n_rows: int) -> Any:
+        from sklearn import linear_model
+
+        if loss == "log":
+            return linear_model.LogisticRegression(C=self.C, max_iter=self.max_iter, solver="newton-cholesky")
+        if loss == "squared":
+            return linear_model.Ridge(alpha=1 / self.C, solver="lsqr", tol=1e-8)
+        # These penalise the mean loss, the two above its sum.
+        power = 1.0 if loss == "poisson" else TWEEDIE_POWER
+        return linear_model.TweedieRegressor(
+            power=power, link="log", alpha=1 / (self.C * n_rows), max_iter=self.max_iter, solver="newton-cholesky"
+        )
+
+
+def _per_column(statistic: Any, X: Matrix) -> Vector:
+    """The statistic of each column (n_features,) over what isn't missing; 0 where all of it is."""
+    missing = [bool(np.isnan(column).all()) for column in X.T]
+    return np.array([0.0 if missing[j] else statistic(X[:, j]) for j in range(X.shape[1])])
+
+
+def _design(features: list[Feature], X: Matrix, centres: Vector, scales: Vector) -> Any:
+    """The sparse design matrix: for a number its standardised value and whether it is missing, for a category one-hot."""
+    from scipy import sparse
+
+    n = len(X)
+    blocks = []
+    for j, feature in enumerate(features):
+        if feature.n_codes is not None:
+            codes = X[:, j].astype(np.intp)
+            blocks.append(
+                sparse.csr_matrix((np.ones(n), codes, np.arange(n + 1)), shape=(n, feature.n_codes))
+            )
+        else:
+            missing = np.isnan(X[:, j])
+            z = np.where(missing, 0.0, (X[:, j] - centres[j]) / scales[j])
+            blocks.append(sparse.csr_matrix(np.column_stack([z, missing.astype(float)])))
+    return sparse.hstack(blocks, format="csr")

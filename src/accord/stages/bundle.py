@@ -1,0 +1,32 @@
+"""Everything that serving needs, as plain data, in models/bundle."""
+
+import shutil
+
+from accord import bundle as bundles
+from accord import paths
+from accord.config.schema import Config
+from accord.data import tables
+from accord.features import Transform
+from accord.files import read_json, replacing, write_json
+from accord.stages import run
+from accord.training import MODEL_FILE
+
+
+def bundle(config: Config) -> str:
+    transform = Transform.from_dict(read_json(paths.FEATURES / "transform.json"))
+    targets = config.objective.targets
+    with replacing(paths.BUNDLE) as folder:
+        (folder / "models").mkdir(parents=True)
+        for name in targets:
+            shutil.copyfile(paths.TRAINED / name / MODEL_FILE, folder / "models" / name)
+        write_json(folder / "transform.json", transform.as_dict())
+        write_json(folder / "contract.json", bundles.contract(config.data.columns, transform.inputs, targets))
+        example = tables.scan(paths.SPLITS / "test").select(list(transform.inputs)).head(1).collect()
+        write_json(folder / "example.json", bundles.as_json_row(example, 0))
+        manifest = bundles.manifest(folder, config, read_json(paths.ACCOUNTING), read_json(paths.METRICS))
+        write_json(folder / "manifest.json", manifest)
+    return f"model {manifest['model_id']} in {paths.BUNDLE}"
+
+
+if __name__ == "__main__":
+    run(bundle)

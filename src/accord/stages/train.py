@@ -1,0 +1,21 @@
+"""One model a target, and the baseline beside it."""
+
+from accord import paths, training
+from accord.config.schema import Config
+from accord.files import replacing
+from accord.stages import run
+
+
+def train(config: Config) -> str:
+    targets = config.objective.targets
+    with replacing(paths.TRAINED) as output:
+        jobs = [
+            training.Job(name, target, config.model, config.seed, paths.FEATURES, paths.SPLITS, output)
+            for name, target in targets.items()
+        ]
+        training.train_all(jobs, config.engine.workers)
+    return f"{config.model['_target_'].rpartition('.')[2]} for {', '.join(targets)}"
+
+
+if __name__ == "__main__":
+    run(train)

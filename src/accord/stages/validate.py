@@ -1,0 +1,22 @@
+"""Rows against the data contract: those that break it into quarantine, the rest on; leak suspects named."""
+
+from accord import paths
+from accord.config.schema import Config
+from accord.data import tables, validation
+from accord.files import write_json
+from accord.stages import run
+
+
+def validate(config: Config) -> str:
+    result = validation.validate(
+        tables.read(paths.ROWS), config.data, config.features, config.objective.targets
+    )
+    tables.write(paths.QUARANTINE, [("rows", result.quarantine)])
+    write_json(paths.VALIDATION, result.report)
+    result.raise_for_failure()
+    tables.write(paths.VALID, validation.partitions(result.valid, config.data.time))
+    return result.summary
+
+
+if __name__ == "__main__":
+    run(validate)

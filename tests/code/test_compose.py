@@ -1,0 +1,217 @@
+"""conf/ and the selection as one config: every option of every group composes, and mistakes are named."""
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+from omegaconf import OmegaConf
+
+from accord import models
+from accord.config import lock
+from accord.config.schema import Config
+from accord.errors import AccordError
+
+ROOT = Path(__file__).parents[2]
+OPTIONS = [
+    (folder.name, file.stem)
+    for folder in sorted((ROOT / "conf").iterdir())
+    if folder.is_dir()
+    for file in sorted(folder.glob("*.yaml"))
+]
+MAKES_SENSE_OF_OTHER_DATA = "objective=quality"
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS, ids=lambda word: word)
+def test_every_option_of_every_group_composes(composed, group: str, option: str):
+    words = [f"{group}={option}"]
+    if group == "data" and option != "flights":
+        words.append(MAKES_SENSE_OF_OTHER_DATA)
+    values = composed(*words)
+    config = Config.model_validate(values)
+    assert models.checked_params(config.model) == values["model"]
+    if group == "data":
+        assert config.data.name == option
+    if group == "model":
+        own = yaml.safe_load((ROOT / f"conf/model/{option}.yaml").read_text(encoding="utf-8"))
+        assert own.items() <= values["model"].items()
+
+
+@pytest.mark.parametrize("data", sorted(option for group, option in OPTIONS if group == "data"))
+@pytest.mark.parametrize("model", sorted(option for group, option in OPTIONS if group == "model"))
+def test_every_model_composes_with_every_data_set(composed, data: str, model: str):
+    values = composed(f"data={data}", f"model={model}", MAKES_SENSE_OF_OTHER_DATA)
+    assert values["objective"]["targets"].keys() == values["data"]["targets"].keys()
+
+
+def test_what_ships_composes_to_the_lock_that_ships(composed):
+    shipped = yaml.safe_load((ROOT / "conf.lock.yaml").read_text(encoding="utf-8"))
+    assert composed() == shipped
+
+
+def test_every_default_is_spelled_out(composed):
+    values = composed("model=linear")
+    assert values["model"]["max_iter"] == 500
+    assert values["data"]["sources"]["airports"]["separator"] == ","
+    assert values["objective"]["targets"]["disruption"]["loss"] == "log"
+    assert "???" not in str(values)
+
+
+def test_references_between_sections_are_resolved(composed):
+    values = composed()
+    assert values["objective"]["targets"]["disruption"]["sql"] == values["data"]["targets"]["disruption"]["sql"]
+    assert "${" not in str(values)
+
+
+def test_an_override_replaces_one_value(composed):
+    values = composed("model.num_leaves=7")
+    shipped = composed()
+    assert values["model"] == {**shipped["model"], "num_leaves": 7}
+    assert {**values, "model": None} == {**shipped, "model": None}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["evaluation.levle=0.9"], ["evaluation.levle", "'level'"]),
+        (["evaluation.level=high"], ["evaluation.level", "'high'"]),
+        (["evaluation.level=2"], ["evaluation.level", "2", "less than 1"]),
+        (["data.split.tset=1mo"], ["data.split.tset", "'test'"]),
+        (["data.split.test=1 month"], ["data.split.test", "1 month"]),
+        (["data.split.cutoff=someday"], ["data.split.cutoff", "someday"]),
+        (["data.time.evnt=x"], ["data.time.evnt", "'event'"]),
+        (["data.columns.temp.tpye=number"], ["data.columns.temp.tpye", "'type'"]),
+        (["data.columns.temp.type=float"], ["data.columns.temp.type", "float", "number"]),
+        (["data.columns.carrier.min=1"], ["data.columns.carrier", "min and max"]),
+        (["data.checks.leaks.actoin=fail"], ["data.checks.leaks.actoin", "'action'"]),
+        (["data.as_of.weather.tolerence=6h"], ["data.as_of.weather.tolerence", "'tolerance'"]),
+        (["objective.targets.payout.los=squared"], ["objective.targets.payout.los", "'loss'"]),
+        (["objective.targets.payout.loss=log"], ["objective.targets.payout", "log", "regression"]),
+        (["objective.targets.payout.task=ranking"], ["objective.targets.payout.task", "ranking"]),
+        (["features.rare_level_rows=0"], ["features.rare_level_rows", "0"]),
+        (["engine.workers=two"], ["engine.workers", "'two'"]),
+        (["serving.port=70000"], ["serving.port", "70000"]),
+        (["sede=3"], ["sede", "'seed'"]),
+        (["seed=null"], ["seed"]),
+        (["model.num_leafs=3"], ["model.num_leafs", "'num_leaves'"]),
+        (["model.num_leaves=many"], ["model.num_leaves", "'many'"]),
+        (["model.learning_rate=0"], ["model.learning_rate", "greater than 0"]),
+        (["model=linear", "model.num_leaves=3"], ["model.num_leaves", "Linear", "C"]),
+        (["model._target_=accord.models.nope.Nope"], ["model._target_", "accord.models.nope"]),
+        (["model._target_=pathlib.Path"], ["model._target_", "pathlib.Path", "no subclass"]),
+        (["model._target_=null"], ["model._target_"]),
+        (["features.drop=[tmep]"], ["features.drop", "'temp'"]),
+        (["data.slices=[wekday]"], ["data.slices", "'weekday'"]),
+        (["data.groups=[orign]"], ["data.groups", "'origin'"]),
+        (["data.key=[flihgt]"], ["data.key", "'flight'"]),
+        (["data.time.event=carrier"], ["data.time", "carrier", "datetime"]),
+        (["data.time.decision=decidde_at"], ["data.time", "'decided_at'"]),
+        (["data.rows=flihgts"], ["data.rows", "'flights'"]),
+        (["data.checks.leaks.accepted=[arr_delay]"], ["data.checks.leaks.accepted", "arr_delay"]),
+        (["data.columns.decided_at.nullable=true"], ["data.time", "decided_at", "nullable"]),
+        (["data.time=null"], ["data.as_of", "data.time"]),
+        (["data.sources.weather.available_at=null"], ["data.as_of.weather", "available_at"]),
+    ],
+    ids=lambda part: part[-1].split("=")[0] if isinstance(part, list) and "=" in part[-1] else "",
+)
+def test_a_mistake_is_named_with_its_key_and_what_is_valid(composed, words: list[str], said: list[str]):
+    with pytest.raises(AccordError) as error:
+        composed(*words)
+    for part in said:
+        assert part in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ({"derived": {"late_before": "arr_delay * 2"}}, ["data.derived.late_before", "'arr_delay'", "outcome"]),
+        ({"derived": {"distance": "temp * 2"}}, ["data.derived.distance", "already"]),
+        ({"derived": {"far": "distanse > 3"}}, ["data.derived.far", "'distance'"]),
+        ({"derived": {"relative": "distance / AVG(distance)"}}, ["data.derived.relative", "aggregate"]),
+        ({"rules": {"far": "distance * 2"}}, ["data.rules.far", "expected a condition"]),
+        ({"rules": {"far": "distance >"}}, ["data.rules.far", "not a SQL expression"]),
+    ],
+    ids=["outcome in a derived feature", "name taken", "unknown column", "aggregate", "rule that is no condition", "syntax"],
+)
+def test_an_expression_of_the_data_that_cannot_work_is_refused(composed, overrides: dict, said: list[str]):
+    with pytest.raises(AccordError) as error:
+        composed(data=overrides)
+    for part in said:
+        assert part in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ({"sql": "arr_dealy >= 60"}, ["objective.targets.payout.sql", "'arr_delay'"]),
+        ({"sql": "MAX(arr_delay)"}, ["objective.targets.payout.sql", "aggregate"]),
+        ({"sql": "arr_delay - AVG(arr_delay)"}, ["objective.targets.payout.sql", "aggregate"]),
+        ({"sql": "temp * 2"}, ["objective.targets.payout.sql", "uses no outcome", "arr_delay"]),
+        ({"sql": "upper('arr_delay')"}, ["objective.targets.payout.sql"]),
+        ({"sql": "'arr_delay' = carrier"}, ["objective.targets.payout.sql", "uses no outcome"]),
+        ({"sql": "concat(arr_delay, 'x')"}, ["objective.targets.payout.sql", "expected a number"]),
+        ({"weight": "1 + nope"}, ["objective.targets.payout.weight", "nope"]),
+        ({"alternatives": {"other": {"description": "d", "rows": "arr_delay", "sql": "arr_delay"}}},
+         ["objective.targets.payout.alternatives.other.rows", "expected a condition"]),
+    ],
+    ids=["unknown column", "aggregate", "hidden aggregate", "no outcome", "text", "outcome in quotes", "text of an outcome", "weight", "alternative"],
+)  # fmt: skip
+def test_an_expression_of_a_target_that_cannot_work_is_refused(composed, target: dict, said: list[str]):
+    with pytest.raises(AccordError) as error:
+        composed(objective={"targets": {"payout": target}})
+    for part in said:
+        assert part in str(error.value)
+
+
+@pytest.mark.parametrize("words", ["LEFT JOIN weather AS w ON w.origin = f.origin", "left join  Weather w ON TRUE", ", weather AS w", "JOIN\nweather w USING (origin)"])
+def test_sql_may_not_join_a_source_whose_values_become_available_over_time(composed, words: str):
+    with pytest.raises(AccordError, match=r"data\.joins.*weather.*as_of"):
+        composed(data={"joins": f"SELECT f.*, w.temp FROM flights AS f {words}"})
+
+
+@pytest.fixture
+def secret(monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("ACCORD_TEST_PASSWORD", "opensesame")
+    return "opensesame"
+
+
+def test_a_reference_to_the_environment_stays_a_reference(composed, secret: str):
+    values = composed(serving={"host": "${oc.env:ACCORD_TEST_PASSWORD}"})
+    assert values["serving"]["host"] == "${oc.env:ACCORD_TEST_PASSWORD}"
+    assert secret not in lock.dump(values)
+
+
+def test_a_reference_to_a_reference_to_the_environment_hides_the_secret_too(composed, secret: str):
+    values = composed(
+        serving={"host": "${oc.env:ACCORD_TEST_PASSWORD}"},
+        data={"description": "at ${serving.host}:80", "sources": {"airports": {"path": "${data.description}/a.csv"}}},
+    )
+    assert values["data"]["description"] == "at ${oc.env:ACCORD_TEST_PASSWORD}:80"
+    assert values["data"]["sources"]["airports"]["path"] == "at ${oc.env:ACCORD_TEST_PASSWORD}:80/a.csv"
+    assert secret not in lock.dump(values)
+
+
+def test_a_reference_to_the_environment_keeps_its_default(composed, secret: str):
+    values = composed(serving={"host": "${oc.env:ACCORD_TEST_PASSWORD,localhost}"})
+    assert values["serving"]["host"] == "${oc.env:ACCORD_TEST_PASSWORD,localhost}"
+
+
+def test_a_reference_to_the_environment_needs_no_value_to_compose(composed):
+    assert "ACCORD_TEST_UNSET" not in os.environ
+    values = composed(serving={"host": "${oc.env:ACCORD_TEST_UNSET}"})
+    assert values["serving"]["host"] == "${oc.env:ACCORD_TEST_UNSET}"
+
+
+def test_after_composing_the_environment_resolves_again(composed, secret: str):
+    composed(serving={"host": "${oc.env:ACCORD_TEST_PASSWORD}"})
+    assert OmegaConf.create({"x": "${oc.env:ACCORD_TEST_PASSWORD}"}).x == secret
+
+
+@pytest.mark.parametrize(
+    "value", ["${data.nope}", "${nope:x}", "${data.description", "${serving.host}"], ids=["unknown key", "unknown resolver", "syntax", "itself"]
+)
+def test_a_reference_that_leads_nowhere_is_one_error(composed, value: str):
+    with pytest.raises(AccordError) as error:
+        composed(serving={"host": value})
+    assert "\n" not in str(error.value)

@@ -1,0 +1,146 @@
+"""The report page, from a report small enough to see through."""
+
+import copy
+import re
+from typing import Any
+
+import polars as pl
+import pytest
+
+from accord.evaluation.metrics import METRICS
+from accord.report import page
+
+SPLITS = {"train": 60, "tune": 10, "test": 20, "holdout": 0, "future": 1200, "purged": 3}
+LEAK = {
+    "feature": "tail_number",
+    "target": "late",
+    "kind": "level",
+    "detail": "is 100% where null",
+    "accepted": False,
+}
+FOUND = {"value": 0.404, "low": 0.339, "high": 0.475, "baseline": 0.483}
+NAMES = ("train", "tune", "test")
+
+
+def target(task: str, **changes: Any) -> dict[str, Any]:
+    metrics = {metric.name: dict(FOUND) for metric in METRICS[task]}
+    row = {"column": "carrier", "level": "UA", "n_rows": 300, "mean_outcome": 0.1, "mean_prediction": 0.2}
+    return {
+        "task": task, "loss": "log", "owner": "sales", "unit": None, "description": "late or not",
+        "metrics": {split: copy.deepcopy(metrics) for split in NAMES},
+        "n_rows": dict.fromkeys(NAMES, 20), "n_blocks": dict.fromkeys(NAMES, 5),
+        "mean_outcome": dict.fromkeys(NAMES, 0.1), "mean_prediction": dict.fromkeys(NAMES, 0.2),
+        "slices": [{**row, "metrics": metrics}, {**row, "level": "OO", "n_rows": 2, "metrics": {}}],
+        "importance": [{"feature": "dewp", "contribution": 0.38}],
+        "alternatives": [],
+    } | changes  # fmt: skip
+
+
+def report(**targets: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "accounting": {
+            "data": "flights", "n_rows": 1300, "quarantine": 7, "splits": SPLITS,
+            "spans": dict.fromkeys(SPLITS), "boundaries": None,
+        },
+        "validation": {"n_rows": 1300, "n_quarantined": 7, "broken_rules": {"wind|max": 7}, "leaks": []},
+        "evaluation": {
+            "targets": targets or {"late": target("binary")}, "objective": "balanced",
+            "model": {"_target_": "accord.models.linear.Linear", "C": 1.0},
+            "settings": {"level": 0.95, "n_resamples": 500, "min_slice_rows": 200, "n_explained": 100},
+        },
+    }  # fmt: skip
+
+
+@pytest.fixture
+def plots() -> dict[str, dict[str, pl.DataFrame]]:
+    points = {"x": [0.0, 0.4, 1.0], "y": [0.0, 0.7, 1.0]}
+    return {plot: {"late": pl.DataFrame(points)} for plot in ("roc", "precision_recall", "calibration")} | {
+        "residuals": {"payout": pl.DataFrame(points)}
+    }
+
+
+def test_names_from_the_data_are_escaped(plots: dict[str, dict[str, pl.DataFrame]]) -> None:
+    evil = "<script>alert('&')</script>"
+    named = target(
+        "binary", owner=evil, description=evil, importance=[{"feature": evil, "contribution": 1.0}]
+    )
+    named["slices"] = [{**row, "column": evil, "level": evil} for row in named["slices"]]
+    shown = report(**{evil: named})
+    shown["accounting"]["data"] = evil
+    shown["validation"] |= {"broken_rules": {evil: 1}, "leaks": [{**LEAK, "feature": evil, "detail": evil}]}
+    html = page.render(
+        shown, {plot: {evil: table["late"]} for plot, table in plots.items() if "late" in table}
+    )
+    assert "<script" not in html
+    assert "&lt;script&gt;" in html
+    assert "&amp;lt;" not in html
+
+
+def test_the_page_loads_nothing_from_elsewhere(plots: dict[str, dict[str, pl.DataFrame]]) -> None:
+    html = page.render(report(), plots)
+    assert not re.findall(r"https?://|src=|@import|url\(", html)
+
+
+def test_the_leading_metric_is_put_in_words_beside_the_baseline() -> None:
+    text = " ".join(re.sub(r"<[^>]+>", "", page.render(report(), {})).split())
+    assert "log loss 0.4040 [0.3390, 0.4750], baseline 0.4830: better" in text
+
+
+def test_metrics_come_in_the_order_of_their_task() -> None:
+    html = page.render(report(), {})
+    places = [html.index(f">{name}</abbr>") for name in ("log loss", "AUC", "Brier score")]
+    assert places == sorted(places)
+
+
+def test_missing_values_are_shown_as_a_dash(plots: dict[str, dict[str, pl.DataFrame]]) -> None:
+    empty = target("binary")
+    for split in empty["metrics"]:
+        empty["metrics"][split]["log_loss"] = dict.fromkeys(FOUND)
+    html = page.render(report(late=empty), plots)
+    assert "not comparable" in html
+    assert "None" not in html.replace("None found", "")
+
+
+def test_a_regression_alone_renders_with_its_unit(plots: dict[str, dict[str, pl.DataFrame]]) -> None:
+    html = page.render(report(payout=target("regression", loss="squared", unit="USD a booking")), plots)
+    assert "MAE, USD a booking" in html
+    assert "residuals of payout" in html
+    assert "ROC" not in html
+
+
+def test_every_row_read_is_accounted_for() -> None:
+    html = page.render(report(), {})
+    assert "Sum = 1,300 = rows read" in html
+    short = report()
+    short["accounting"]["quarantine"] = 0
+    assert "Sum = 1,293, but 1,300 rows were read" in page.render(short, {})
+
+
+@pytest.mark.parametrize(("leaks", "warned"), [([], 0), ([{**LEAK, "accepted": True}], 0), ([LEAK], 1)])
+def test_only_a_leak_suspect_nobody_vouched_for_raises_the_banner(leaks: list[Any], warned: int) -> None:
+    shown = report()
+    shown["validation"]["leaks"] = leaks
+    html = page.render(shown, {})
+    assert html.count('role="alert"') == warned
+    assert ("None found" in html) == (not leaks)
+    assert ("tail_number" in html) == bool(leaks)
+
+
+def test_small_slices_are_counted_and_large_columns_cut_to_the_largest_levels() -> None:
+    many = target("binary")
+    large, small = many["slices"]
+    many["slices"] = [{**large, "level": f"level {i}", "n_rows": 300 + i} for i in range(120)] + [small]
+    html = page.render(report(late=many), {})
+    assert "The 30 largest of 120 levels" in html
+    assert "Fewer than 200 rows, so only counted:\nOO (2)." in html
+    drawn = html[html.index("log loss, late by carrier") :].split("</svg>")[0]
+    assert "level 119" in drawn
+    assert "level 89" not in drawn
+
+
+def test_a_run_without_slices_or_importance_renders() -> None:
+    assert "Slices" not in page.render(report(late=target("binary", slices=[], importance=[])), {})
+
+
+def test_the_same_report_gives_the_same_bytes(plots: dict[str, dict[str, pl.DataFrame]]) -> None:
+    assert page.render(report(), plots) == page.render(copy.deepcopy(report()), plots)

@@ -1,0 +1,228 @@
+"""Words such as `model=linear` against params.yaml."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accord import cli
+from accord.config import selection
+from accord.config.selection import Selection
+from accord.errors import AccordError
+
+pytestmark = pytest.mark.usefixtures("project")
+
+
+def after(*words: str, overrides: dict | None = None) -> Selection:
+    chosen = selection.read()
+    return selection.with_words(Selection(chosen.groups, overrides or {}), words)
+
+
+def params() -> dict:
+    return yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+
+
+def test_a_word_switches_its_group_alone():
+    before = selection.read()
+    chosen = after("model=linear")
+    assert chosen.groups == {**before.groups, "model": "linear"}
+    assert chosen.overrides == {}
+    assert chosen.notes == []
+
+
+def test_words_do_not_change_the_selection_they_start_from():
+    start = Selection(selection.read().groups, {"model": {"num_leaves": 7}})
+    selection.with_words(start, ["model=linear", "evaluation.level=0.9"])
+    assert start == Selection(selection.read().groups, {"model": {"num_leaves": 7}})
+
+
+def test_switching_a_group_drops_its_overrides_and_says_so():
+    chosen = after("model=linear", overrides={"model": {"num_leaves": 7}, "seed": 3})
+    assert chosen.overrides == {"seed": 3}
+    assert len(chosen.notes) == 1
+    assert "model: lightgbm -> linear" in chosen.notes[0]
+    assert "dropped" in chosen.notes[0]
+
+
+def test_choosing_the_same_option_again_keeps_its_overrides():
+    chosen = after("model=lightgbm", overrides={"model": {"num_leaves": 7}})
+    assert chosen.overrides == {"model": {"num_leaves": 7}}
+    assert chosen.notes == []
+
+
+@pytest.mark.parametrize("words", [["model=linear", "model.C=0.1"], ["model.C=0.1", "model=linear"]])
+def test_an_override_belongs_to_the_new_option_wherever_it_stands(words: list[str]):
+    chosen = after(*words, overrides={"model": {"num_leaves": 7}})
+    assert chosen.groups["model"] == "linear"
+    assert chosen.overrides == {"model": {"C": 0.1}}
+
+
+def test_overrides_nest_and_leave_their_neighbours():
+    chosen = after(
+        "data.split.test=2mo", "data.checks.leaks.action=report", overrides={"data": {"split": {"holdout": 0.2}}}
+    )
+    assert chosen.overrides == {
+        "data": {"split": {"holdout": 0.2, "test": "2mo"}, "checks": {"leaks": {"action": "report"}}}
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0.1", 0.1), ("3", 3), ("1e-3", 1e-3), ("true", True), ("null", None), ("1mo", "1mo"), ("'3'", "3"),
+        ("[a, b]", ["a", "b"]), ("{a: 1}", {"a": 1}), ("a=b", "a=b"), ("", None),
+    ],
+)  # fmt: skip
+def test_a_value_has_the_type_that_yaml_gives_it(text: str, value: object):
+    found = after(f"evaluation.x={text}").overrides["evaluation"]["x"]
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_a_preset_expands_into_groups_and_overrides():
+    chosen = after("experiment=quick")
+    preset = yaml.safe_load(Path("conf/experiment/quick.yaml").read_text(encoding="utf-8"))
+    assert chosen.overrides == preset["overrides"]
+    assert chosen.groups == {**selection.read().groups, "model": preset["model"]}
+    assert "experiment" not in chosen.groups
+
+
+def test_words_beat_the_preset_they_stand_beside():
+    chosen = after("evaluation.n_resamples=70", "experiment=quick")
+    assert chosen.overrides["evaluation"] == {"n_resamples": 70}
+    assert chosen.overrides["model"]["n_estimators"] == 60
+
+
+def test_a_group_beside_a_preset_loses_the_overrides_of_the_other_option():
+    chosen = after("experiment=quick", "model=linear")
+    assert chosen.groups["model"] == "linear"
+    assert "model" not in chosen.overrides
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("model=linaer", "did you mean 'linear'"),
+        ("data=fligths", "did you mean 'flights'"),
+        ("experiment=quik", "did you mean 'quick'"),
+        ("modle=linear", "did you mean 'model'"),
+        ("model.learning_rat=0.1", "did you mean 'learning_rate'"),
+        ("evaluation.levl=0.9", "did you mean 'level'"),
+        ("model", "expected group=option or key=value"),
+        ("=linear", "expected group=option or key=value"),
+        ("model.num_leaves=[1", "not valid YAML"),
+        ("model.num_leaves=many", "model.num_leaves: found 'many'"),
+        ("model=[linear]", "no option"),
+        ("model={a: 1}", "no option"),
+        ("model.=3", "model."),
+        ("seed=1.5", "seed"),
+    ],
+)
+def test_a_word_that_fits_nothing_ends_in_one_error_and_leaves_params_yaml(word: str, said: str):
+    before = Path("params.yaml").read_bytes()
+    with pytest.raises(AccordError) as error:
+        cli.select([word])
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+    assert Path("params.yaml").read_bytes() == before
+
+
+def test_a_bad_word_among_good_ones_leaves_params_yaml():
+    before = Path("params.yaml").read_bytes()
+    with pytest.raises(AccordError, match="nope"):
+        cli.select(["model=linear", "evaluation.nope=1"])
+    assert Path("params.yaml").read_bytes() == before
+
+
+def test_selecting_writes_params_yaml_and_says_what_it_dropped(capsys: pytest.CaptureFixture[str]):
+    cli.select(["model.num_leaves=7"])
+    assert params()["overrides"] == {"model": {"num_leaves": 7}}
+    assert capsys.readouterr().out == ""
+    cli.select(["model=linear"])
+    assert params()["model"] == "linear"
+    assert params()["overrides"] == {}
+    assert "overrides of lightgbm are dropped" in capsys.readouterr().out
+
+
+def comments(text: str) -> list[str]:
+    return [line[line.index("#") :] for line in text.splitlines() if "#" in line]
+
+
+def test_writing_keeps_the_comments_and_the_order_of_params_yaml():
+    before = Path("params.yaml").read_text(encoding="utf-8")
+    for words in (["model.C=0.1", "model=linear"], ["model=lightgbm"], ["evaluation.level=0.9"]):
+        cli.select(words)
+        text = Path("params.yaml").read_text(encoding="utf-8")
+        assert comments(text) == comments(before)
+        assert list(yaml.safe_load(text)) == list(yaml.safe_load(before))
+
+
+def test_writing_what_was_read_changes_no_byte():
+    before = Path("params.yaml").read_bytes()
+    selection.write(selection.read())
+    assert Path("params.yaml").read_bytes() == before
+
+
+def test_there_and_back_gives_the_file_that_was():
+    before = params()
+    cli.select(["model=linear", "model.C=0.1"])
+    cli.select([f"model={before['model']}"])
+    assert params() == before
+
+
+def test_what_was_written_reads_back():
+    chosen = after("model=linear", "model.C=0.1", "data.split.cutoff=2013-08-01", "experiment=quick")
+    selection.write(chosen)
+    again = selection.read()
+    assert (again.groups, again.overrides) == (chosen.groups, chosen.overrides)
+
+
+NAMES = st.from_regex(r"[a-z]{1,6}", fullmatch=True)
+VALUES = st.one_of(st.integers(-99, 99), st.floats(-9, 9), st.booleans(), NAMES, st.lists(st.integers(0, 9), max_size=3))
+TREES = st.dictionaries(NAMES, VALUES | st.dictionaries(NAMES, VALUES, min_size=1, max_size=3), max_size=3)
+
+
+@settings(max_examples=30, deadline=None)
+@given(TREES)
+def test_any_overrides_survive_params_yaml(overrides: dict):
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    try:
+        chosen = Selection(selection.read().groups, overrides)
+        selection.write(chosen)
+        assert selection.read().overrides == overrides
+    finally:
+        Path("params.yaml").write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("model: linaer", "did you mean 'linear'"),
+        ("- model", "expected one line a config group"),
+        ("overrides: [a]", "expected a mapping"),
+        ("model: [", "not valid YAML"),
+        ("modle: linear", "did you mean 'model'"),
+        ("model: [linear]", "no option"),
+        ("", "expected one line a config group"),
+    ],
+)
+def test_a_broken_params_yaml_ends_in_one_error(text: str, said: str):
+    Path("params.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(AccordError) as error:
+        selection.read()
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_params_yaml_says_how_to_get_it_back():
+    Path("params.yaml").unlink()
+    with pytest.raises(AccordError, match="git checkout"):
+        selection.read()
+
+
+def test_a_group_that_is_not_chosen_is_named():
+    Path("params.yaml").write_text("model: linear\n", encoding="utf-8")
+    with pytest.raises(AccordError, match="is not chosen"):
+        selection.read()
