@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def selected_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the project's conf/ and params.yaml, which is also the working directory."""
     folder = tmp_path / "project"
     copytree(ROOT / "conf", folder / "conf")
@@ -24,7 +24,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def composed(project: Path) -> Callable[..., dict[str, Any]]:
+def composed(selected_folder: Path) -> Callable[..., dict[str, Any]]:
     """Composes the project's selection as changed by words and by overrides."""
 
     def compose_with(*words: str, **overrides: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 from accord.evaluation.bootstrap import draw, estimate, numbered
 from accord.evaluation.metrics import Sample
 
-N_BLOCKS, N_ROWS, N_SIMULATIONS = 50, 8, 200
+N_BLOCKS, N_ROWS, N_SIMULATIONS = 40, 8, 200
 
 
 def covered(by_block: bool) -> float:

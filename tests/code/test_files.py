@@ -47,9 +47,14 @@ def test_a_file_takes_the_place_of_a_file(tmp_path: Path):
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path):
     path = tmp_path / "file.txt"
     path.write_text("old")
-    with pytest.raises(RuntimeError, match="power cut"), replacing(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError("power cut")
+
+    def write() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        write()
     assert path.read_text() == "old"
     assert names(tmp_path) == ["file.txt"]
 
@@ -58,10 +63,15 @@ def test_a_failure_leaves_the_old_folder_and_nothing_else(tmp_path: Path):
     path = tmp_path / "splits"
     path.mkdir()
     (path / "old.parquet").touch()
-    with pytest.raises(RuntimeError), replacing(path) as temporary:
-        temporary.mkdir()
-        (temporary / "half.parquet").touch()
-        raise RuntimeError("power cut")
+
+    def write() -> None:
+        with replacing(path) as temporary:
+            temporary.mkdir()
+            (temporary / "half.parquet").touch()
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        write()
     assert names(path) == ["old.parquet"]
     assert names(tmp_path) == ["splits"]
 
@@ -95,7 +105,9 @@ PLAIN = st.recursive(
 
 @settings(max_examples=40, deadline=None)
 @given(PLAIN)
-def test_json_reads_back_what_was_written_bit_for_bit(tmp_path_factory: pytest.TempPathFactory, value: object):
+def test_json_reads_back_what_was_written_bit_for_bit(
+    tmp_path_factory: pytest.TempPathFactory, value: object
+):
     path = tmp_path_factory.mktemp("json") / "value.json"
     write_json(path, value)
     assert repr(read_json(path)) == repr(json.loads(json.dumps(value, sort_keys=True)))

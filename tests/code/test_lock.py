@@ -33,9 +33,13 @@ def test_the_same_config_gives_the_same_lock(values: dict, composed):
     assert lock.dump(composed()) == lock.dump(values)
 
 
-@pytest.mark.parametrize("path", ["seed", "data", "data.columns", "data.time", "data.split", "model", "objective"])
+@pytest.mark.parametrize(
+    "path", ["seed", "data", "data.columns", "data.time", "data.split", "model", "objective"]
+)
 def test_reading_a_section_that_was_not_declared_fails(values: dict, path: str):
-    declared = OmegaConf.to_container(OmegaConf.create({"features": values["features"], "data": {"name": "x"}}))
+    declared = OmegaConf.to_container(
+        OmegaConf.create({"features": values["features"], "data": {"name": "x"}})
+    )
     config = lock.partial_config(declared)
     parts = path.split(".")
     if path == "data":
@@ -47,7 +51,9 @@ def test_reading_a_section_that_was_not_declared_fails(values: dict, path: str):
 
 
 def test_a_declared_section_reads_as_in_the_whole(values: dict):
-    config = lock.partial_config({"data": {"time": values["data"]["time"], "columns": values["data"]["columns"]}})
+    config = lock.partial_config(
+        {"data": {"time": values["data"]["time"], "columns": values["data"]["columns"]}}
+    )
     whole = Config.model_validate(values)
     assert config.data.time == whole.data.time
     assert config.data.columns == whole.data.columns
@@ -69,7 +75,7 @@ def test_a_missing_lock_says_what_writes_it(tmp_path: Path):
         lock.load(path=tmp_path / "conf.lock.yaml")
 
 
-def test_words_compose_afresh_and_leave_the_lock_alone(project: Path):
+def test_words_compose_afresh_and_leave_the_lock_alone(selected_folder: Path):
     config = lock.load(["model=linear", "model.C=0.1"])
     assert config.model["C"] == 0.1
-    assert not (project / "conf.lock.yaml").exists()
+    assert not (selected_folder / "conf.lock.yaml").exists()

@@ -22,9 +22,7 @@ N_BLOCKS = 7
 
 def binned_gap(y: np.ndarray, p: np.ndarray, bins: np.ndarray) -> float:
     """Expected calibration error: the bins' gaps, weighted by their share of the rows."""
-    return sum(
-        (bins == b).mean() * abs(p[bins == b].mean() - y[bins == b].mean()) for b in np.unique(bins)
-    )
+    return sum((bins == b).mean() * abs(p[bins == b].mean() - y[bins == b].mean()) for b in np.unique(bins))
 
 
 REFERENCES = {
@@ -90,7 +88,9 @@ def test_drawing_blocks_is_repeating_their_rows(name: str, loss: str, ties: bool
     assert found.shape == (len(counts),)
     for drawn, statistic in zip(counts, found, strict=True):
         rows = rows_of(sample, drawn)
-        assert statistic == pytest.approx(value(BY_NAME[name], sample.y[rows], sample.p[rows], loss), rel=1e-9)
+        assert statistic == pytest.approx(
+            value(BY_NAME[name], sample.y[rows], sample.p[rows], loss), rel=1e-9
+        )
 
 
 @pytest.mark.parametrize("ties", [False, True], ids=["distinct", "ties"])

@@ -103,7 +103,7 @@ def test_missing_values_are_shown_as_a_dash(plots: dict[str, dict[str, pl.DataFr
 
 def test_a_regression_alone_renders_with_its_unit(plots: dict[str, dict[str, pl.DataFrame]]) -> None:
     html = page.render(report(payout=target("regression", loss="squared", unit="USD a booking")), plots)
-    assert "MAE, USD a booking" in html
+    assert "RMSE, USD a booking" in html
     assert "residuals of payout" in html
     assert "ROC" not in html
 

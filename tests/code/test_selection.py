@@ -12,7 +12,7 @@ from accord.config import selection
 from accord.config.selection import Selection
 from accord.errors import AccordError
 
-pytestmark = pytest.mark.usefixtures("project")
+pytestmark = pytest.mark.usefixtures("selected_folder")
 
 
 def after(*words: str, overrides: dict | None = None) -> Selection:
@@ -61,7 +61,9 @@ def test_an_override_belongs_to_the_new_option_wherever_it_stands(words: list[st
 
 def test_overrides_nest_and_leave_their_neighbours():
     chosen = after(
-        "data.split.test=2mo", "data.checks.leaks.action=report", overrides={"data": {"split": {"holdout": 0.2}}}
+        "data.split.test=2mo",
+        "data.checks.leaks.action=report",
+        overrides={"data": {"split": {"holdout": 0.2}}},
     )
     assert chosen.overrides == {
         "data": {"split": {"holdout": 0.2, "test": "2mo"}, "checks": {"leaks": {"action": "report"}}}
@@ -180,7 +182,9 @@ def test_what_was_written_reads_back():
 
 
 NAMES = st.from_regex(r"[a-z]{1,6}", fullmatch=True)
-VALUES = st.one_of(st.integers(-99, 99), st.floats(-9, 9), st.booleans(), NAMES, st.lists(st.integers(0, 9), max_size=3))
+VALUES = st.one_of(
+    st.integers(-99, 99), st.floats(-9, 9), st.booleans(), NAMES, st.lists(st.integers(0, 9), max_size=3)
+)
 TREES = st.dictionaries(NAMES, VALUES | st.dictionaries(NAMES, VALUES, min_size=1, max_size=3), max_size=3)
 
 

@@ -41,7 +41,9 @@ def matrix(n: int, generator: np.random.Generator) -> Matrix:
 
 
 def outcomes(X: Matrix, loss: str, generator: np.random.Generator) -> Vector:
-    raw = np.nan_to_num(X[:, 0]) + 0.3 * (X[:, 1] - 5) + np.array([-1.0, 0, 0.5, 1, 0, 0])[X[:, 2].astype(int)]
+    raw = (
+        np.nan_to_num(X[:, 0]) + 0.3 * (X[:, 1] - 5) + np.array([-1.0, 0, 0.5, 1, 0, 0])[X[:, 2].astype(int)]
+    )
     if loss == "log":
         return (generator.random(len(X)) < 1 / (1 + np.exp(-2 * raw))).astype(float)
     if loss == "poisson":
@@ -79,7 +81,11 @@ def fit(problems: dict[str, Problem]) -> Callable[..., Fitted]:
     return fitted
 
 
-@pytest.fixture(scope="session", params=[(o, l) for o in OPTIONS for l in LOSSES], ids=lambda case: "-".join(case))
+@pytest.fixture(
+    scope="session",
+    params=[(option, loss) for option in OPTIONS for loss in LOSSES],
+    ids=lambda case: "-".join(case),
+)
 def case(request: pytest.FixtureRequest) -> tuple[str, str]:
     """An option of conf/model and a loss."""
     return request.param

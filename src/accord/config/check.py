@@ -7,7 +7,7 @@ import polars as pl
 
 from accord.config.schema import Config, Data, Target
 from accord.errors import AccordError, nearest
-from accord.expressions import TYPES, check
+from accord.expressions import TYPES, check, columns_of
 
 
 def check_expressions(config: Config) -> None:
@@ -51,7 +51,7 @@ def _check_target(
         kind = check(sql, key, columns, {})
         if not (kind.is_numeric() or kind == pl.Boolean):
             raise AccordError(f"{key}: `{sql}` gives {kind}; expected a number or a condition")
-    if not any(re.search(rf"\b{re.escape(name)}\b", target.sql) for name in outcomes):
+    if not outcomes.keys() & columns_of(target.sql, f"{where}.sql"):
         raise AccordError(
             f"{where}.sql: `{target.sql}` uses no outcome; expected one of the columns of role outcome: {', '.join(outcomes) or 'none is declared'}"
         )

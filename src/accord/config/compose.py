@@ -63,12 +63,15 @@ def _resolved(config: Any) -> dict[str, Any]:
 
 
 def _unfitting(error: InterpolationKeyError, selection: Selection) -> str:
-    """An option that refers to what another option doesn't have, such as another data set's target."""
-    group, found = str(error.full_key).split(".")[0], re.search(r"'(.+)'", str(error.msg))
+    """An option that refers to what another option doesn't have, such as an objective to another data set's target."""
+    found = re.search(r"'(.+)'", str(error))
     missing = found[1] if found else "a key"
-    other = missing.split(".")[0]
-    chosen = " and ".join(f"{name}={selection.groups[name]}" for name in (group, other) if name in selection.groups)
-    return f"{error.full_key} refers to {missing}, which is not there: {chosen} don't fit together; {nearest('', options()[group])}"
+    group = missing.split(".")[0]
+    texts = {name: (CONF / name / f"{option}.yaml").read_text(encoding="utf-8") for name, option in selection.groups.items()}
+    asking = [name for name, text in texts.items() if f"${{{missing}}}" in text]
+    chosen = " and ".join(f"{name}={selection.groups[name]}" for name in [*asking, group] if name in selection.groups)
+    hint = f"; {asking[0]} {nearest('', options()[asking[0]])}" if asking else ""
+    return f"{chosen} don't fit together: conf refers to {missing}, which is not there{hint}"
 
 
 def _explained(error: ValidationError, values: Mapping[str, Any], selection: Selection) -> str:

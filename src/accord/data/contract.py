@@ -57,7 +57,7 @@ def _typed(name: str, column: Column, found: pl.DataType) -> tuple[pl.Expr, pl.E
     if found.is_float():
         raw = raw.fill_nan(None)
     if column.type == "datetime" and found == pl.String:
-        value = raw.str.to_datetime(time_unit="us", strict=False)
+        value = raw.str.to_datetime(time_unit="us", time_zone="UTC", strict=False).dt.replace_time_zone(None)
     elif column.type == "datetime" and isinstance(found, pl.Datetime) and found.time_zone:
         value = raw.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(wanted)
     elif column.type == "boolean" and found == pl.String:
@@ -71,6 +71,8 @@ def _typed(name: str, column: Column, found: pl.DataType) -> tuple[pl.Expr, pl.E
     lost = raw.is_not_null() & value.is_null()
     if column.type == "integer" and (found.is_float() or found.is_decimal()):
         lost = lost | (raw != raw.round())
+    if column.type == "boolean" and found.is_numeric():
+        lost = lost | ~raw.is_in([0, 1])
     return value.alias(name), lost.fill_null(False).alias(_lost(name))
 
 

@@ -100,7 +100,7 @@ def _judged(
 
 def _halves(codes: NDArray[np.intp], n_bins: int, y: NDArray[np.float64]) -> tuple[Any, Any, Any]:
     """Rows, and sums of y, a bin in each half (2, n_bins), and the mean learned in the other half."""
-    half = np.arange(len(y)) % 2
+    half = np.random.Generator(np.random.PCG64(0)).permutation(len(y)) % 2  # rows may alternate
     cell = half * n_bins + codes
     count = np.bincount(cell, minlength=2 * n_bins).reshape(2, n_bins)
     total = np.bincount(cell, y, minlength=2 * n_bins).reshape(2, n_bins)

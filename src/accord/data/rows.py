@@ -19,9 +19,12 @@ def ingest(data: Data) -> pl.DataFrame:
     a column of the contract that isn't there.
     """
     frames = {name: sources.read(name, source) for name, source in data.sources.items()}
+    if not data.key:  # numbered before any join, which may change their order
+        numbers = pl.int_range(frames[data.rows].height, eager=True)
+        frames[data.rows] = frames[data.rows].with_columns(row_id=numbers)
     rows = _joined(data, frames)
-    if not data.key:
-        rows = rows.with_row_index("row_id").with_columns(pl.col("row_id").cast(pl.Int64))
+    if not data.key and "row_id" not in rows.columns:
+        raise AccordError(f"data.joins of {data.name} leaves out row_id, which numbers the rows of '{data.rows}'; select it too, or declare a key")
     for name, join in data.as_of.items():
         rows = _as_of(rows, name, join, frames[name], data)
     missing = [name for name in data.columns if name not in rows.columns]

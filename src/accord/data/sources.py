@@ -43,7 +43,12 @@ def _read(where: str, source: Source) -> pl.DataFrame:
         raise AccordError(
             f"{where}: unknown scheme '{scheme}'; valid: package, sklearn, or a path without one"
         )
-    paths = [_in_package(where, rest)] if separator else [Path(p) for p in sorted(glob.glob(source.path))]
+    if separator:
+        paths = [_in_package(where, rest)]
+    elif Path(source.path).is_file():
+        paths = [Path(source.path)]
+    else:
+        paths = [Path(p) for p in sorted(glob.glob(source.path))]
     if not paths or not all(path.is_file() for path in paths):
         raise AccordError(
             f"{where} is not there; expected a file. Put it there, or correct `path` in conf/data"

@@ -123,7 +123,8 @@ def _before(end: datetime, stretch: str | float, past: pl.Series) -> datetime:
         begin = pl.Series([end]).dt.offset_by(f"-{stretch}")[0]
     else:
         before = past.filter(past <= end).sort()
-        begin = before[max(0, len(before) - round(stretch * len(past)))]
+        n_rows = min(round(stretch * len(past)), len(before))
+        begin = before[len(before) - n_rows] if n_rows else end
     assert isinstance(begin, datetime)
     return begin
 

@@ -155,8 +155,8 @@ METRICS = {
         Metric("calibration_error", "lower", calibration_error, cheap=False),
     ),
     "regression": (
-        Metric("mae", "lower", mae),
         Metric("rmse", "lower", rmse),
+        Metric("mae", "lower", mae),
         Metric("r2", "higher", r2, cheap=False),
         Metric("deviance", "lower", deviance),
         Metric("mean_error", "zero", mean_error),

@@ -1,0 +1,237 @@
+"""The data contract: every row lands in exactly one frame, with the reasons if it is quarantine."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accord.config.schema import Column, Data, Features, Time
+from accord.data.contract import Checked, check
+from accord.data.validation import validate
+from accord.errors import AccordError
+
+
+def checked(found: list[Any], **column: Any) -> Checked:
+    """One column `x` of these values against the contract of it."""
+    rows = pl.DataFrame({"n": range(len(found)), "x": pl.Series(found, strict=False)})
+    return check(rows, {"x": Column(**column)})
+
+
+def reasons(found: Checked) -> dict[int, list[str]]:
+    return dict(found.quarantine.select("n", "reasons").rows())
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "broken"),
+    [
+        ({"type": "integer", "min": 1}, [1, 0, 5], {1: ["x|min"]}),
+        ({"type": "integer", "max": 5}, [1, 6, 5], {1: ["x|max"]}),
+        ({"type": "number", "min": 0.5, "max": 1.5}, [0.5, 0.4, 1.6, 1.5], {1: ["x|min"], 2: ["x|max"]}),
+        ({"type": "number"}, [1.0, float("inf"), -float("inf")], {1: ["x|inf"], 2: ["x|inf"]}),
+        ({"type": "number"}, [1.0, None, float("nan")], {1: ["x|nullability"], 2: ["x|nullability"]}),
+        ({"type": "number", "nullable": True}, [1.0, None, float("nan")], {}),
+        ({"type": "category", "values": ["a", "b"]}, ["a", "c", "b"], {1: ["x|values"]}),
+        ({"type": "category"}, ["a", "anything", ""], {}),
+        ({"type": "category", "values": ["a"], "nullable": True}, ["a", None], {}),
+        ({"type": "boolean"}, [True, False, None], {2: ["x|nullability"]}),
+        ({"type": "boolean"}, ["true", "FALSE", "yes"], {2: ["x|nullability", "x|type"]}),
+        ({"type": "boolean", "nullable": True}, ["true", "yes", None], {1: ["x|type"]}),
+        ({"type": "boolean"}, [1, 0, 2], {2: ["x|type"]}),
+        ({"type": "integer", "nullable": True}, ["3", "three", None], {1: ["x|type"]}),
+        ({"type": "integer", "nullable": True}, [3.0, 3.5, float("nan")], {1: ["x|type"]}),
+        ({"type": "integer", "nullable": True}, [3.0, 1e300, -1e300], {1: ["x|type"], 2: ["x|type"]}),
+        ({"type": "number", "nullable": True}, ["2.5", "2,5", "1e3"], {1: ["x|type"]}),
+        ({"type": "datetime", "nullable": True}, ["2024-03-01T12:00:00", "2024-03-01 12:00:00", "soon"], {2: ["x|type"]}),
+        ({"type": "datetime", "nullable": True}, [20240301, 1.5], {0: ["x|type"], 1: ["x|type"]}),
+    ],
+)  # fmt: skip
+def test_a_rule_quarantines_the_rows_that_break_it(column: dict, values: list, broken: dict):
+    found = checked(values, **column)
+    assert {n: sorted(why) for n, why in reasons(found).items()} == broken
+    assert found.valid["n"].to_list() == [n for n in range(len(values)) if n not in broken]
+    counts: dict[str, int] = {}
+    for why in broken.values():
+        for rule in why:
+            counts[rule] = counts.get(rule, 0) + 1
+    assert found.broken == counts
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "expected"),
+    [
+        ("integer", [3.0, -2.0], [3, -2]),
+        ("integer", ["3", "-2"], [3, -2]),
+        ("integer", [True, False], [1, 0]),
+        ("number", [3, -2], [3.0, -2.0]),
+        ("number", ["2.5", "-1e-3"], [2.5, -0.001]),
+        ("category", [7, 8], ["7", "8"]),
+        ("boolean", [1, 0], [True, False]),
+        ("boolean", ["True", "false"], [True, False]),
+        ("datetime", ["2024-03-01T12:30:00", "2024-03-02T00:00:00"], [datetime(2024, 3, 1, 12, 30), datetime(2024, 3, 2)]),
+        ("datetime", ["2024-03-01 12:30:00.25"], [datetime(2024, 3, 1, 12, 30, 0, 250_000)]),
+        ("datetime", [date(2024, 3, 1)], [datetime(2024, 3, 1)]),
+        ("datetime", ["2024-03-01", "2024-03-02"], [datetime(2024, 3, 1), datetime(2024, 3, 2)]),
+        ("datetime", ["2024-03-01T12:30:00Z"], [datetime(2024, 3, 1, 12, 30)]),
+        ("datetime", ["2024-03-01T12:30:00+02:00"], [datetime(2024, 3, 1, 10, 30)]),
+        ("datetime", [datetime(2024, 3, 1, 12, tzinfo=UTC)], [datetime(2024, 3, 1, 12)]),
+    ],
+)  # fmt: skip
+def test_a_value_takes_the_type_that_the_contract_declares(kind: str, values: list, expected: list):
+    found = checked(values, type=kind)
+    assert reasons(found) == {}
+    assert found.valid["x"].to_list() == expected
+
+
+def test_an_instant_with_a_zone_is_converted_to_utc():
+    rows = pl.DataFrame({"x": [datetime(2024, 3, 1, 12)]}).select(
+        pl.col("x").dt.replace_time_zone("America/New_York")
+    )
+    assert check(rows, {"x": Column(type="datetime")}).valid["x"].to_list() == [datetime(2024, 3, 1, 17)]
+
+
+def test_quarantine_holds_rows_as_they_came():
+    found = checked(["3", "three", None], type="integer")
+    assert found.quarantine["x"].to_list() == ["three", None]
+    assert found.valid.schema["x"] == pl.Int64
+
+
+def test_columns_outside_of_the_contract_come_along():
+    rows = pl.DataFrame({"extra": ["p", "q", "r"], "x": [1, -1, 3]})
+    found = check(rows, {"x": Column(type="integer", min=0)})
+    assert found.valid.rows() == [("p", 1), ("r", 3)]
+    assert found.quarantine["extra"].to_list() == ["q"]
+
+
+def test_all_rows_of_a_duplicate_key_are_quarantined():
+    rows = pl.DataFrame({"day": [1, 1, 2, 1], "place": ["a", "b", "a", "a"]})
+    columns = {"day": Column(type="integer"), "place": Column(type="category")}
+    found = check(rows, columns, key=["day", "place"])
+    assert found.valid.rows() == [(1, "b"), (2, "a")]
+    assert found.quarantine["reasons"].to_list() == [["primary_key"], ["primary_key"]]
+
+
+def test_a_key_is_never_null_whatever_the_column_says():
+    found = check(pl.DataFrame({"x": [1, None]}), {"x": Column(type="integer", nullable=True)}, key=["x"])
+    assert found.valid["x"].to_list() == [1]
+    assert found.quarantine["reasons"].to_list() == [["x|nullability"]]
+
+
+def test_a_sql_rule_passes_null_as_a_check_in_sql_does():
+    rows = pl.DataFrame({"low": [1, 5, None], "high": [2, 3, 1]})
+    columns = {"low": Column(type="integer", nullable=True), "high": Column(type="integer")}
+    found = check(rows, columns, rules={"ordered": "low <= high"})
+    assert found.valid["high"].to_list() == [2, 1]
+    assert found.quarantine["reasons"].to_list() == [["rule|ordered"]]
+
+
+def test_a_sql_rule_sees_the_declared_types():
+    found = check(pl.DataFrame({"x": ["10", "9"]}), {"x": Column(type="integer")}, rules={"big": "x >= 10"})
+    assert found.valid["x"].to_list() == [10]
+
+
+def test_a_decision_after_its_event_is_quarantined():
+    rows = pl.DataFrame({
+        "event": [datetime(2024, 1, 2)] * 3,
+        "decided": [datetime(2024, 1, 1), datetime(2024, 1, 2), datetime(2024, 1, 3)],
+    })  # fmt: skip
+    columns = {name: Column(type="datetime") for name in rows.columns}
+    found = check(rows, columns, time=Time(event="event", decision="decided"))
+    assert found.valid.height == 2
+    assert found.quarantine["reasons"].to_list() == [["decision|after_event"]]
+
+
+def test_a_row_that_breaks_several_rules_has_every_reason():
+    rows = pl.DataFrame({"a": [-1], "b": ["?"]})
+    columns = {"a": Column(type="integer", min=0), "b": Column(type="category", values=["x"])}
+    assert sorted(check(rows, columns).quarantine["reasons"][0]) == ["a|min", "b|values"]
+
+
+def test_no_rows_are_no_rows_on_either_side():
+    found = check(pl.DataFrame(schema={"x": pl.Int64}), {"x": Column(type="integer", min=0)})
+    assert (found.valid.height, found.quarantine.height, found.broken) == (0, 0, {})
+    assert "reasons" in found.quarantine.columns
+
+
+def test_rows_that_all_break_a_rule_leave_typed_columns():
+    found = checked(["?"], type="integer")
+    assert found.valid.schema["x"] == pl.Int64
+    assert found.valid.is_empty()
+
+
+COLUMNS = {
+    "key": Column(type="integer"),
+    "number": Column(type="number", min=0, max=10, nullable=True),
+    "level": Column(type="category", values=["a", "b"]),
+    "count": Column(type="integer", nullable=True),
+}
+ROW = st.tuples(
+    st.integers(0, 6),
+    st.none() | st.just(float("nan")) | st.floats(-5, 15),
+    st.none() | st.sampled_from(["a", "b", "c", ""]),
+    st.none() | st.sampled_from([1.0, 2.0, 2.5, float("nan"), float("inf")]),
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(ROW, max_size=12))
+def test_every_row_lands_in_exactly_one_frame(values: list[tuple]):
+    schema = {"key": pl.Int64, "number": pl.Float64, "level": pl.String, "count": pl.Float64}
+    rows = pl.DataFrame(values, schema=schema, orient="row").with_row_index("n")
+    found = check(rows, COLUMNS, key=["key"], rules={"near": "number < key * 3"})
+    assert sorted([*found.valid["n"], *found.quarantine["n"]]) == list(range(len(values)))
+    assert found.valid["n"].is_sorted()
+    assert found.quarantine["n"].is_sorted()
+    assert all(found.quarantine["reasons"].list.len() > 0)
+    assert found.quarantine.drop("reasons").equals(
+        rows.filter(pl.col("n").is_in(found.quarantine["n"].implode()))
+    )
+    assert found.valid.drop("n").columns == list(COLUMNS)
+    assert sum(found.broken.values()) == found.quarantine["reasons"].list.len().sum()
+    assert found.valid["key"].is_unique().all()
+    again = check(found.valid, COLUMNS, key=["key"], rules={"near": "number < key * 3"})
+    assert again.valid.equals(found.valid)
+
+
+def data_of(**checks: Any) -> Data:
+    return Data.model_validate({
+        "name": "small",
+        "sources": {"small": {"path": "small.csv"}},
+        "columns": {"x": {"type": "number", "min": 0}, "y": {"type": "number", "role": "outcome", "nullable": True}},
+        "checks": {"max_quarantined_share": 0.25, **checks},
+        "targets": {"y": {"task": "regression", "sql": "y"}},
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("xs", "fails"), [([1.0, 2.0, 3.0, -1.0], False), ([1.0, 2.0, -3.0, -1.0], True), ([-1.0], True)]
+)
+def test_a_share_of_broken_rows_past_the_limit_fails_the_data(xs: list[float], fails: bool):
+    data = data_of()
+    rows = pl.DataFrame({"row_id": range(len(xs)), "x": xs, "y": [1.0, 2.0, 1.0, 2.0][: len(xs)]})
+    found = validate(rows, data, Features(), data.targets)
+    assert found.report["n_valid"] + found.report["n_quarantined"] == found.report["n_rows"] == len(xs)
+    if fails:
+        with pytest.raises(
+            AccordError, match=r"rows \(\d+\.\d%\) break the contract of small.*column 'x'.*at least 0"
+        ):
+            found.raise_for_failure()
+    else:
+        found.raise_for_failure()
+
+
+@pytest.mark.parametrize("action", ["fail", "report"])
+def test_a_leak_fails_the_data_only_if_it_is_told_to(action: str):
+    data = data_of(leaks={"action": action})
+    values = [float(i // 10) for i in range(400)]
+    rows = pl.DataFrame({"row_id": range(400), "x": values, "y": values})
+    found = validate(rows, data, Features(), data.targets)
+    assert [leak["feature"] for leak in found.report["leaks"]] == ["x"]
+    if action == "fail":
+        with pytest.raises(AccordError, match=r"Possible leak: feature 'x'.*role outcome.*accepted"):
+            found.raise_for_failure()
+    else:
+        found.raise_for_failure()
+        assert "LEAK SUSPECTS: x (y)" in found.summary

@@ -1,0 +1,267 @@
+"""Splits that account for every row, and in which nothing from after a boundary trains."""
+
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accord.config.schema import Data, Split, Time
+from accord.data.splitting import SPLITS, blocks, by_key, by_time, held_out, split
+from accord.errors import AccordError
+
+ONE_DAY = Time(event="at", label_delay="1d")
+
+
+def days_of(rows: pl.DataFrame, assigned: pl.Series, name: str) -> list[date]:
+    return rows.filter(assigned == name)["at"].dt.date().unique().sort().to_list()
+
+
+def test_splits_follow_each_other_in_time(days: pl.DataFrame):
+    assigned, boundaries = by_time(
+        days, ONE_DAY, Split(cutoff=date(2024, 4, 1), test="1mo", tune="1mo", holdout=0)
+    )
+    assert (boundaries.tune, boundaries.test, boundaries.future) == tuple(
+        datetime(2024, month, 1) for month in (2, 3, 4)
+    )
+    expected = {
+        "train": ("2024-01-01", "2024-01-30"),
+        "tune": ("2024-02-01", "2024-02-28"),
+        "test": ("2024-03-01", "2024-03-30"),
+        "future": ("2024-04-01", "2024-04-29"),
+    }
+    for name, (first, last) in expected.items():
+        found = days_of(days, assigned, name)
+        assert (str(found[0]), str(found[-1])) == (first, last), name
+
+
+def test_rows_whose_outcome_was_unknown_at_the_next_boundary_are_purged(days: pl.DataFrame):
+    assigned, _ = by_time(days, ONE_DAY, Split(cutoff=date(2024, 4, 1), test="1mo", tune="1mo", holdout=0))
+    assert [str(day) for day in days_of(days, assigned, "purged")] == [
+        "2024-01-31",
+        "2024-02-29",
+        "2024-03-31",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("at", "name"),
+    [
+        (datetime(2024, 2, 29, 0), "tune"),  # known at the boundary itself
+        (datetime(2024, 2, 29, 0, 0, 0, 1), "purged"),
+        (datetime(2024, 2, 29, 23, 59, 59), "purged"),
+        (datetime(2024, 3, 1, 0), "test"),
+        (datetime(2024, 1, 31, 0), "train"),
+        (datetime(2024, 1, 31, 0, 0, 1), "purged"),
+        (datetime(2024, 2, 1, 0), "tune"),
+        (datetime(2024, 3, 31, 0), "test"),
+        (datetime(2024, 3, 31, 0, 0, 1), "purged"),
+        (datetime(2024, 4, 1, 0), "future"),
+    ],
+)
+def test_a_row_at_a_boundary_falls_on_the_right_side(days: pl.DataFrame, at: datetime, name: str):
+    rows = pl.concat([days, days.head(1).with_columns(at=pl.lit(at).cast(pl.Datetime("us")))])
+    assigned, _ = by_time(rows, ONE_DAY, Split(cutoff=date(2024, 4, 1), test="1mo", tune="1mo", holdout=0))
+    assert assigned[-1] == name
+
+
+def test_a_delay_longer_than_a_stretch_lets_nothing_unknown_train(days: pl.DataFrame):
+    time = Time(event="at", label_delay="40d")
+    assigned, boundaries = by_time(
+        days, time, Split(cutoff=date(2024, 4, 1), test="1mo", tune="1mo", holdout=0)
+    )
+    known = days["at"].dt.offset_by("40d")
+    for name, boundary in (
+        ("train", boundaries.tune),
+        ("tune", boundaries.test),
+        ("test", boundaries.future),
+    ):
+        assert (known.filter(assigned == name) <= boundary).all(), name
+
+
+def test_a_day_begins_where_the_zone_says(days: pl.DataFrame):
+    time = Time(event="at", zone="America/New_York")
+    rows = days.head(1).with_columns(
+        at=pl.lit(datetime(2024, 4, 1, 3)).cast(pl.Datetime("us"))
+    )  # 23:00 of March there
+    rows = pl.concat([days.filter(pl.col("at") < datetime(2024, 3, 20)), rows])
+    settings = Split(cutoff=date(2024, 4, 1), test="1mo", tune="1mo", holdout=0)
+    assert by_time(rows, time, settings)[0][-1] == "test"
+    assert by_time(rows, Time(event="at"), settings)[0][-1] == "future"
+
+
+def test_shares_are_of_the_past_rows(days: pl.DataFrame):
+    assigned, _ = by_time(days, Time(event="at"), Split(test=0.2, tune=0.1, holdout=0))
+    counts = dict(assigned.value_counts().rows())
+    assert counts["test"] == pytest.approx(96, abs=2)
+    assert counts["tune"] == pytest.approx(48, abs=2)
+    assert counts["train"] == 480 - counts["test"] - counts["tune"]
+    assert "future" not in counts
+
+
+def test_a_share_with_a_cutoff_counts_rows_before_it(days: pl.DataFrame):
+    assigned, _ = by_time(
+        days, Time(event="at"), Split(cutoff=date(2024, 4, 1), test=0.25, tune=0.25, holdout=0)
+    )
+    counts = dict(assigned.value_counts().rows())
+    past = (days["at"] < datetime(2024, 4, 1)).sum()
+    assert counts["test"] == pytest.approx(past / 4, abs=2)
+    assert counts["tune"] == pytest.approx(past / 4, abs=2)
+    assert counts["future"] == 480 - past
+
+
+def test_the_holdout_is_whole_days_near_the_share(days: pl.DataFrame):
+    assigned, _ = by_time(days, ONE_DAY, Split(cutoff=date(2024, 4, 1), test="1mo", tune="1mo", holdout=0.3))
+    held = set(days_of(days, assigned, "holdout"))
+    assert 15 <= len(held) <= 40  # of 91 days
+    for name in ("train", "tune", "test"):
+        assert not held & set(days_of(days, assigned, name))
+
+
+def test_a_held_out_day_depends_on_its_date_alone(days: pl.DataFrame):
+    some = days.filter(pl.col("id") % 3 == 0).reverse()
+    early = Split(cutoff=date(2024, 3, 15), test="2w", tune="2w", holdout=0.3)
+    late = Split(cutoff=date(2024, 4, 15), test="1mo", tune="2w", holdout=0.3)
+    first, second = by_time(days, ONE_DAY, early)[0], by_time(some, ONE_DAY, late)[0]
+    before = date(2024, 3, 13)
+    assert [day for day in days_of(days, first, "holdout") if day < before] == [
+        day for day in days_of(some, second, "holdout") if day < before
+    ]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.sets(st.dates(date(2000, 1, 1), date(2040, 1, 1)), max_size=40), st.floats(0, 0.9), st.floats(0, 0.09)
+)
+def test_a_larger_holdout_holds_the_days_of_a_smaller_one(days: set[date], share: float, more: float):
+    chosen = sorted(days)
+    held = held_out(chosen, share)
+    assert held == [day for day in chosen if held_out([day], share)]
+    assert set(held) <= set(held_out(chosen, share + more))
+
+
+ROWS = st.lists(st.datetimes(datetime(2024, 1, 1), datetime(2024, 6, 30)), min_size=1, max_size=40)
+STRETCH = st.sampled_from(["3d", "2w", "1mo", 0.1, 0.3])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    times=ROWS, test=STRETCH, tune=STRETCH, holdout=st.sampled_from([0.0, 0.1, 0.5]),
+    cutoff=st.none() | st.dates(date(2024, 1, 1), date(2024, 7, 1)), delay=st.sampled_from(["0d", "1d", "20d"]),
+)  # fmt: skip
+def test_the_account_adds_up_for_any_rows(times: list[datetime], **parts: Any):
+    data = Data.model_validate({
+        "name": "days",
+        "sources": {"days": {"path": "days.csv"}},
+        "time": {"event": "at", "label_delay": parts["delay"]},
+        "columns": {"at": {"type": "datetime", "role": "info"}},
+        "split": {name: parts[name] for name in ("cutoff", "test", "tune", "holdout")},
+        "targets": {"y": {"task": "regression", "sql": "y"}},
+    })  # fmt: skip
+    rows = pl.DataFrame(
+        {"row_id": range(len(times)), "at": times}, schema_overrides={"at": pl.Datetime("us")}
+    )
+    try:
+        parted, account = split(rows, data, {"n_rows": len(times) + 5, "n_quarantined": 5})
+    except AccordError:  # nothing to train or test on: a mistake in the config, and never another exception
+        return
+    assert tuple(parted) == SPLITS
+    assert sorted(pl.concat(parted.values())["row_id"]) == list(range(len(times)))
+    assert sum(account["splits"].values()) + account["quarantine"] == account["n_rows"]
+    assert account["splits"] == {name: part.height for name, part in parted.items()}
+    boundary = {
+        name: None if at is None else datetime.fromisoformat(at) for name, at in account["boundaries"].items()
+    }
+    known = pl.col("at").dt.offset_by(parts["delay"])
+    assert parted["train"].filter(known > boundary["tune"]).is_empty()
+    assert parted["tune"].filter((pl.col("at") < boundary["tune"]) | (known > boundary["test"])).is_empty()
+    assert parted["test"].filter(pl.col("at") < boundary["test"]).is_empty()
+    if boundary["future"]:
+        scored = pl.concat(parted[name] for name in ("train", "tune", "test", "holdout"))
+        assert scored.filter(known > boundary["future"]).is_empty()
+        assert parted["future"].filter(pl.col("at") < boundary["future"]).is_empty()
+
+
+@pytest.mark.parametrize(
+    ("split_by", "said"),
+    [
+        (Split(cutoff=date(2023, 1, 1), test="1mo", tune="1mo"), "no row happened before it"),
+        (Split(cutoff=date(2024, 1, 1), test="1mo", tune="1mo"), "no row happened before it"),
+        (Split(cutoff=date(2024, 1, 20), test="1mo", tune="1mo"), "nothing to train on"),
+        (Split(test="1y", tune="1mo"), "nothing to train on"),
+        (Split(test=0.9, tune=0.9), "nothing to train on"),
+    ],
+)  # fmt: skip
+def test_a_split_that_leaves_nothing_is_one_error(days: pl.DataFrame, split_by: Split, said: str):
+    with pytest.raises(AccordError, match=said):
+        by_time(days, ONE_DAY, split_by)
+
+
+def test_a_cutoff_after_the_last_row_but_one_stretch_leaves_no_test(days: pl.DataFrame, data_with):
+    data = data_with(time={"event": "at"}, split={"cutoff": date(2025, 1, 1), "test": "1mo", "tune": "1mo"})
+    with pytest.raises(AccordError, match="leaves no row in test"):
+        split(days, data, {"n_rows": 480, "n_quarantined": 0})
+
+
+def test_a_missing_row_stops_the_account(days: pl.DataFrame, data_with):
+    data = data_with(time={"event": "at"}, split={"test": 0.2, "tune": 0.2})
+    with pytest.raises(AssertionError, match="rows got lost"):
+        split(days, data, {"n_rows": 481, "n_quarantined": 0})
+
+
+def test_a_row_lands_in_one_split_by_its_key_whatever_the_others_are(days: pl.DataFrame):
+    shares = Split(test=0.2, tune=0.1, holdout=0.1)
+    whole = dict(zip(days["id"], by_key(days, ["id"], shares), strict=True))
+    some = days.filter(pl.col("id") % 2 == 0).sample(fraction=1, shuffle=True, seed=3)
+    assert {i: whole[i] for i in some["id"]} == dict(
+        zip(some["id"], by_key(some, ["id"], shares), strict=True)
+    )
+
+
+def test_shares_by_key_are_near_what_was_asked_for():
+    rows = pl.DataFrame({"id": range(4000)})
+    counts = dict(by_key(rows, ["id"], Split(test=0.2, tune=0.1, holdout=0.05)).value_counts().rows())
+    for name, share in (("train", 0.65), ("test", 0.2), ("tune", 0.1), ("holdout", 0.05)):
+        assert counts[name] / 4000 == pytest.approx(share, abs=0.025), name
+
+
+def test_the_holdout_by_key_does_not_move_with_the_other_shares():
+    rows = pl.DataFrame({"id": range(500)})
+    few, many = (
+        by_key(rows, ["id"], Split(test=test, tune=0.1, holdout=0.1)) == "holdout" for test in (0.1, 0.6)
+    )
+    assert few.equals(many)
+
+
+def test_keys_of_several_columns_do_not_run_together():
+    rows = pl.DataFrame({"a": ["1", "11"] * 500, "b": [f"{i}" for i in range(1000)]})
+    swapped = rows.select(a="b", b="a")
+    shares = Split(test=0.4, tune=0.1, holdout=0.1)
+    assert not by_key(rows, ["a", "b"], shares).equals(by_key(swapped, ["a", "b"], shares))
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [({"test": "1mo", "tune": "1mo"}, "takes shares"), ({"test": 0.6, "tune": 0.4}, "expected less than 1")],
+)
+def test_a_split_by_key_that_can_not_be_is_one_error(days: pl.DataFrame, parts: dict, said: str):
+    with pytest.raises(AccordError, match=said):
+        by_key(days, ["id"], Split(**parts))
+
+
+def test_rows_of_a_day_are_one_block(days: pl.DataFrame):
+    found = blocks(days, ["id"], ONE_DAY)
+    assert found.n_unique() == 120
+    assert days.with_columns(block=found).group_by("block").agg(pl.col("at").dt.date().n_unique())[
+        "at"
+    ].unique().to_list() == [1]
+
+
+def test_rows_without_time_are_their_own_blocks_up_to_a_thousand():
+    few, many = pl.DataFrame({"id": range(300)}), pl.DataFrame({"id": range(3000)})
+    assert blocks(few, ["id"], None).n_unique() == 300
+    found = blocks(many, ["id"], None)
+    assert 800 < found.n_unique() <= 1000
+    assert found.reverse().equals(blocks(many.reverse(), ["id"], None))
