@@ -109,6 +109,7 @@ def copy_to(root: Path) -> Project:
     project = Project(root)
     project.write("conf/data/rides.yaml", RIDES)
     project.write("data/raw/rides.csv", rides())
+    project.write("models/champion.json", "{}\n")
     project.run("git", "init", "--quiet")
     project.commit()
     return project

@@ -29,7 +29,7 @@ def predict(bundle: Bundle, source: Path, output: Path) -> int:
     checked = contract.check(rows, bundle.columns)
     if checked.quarantine.height:
         raise AccordError(_first_broken(rows, checked, bundle, source))
-    predictions = bundle.predict(checked.valid)
+    predictions = bundle.answer(checked.valid)
     with replacing(output) as temporary:
         answered = rows.with_columns(pl.Series(name, values) for name, values in predictions.items())
         answered.write_parquet(temporary) if output.suffix == ".parquet" else answered.write_csv(temporary)

@@ -9,7 +9,7 @@ manifest.json    what it was made from
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -19,19 +19,21 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from accord import __version__, models, paths
-from accord.config.schema import Column, Config, Target
+from accord.config.schema import Column, Config, Policy, Target
 from accord.errors import AccordError
 from accord.features import Transform
 from accord.files import read_json, sha256
 from accord.models import Fitted, Vector
 from accord.models.tasks import prediction
+from accord.objective.policy import decide
 
 FORMAT = 1
 LIBRARIES = ("bentoml", "dvc", "hydra-core", "lightgbm", "numpy", "polars", "scikit-learn")
-ANSWERS = ("contract.json", "transform.json", "models")
+ANSWERS = ("contract.json", "transform.json", "policy.json", "models")
 """What decides an answer, and so the model's id."""
 
 
@@ -44,6 +46,7 @@ class Bundle:
     """The columns that a row brings, as the contract has them."""
     targets: dict[str, dict[str, Any]]
     transform: Transform
+    policy: Policy | None
     models: dict[str, Fitted]
     example: dict[str, Any]
 
@@ -61,6 +64,14 @@ class Bundle:
         return {
             name: prediction(model.raw(X), self.targets[name]["loss"]) for name, model in self.models.items()
         }
+
+    def answer(self, rows: pl.DataFrame) -> dict[str, NDArray[Any]]:
+        """Predictions (n,) of each target and, where there is a policy, its score and action."""
+        predictions = self.predict(rows)
+        if self.policy is None:
+            return dict(predictions)
+        score, action = decide(self.policy, rows, predictions)
+        return {**predictions, "score": score, "action": action}
 
     def warnings(self, rows: pl.DataFrame) -> list[list[str]]:
         """For each row (n) what its reader should know: levels that training hardly saw."""
@@ -89,13 +100,14 @@ def load(folder: Path) -> Bundle:
         {name: Column.model_validate(column) for name, column in contract["columns"].items()},
         contract["targets"],
         Transform.from_dict(read_json(folder / "transform.json")),
+        None if (policy := read_json(folder / "policy.json")) is None else Policy.model_validate(policy),
         {name: kind.load(folder / "models" / name) for name in contract["targets"]},
         read_json(folder / "example.json"),
     )
 
 
 def contract(
-    columns: Mapping[str, Column], inputs: Mapping[str, str], targets: Mapping[str, Target]
+    columns: Mapping[str, Column], inputs: Sequence[str], targets: Mapping[str, Target]
 ) -> dict[str, Any]:
     """The part of the data contract that a request must keep, and what it is answered with."""
     return {
@@ -120,7 +132,12 @@ def manifest(
     return {
         "format": FORMAT,
         "model_id": model_id(folder),
-        "data": {"name": config.data.name, "sha256": sha256(paths.SPLITS), "accounting": accounting},
+        "data": {
+            "name": config.data.name,
+            "sha256": sha256(paths.SPLITS),
+            "accounting": accounting,
+            "split": config.data.split.model_dump(mode="json"),
+        },
         "model": config.model,
         "objective": config.objective.name,
         "seed": config.seed,

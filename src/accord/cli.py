@@ -35,10 +35,21 @@ def parser() -> argparse.ArgumentParser:
         added.set_defaults(command=function)
         return added
 
-    added = command(run, "run", "select, reproduce the pipeline, package the model")
+    added = command(run, "run", "select, reproduce the pipeline, package the model, judge it")
     added.add_argument("words", nargs="*", metavar="WORD", help=WORDS)
+    command(judge, "judge", "the scorecard of the candidate: a verdict for each team")
+    added = command(promote, "promote", "make the candidate the champion if the verdict allows")
+    added.add_argument(
+        "--reason", help="promote against the verdict, or without one, for this reason, which is kept"
+    )
+    added = command(rollback, "rollback", "make an earlier release the champion again")
+    added.add_argument(
+        "model", nargs="?", metavar="MODEL", help="the release to go back to (default: the one before)"
+    )
+    added.add_argument("--reason", help="why; it is kept")
+    command(history, "history", "list the releases")
     command(package, "package", "build the Bento of models/bundle, unless it exists")
-    added = command(serve, "serve", "serve the packaged model")
+    added = command(serve, "serve", "serve the champion (the candidate while there is none)")
     added.add_argument("--host", help="address to listen on (default: serving.host of the config)")
     added.add_argument("--port", type=int, help="port to listen on (default: serving.port of the config)")
     added = command(predict, "predict", "predict a CSV or Parquet file, with the same bits as the service")
@@ -71,12 +82,55 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.words:
         select(arguments.words)
     reproduce()
+    from accord.paths import BUNDLE
     from accord.serving import packaging
 
-    tag = packaging.package()
+    tag = packaging.package(BUNDLE)
+    print()
+    judge(arguments)
     print(f"\nPackaged   {tag}")
     print("Look at    reports/index.html")
     print("Serve it   make serve")
+
+
+def judge(arguments: argparse.Namespace) -> None:
+    from accord import judging
+    from accord.config import lock
+
+    print(judging.as_text(judging.judge_candidate(lock.load())))
+
+
+def promote(arguments: argparse.Namespace) -> None:
+    from accord import releases
+    from accord.files import read_json
+    from accord.paths import SCORECARD
+
+    record = releases.promote(read_json(SCORECARD) if SCORECARD.exists() else None, arguments.reason)
+    print(f"{record['model_id']} is the champion: {record['reason']}")
+    print("Commit it: git add models && git commit")
+
+
+def rollback(arguments: argparse.Namespace) -> None:
+    from accord import releases
+    from accord.serving import packaging
+
+    record = releases.rollback(arguments.model, arguments.reason)
+    print(
+        f"{record['model_id']} is the champion again; serve {packaging.package(releases.restored(record['model_id']))}"
+    )
+
+
+def history(arguments: argparse.Namespace) -> None:
+    from accord import releases
+
+    records = releases.history()
+    for record in records:
+        mark = "*" if record["model_id"] == releases.champion_id() and record is records[-1] else " "
+        print(
+            f"{mark} {record['at']}  {record['action']:<8}  {record['model_id']}  by {record['by']}: {record['reason']}"
+        )
+    if not records:
+        print("No release yet; promote a candidate: accord promote")
 
 
 def select(words: Sequence[str]) -> None:
@@ -111,18 +165,23 @@ def reproduce() -> None:
 
 
 def package(arguments: argparse.Namespace) -> None:
+    from accord.paths import BUNDLE
     from accord.serving import packaging
 
-    print(packaging.package())
+    print(packaging.package(BUNDLE))
 
 
 def serve(arguments: argparse.Namespace) -> None:
+    from accord import releases
     from accord.config import lock
+    from accord.paths import BUNDLE
     from accord.serving import packaging, server
 
+    champion = releases.champion_id()
+    bundle = BUNDLE if champion is None else releases.restored(champion)
     settings = lock.load().serving
     given = {name: value for name in ("host", "port") if (value := getattr(arguments, name)) is not None}
-    server.serve(packaging.package(), settings.model_copy(update=given))
+    server.serve(packaging.package(bundle), settings.model_copy(update=given))
 
 
 def predict(arguments: argparse.Namespace) -> None:

@@ -71,7 +71,11 @@ def evaluate(frame: pl.DataFrame, sql: str, where: str) -> pl.Series:
 
 def with_derived(frame: pl.DataFrame, derived: Mapping[str, str]) -> pl.DataFrame:
     """The frame with its derived features beside its columns."""
-    return _together(frame, {name: parse(sql, f"data.derived.{name}") for name, sql in derived.items()}) if derived else frame
+    return (
+        _together(frame, {name: parse(sql, f"data.derived.{name}") for name, sql in derived.items()})
+        if derived
+        else frame
+    )
 
 
 def _together(frame: pl.DataFrame, values: Mapping[str, pl.Expr]) -> pl.DataFrame:
@@ -90,7 +94,9 @@ def _words(node: Any) -> set[str]:
     if isinstance(node, list):
         return set().union(*map(_words, node))
     if isinstance(node, dict):
-        return set().union(*({kind} | _words(inner) for kind, inner in node.items() if kind not in ("Column", "Literal")))
+        return set().union(
+            *({kind} | _words(inner) for kind, inner in node.items() if kind not in ("Column", "Literal"))
+        )
     return set()
 
 

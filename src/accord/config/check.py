@@ -5,9 +5,11 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from accord.config.schema import Config, Data, Target
+from accord.config.schema import Config, Data, Metric, Target
 from accord.errors import AccordError, nearest
 from accord.expressions import TYPES, check, columns_of
+from accord.objective import aggregates
+from accord.objective.teams import BUILTINS, MEASURED, fits
 
 
 def check_expressions(config: Config) -> None:
@@ -30,6 +32,9 @@ def check_expressions(config: Config) -> None:
     for section, targets in (("data.targets", data.targets), ("objective.targets", config.objective.targets)):
         for name, target in targets.items():
             _check_target(f"{section}.{name}", target, columns, outcomes)
+    _check_policy(config, columns, outcomes)
+    for name, metric in config.objective.metrics.items():
+        _check_metric(f"objective.metrics.{name}", metric, config, known)
     for where, names in (("data.slices", data.slices), ("data.groups", data.groups)):
         _are_known(names, where, known)
     features = [name for name, column in data.columns.items() if column.role == "feature"]
@@ -55,6 +60,49 @@ def _check_target(
         raise AccordError(
             f"{where}.sql: `{target.sql}` uses no outcome; expected one of the columns of role outcome: {', '.join(outcomes) or 'none is declared'}"
         )
+
+
+def _check_policy(config: Config, columns: dict[str, pl.DataType], outcomes: dict[str, str]) -> None:
+    policy, targets = config.objective.policy, config.objective.targets
+    if policy is None:
+        return
+    for taken in (targets.keys() | policy.weights.keys()) & (columns.keys() | {"score", "action"}):
+        raise AccordError(
+            f"objective: '{taken}' names a target or weight and a column too; choose another name"
+        )
+    names = {**columns, **dict.fromkeys([*targets, *policy.weights], pl.Float64())}
+    check(policy.score, "objective.policy.score", names, outcomes)
+    kind = check(policy.action, "objective.policy.action", {**names, "score": pl.Float64()}, outcomes)
+    _wants_boolean(kind, "objective.policy.action", policy.action)
+
+
+def _check_metric(where: str, metric: Metric, config: Config, columns: dict[str, pl.DataType]) -> None:
+    targets, policy = config.objective.targets, config.objective.policy
+    numbers = [*targets, *(f"actual_{name}" for name in targets), *(policy.weights if policy else ())]
+    names = {**columns, **dict.fromkeys(numbers, pl.Float64())}
+    if policy is not None:
+        names |= {"score": pl.Float64(), "action": pl.Boolean()}
+    if metric.sql is not None:
+        aggregates.check(metric.sql, f"{where}.sql", names, list(policy.weights) if policy else [])
+    elif metric.builtin not in BUILTINS:
+        raise AccordError(
+            f"{where}.builtin: unknown metric '{metric.builtin}'; {nearest(str(metric.builtin), BUILTINS)}"
+        )
+    elif metric.builtin in MEASURED and (metric.where or metric.group or metric.target):
+        raise AccordError(
+            f"{where}: {metric.builtin} is measured on the service as a whole; leave out where, group and target"
+        )
+    elif metric.builtin not in MEASURED:
+        fitting = [name for name, target in targets.items() if fits(metric, target)]
+        if metric.target is not None:
+            _are_known([metric.target], f"{where}.target", fitting)
+        elif not fitting:
+            tasks = ", ".join(f"{name} is {target.task}" for name, target in targets.items())
+            raise AccordError(f"{where}.builtin: no target has the metric '{metric.builtin}'; {tasks}")
+    if metric.where is not None:
+        _wants_boolean(check(metric.where, f"{where}.where", names, {}), f"{where}.where", metric.where)
+    if metric.group is not None:
+        _are_known([metric.group], f"{where}.group", columns)
 
 
 def _check_names(data: Data) -> None:

@@ -67,9 +67,14 @@ def _unfitting(error: InterpolationKeyError, selection: Selection) -> str:
     found = re.search(r"'(.+)'", str(error))
     missing = found[1] if found else "a key"
     group = missing.split(".")[0]
-    texts = {name: (CONF / name / f"{option}.yaml").read_text(encoding="utf-8") for name, option in selection.groups.items()}
+    texts = {
+        name: (CONF / name / f"{option}.yaml").read_text(encoding="utf-8")
+        for name, option in selection.groups.items()
+    }
     asking = [name for name, text in texts.items() if f"${{{missing}}}" in text]
-    chosen = " and ".join(f"{name}={selection.groups[name]}" for name in [*asking, group] if name in selection.groups)
+    chosen = " and ".join(
+        f"{name}={selection.groups[name]}" for name in [*asking, group] if name in selection.groups
+    )
     hint = f"; {asking[0]} {nearest('', options()[asking[0]])}" if asking else ""
     return f"{chosen} don't fit together: conf refers to {missing}, which is not there{hint}"
 

@@ -24,7 +24,9 @@ def ingest(data: Data) -> pl.DataFrame:
         frames[data.rows] = frames[data.rows].with_columns(row_id=numbers)
     rows = _joined(data, frames)
     if not data.key and "row_id" not in rows.columns:
-        raise AccordError(f"data.joins of {data.name} leaves out row_id, which numbers the rows of '{data.rows}'; select it too, or declare a key")
+        raise AccordError(
+            f"data.joins of {data.name} leaves out row_id, which numbers the rows of '{data.rows}'; select it too, or declare a key"
+        )
     for name, join in data.as_of.items():
         rows = _as_of(rows, name, join, frames[name], data)
     missing = [name for name in data.columns if name not in rows.columns]

@@ -12,14 +12,17 @@ import polars as pl
 from accord import models
 from accord.config.schema import Config, Target
 from accord.data import splitting, tables
-from accord.evaluation import curves, targets
+from accord.evaluation import bootstrap, curves, targets
 from accord.evaluation.metrics import METRICS
 from accord.expressions import with_derived
 from accord.features import Transform, load_matrix
 from accord.files import read_json
 from accord.models.tasks import prediction
+from accord.objective import teams
 from accord.training import BASELINE, BASELINE_FILE, MODEL_FILE
 
+Predicted = dict[str, tuple[models.Vector, models.Vector]]
+"""A target's predictions and its baseline's (n,), by split."""
 PLOTS = ("roc", "precision_recall", "calibration", "residuals", "importance")
 
 
@@ -31,7 +34,7 @@ class Evaluated:
     plots: dict[str, dict[str, pl.DataFrame]]
     """Tables by plot, then target, for `dvc plots` and the page."""
     predictions: dict[str, pl.DataFrame]
-    """A column a target, by split, in the order of the split's rows."""
+    """A column a target, the policy's score and action, by split, in the order of the split's rows."""
 
     @property
     def summary(self) -> str:
@@ -40,62 +43,112 @@ class Evaluated:
             leading = METRICS[target["task"]][0].name
             found = target["metrics"]["test"][leading]
             parts.append(f"{name} test {leading} {found['value']:.4g} (baseline {found['baseline']:.4g})")
+        for name, found in self.report["teams"]["test"].items():
+            parts.append(f"{name} {found['value']:.4g}")
         return ", ".join(parts)
 
 
 def evaluate(config: Config, splits: Path, features: Path, trained: Path) -> Evaluated:
+    objective, settings = config.objective, config.evaluation
     transform = Transform.from_dict(read_json(features / "transform.json"))
-    matrix = {split: load_matrix(features / f"{split}.npy") for split in splitting.SCORED}
     rows = {split: _rows(config, splits / split) for split in splitting.SCORED}
     rows = {split: frame for split, frame in rows.items() if frame.height}
+    matrix = {split: load_matrix(features / f"{split}.npy") for split in rows}
     key = config.data.key or ["row_id"]
     blocks = {split: splitting.blocks(frame, key, config.data.time) for split, frame in rows.items()}
+    kind, baseline_kind = (
+        models.model_class(config.model["_target_"]),
+        models.model_class(BASELINE["_target_"]),
+    )
 
-    def one(
-        item: tuple[str, Target],
-    ) -> tuple[dict[str, Any], dict[str, pl.DataFrame], dict[str, models.Vector]]:
+    def work(item: tuple[str, Target]) -> tuple[Predicted, dict[str, Any], dict[str, pl.DataFrame]]:
         name, target = item
-        model = models.model_class(config.model["_target_"]).load(trained / name / MODEL_FILE)
-        baseline = models.model_class(BASELINE["_target_"]).load(trained / name / BASELINE_FILE)
-        loss, scored, predicted = str(target.loss), {}, {}
-        for split, frame in rows.items():
-            X = matrix[split]
-            predicted[split] = prediction(model.raw(X), loss)
-            y = targets.outcomes(frame, target.sql, f"objective.targets.{name}.sql")
-            scored[split] = targets.Scored(
-                frame, y, predicted[split], prediction(baseline.raw(X), loss), blocks[split]
-            )
-        report = targets.evaluate_target(
-            name, target, scored, config.data.slices, config.evaluation, config.seed
+        model = kind.load(trained / name / MODEL_FILE)
+        predicted = _predicted(
+            matrix, model, baseline_kind.load(trained / name / BASELINE_FILE), str(target.loss)
         )
-        step = max(1, len(matrix["test"]) // config.evaluation.n_explained)
+        scored = {
+            split: targets.Scored(
+                frame,
+                targets.outcomes(frame, target.sql, f"objective.targets.{name}.sql"),
+                *predicted[split],
+                blocks[split],
+            )
+            for split, frame in rows.items()
+        }
+        report = targets.evaluate_target(name, target, scored, config.data.slices, settings, config.seed)
+        step = max(1, len(matrix["test"]) // settings.n_explained)
         parts = model.contributions(np.asarray(matrix["test"][::step]))
         report["importance"] = targets.importance(parts, [feature.name for feature in transform.features])
         test = scored["test"].part(np.isfinite(scored["test"].y))
-        plots = curves.curves(test.y, test.p, target.task)
-        return report, {**plots, "importance": pl.DataFrame(report["importance"])}, predicted
+        return (
+            predicted,
+            report,
+            {**curves.curves(test.y, test.p, target.task), "importance": pl.DataFrame(report["importance"])},
+        )
 
     with ThreadPoolExecutor(config.engine.workers) as pool:
-        results = dict(
-            zip(config.objective.targets, pool.map(one, config.objective.targets.items()), strict=True)
+        done = dict(zip(objective.targets, pool.map(work, objective.targets.items()), strict=True))
+    reports = {name: report for name, (_, report, _) in done.items()}
+    played = {
+        split: teams.play(
+            frame, objective.targets, objective.policy,
+            {name: predicted[split][0] for name, (predicted, _, _) in done.items()},
+            {name: predicted[split][1] for name, (predicted, _, _) in done.items()},
+            blocks[split],
         )
-    reports = {name: report for name, (report, _, _) in results.items()}
+        for split, frame in rows.items()
+    }  # fmt: skip
+    of_teams: dict[str, dict[str, dict[str, Any]]] = {
+        split: _of_teams(played[split], config) for split in ("test", "holdout") if split in played
+    }
     return Evaluated(
         report={
             "targets": reports,
+            "teams": of_teams,
             "model": config.model,
-            "objective": config.objective.name,
-            "settings": config.evaluation.model_dump(),
+            "objective": objective.model_dump(include={"name", "description", "policy", "metrics"}),
+            "settings": settings.model_dump(),
         },
-        metrics={name: _values(report["metrics"]) for name, report in reports.items()},
+        metrics={
+            **{name: _values(report["metrics"]) for name, report in reports.items()},
+            **({"teams": _values(of_teams)} if objective.metrics else {}),
+        },
         plots={
-            plot: {name: found[plot] for name, (_, found, _) in results.items() if plot in found}
+            plot: {name: found[plot] for name, (_, _, found) in done.items() if plot in found}
             for plot in PLOTS
         },
-        predictions={
-            split: pl.DataFrame({name: p[split] for name, (_, _, p) in results.items()}) for split in rows
-        },
+        predictions={split: _decided(one) for split, one in played.items()},
     )
+
+
+def _predicted(
+    matrix: Mapping[str, models.Matrix], model: models.Fitted, baseline: models.Fitted, loss: str
+) -> Predicted:
+    return {
+        split: (prediction(model.raw(X), loss), prediction(baseline.raw(X), loss))
+        for split, X in matrix.items()
+    }
+
+
+def _of_teams(played: teams.Played, config: Config) -> dict[str, dict[str, Any]]:
+    objective, settings = config.objective, config.evaluation
+    counts = bootstrap.draw(played.n_blocks, settings.n_resamples, config.seed)
+    return teams.table(
+        objective.metrics,
+        played,
+        objective.targets,
+        objective.policy,
+        counts,
+        settings.level,
+        settings.min_slice_rows,
+    )
+
+
+def _decided(played: teams.Played) -> pl.DataFrame:
+    """A row's predictions, and what the policy made of them."""
+    frame = pl.DataFrame(dict(played.predictions))
+    return frame if played.action is None else frame.with_columns(score=played.score, action=played.action)
 
 
 def write_plots(folder: Path, plots: Mapping[str, Mapping[str, pl.DataFrame]]) -> None:

@@ -93,7 +93,11 @@ class Linear(Model):
         # These penalise the mean loss, the two above its sum.
         power = 1.0 if loss == "poisson" else TWEEDIE_POWER
         return linear_model.TweedieRegressor(
-            power=power, link="log", alpha=1 / (self.C * n_rows), max_iter=self.max_iter, solver="newton-cholesky"
+            power=power,
+            link="log",
+            alpha=1 / (self.C * n_rows),
+            max_iter=self.max_iter,
+            solver="newton-cholesky",
         )
 
 

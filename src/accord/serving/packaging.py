@@ -2,10 +2,12 @@
 
 import getpass
 import os
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from accord.errors import AccordError
 from accord.files import read_json
@@ -19,21 +21,33 @@ def environment() -> dict[str, str]:
     return {**os.environ, "BENTOML_HOME": str(BENTOML_HOME.absolute()), "BENTOML_DO_NOT_TRACK": "True"}
 
 
-def package() -> str:
-    """The tag of the Bento that holds models/bundle; built now, or found as built before."""
-    if not (BUNDLE / "manifest.json").is_file():
-        raise AccordError(f"No model in {BUNDLE}; expected a bundle. Make one: `accord run`")
-    manifest = read_json(BUNDLE / "manifest.json")
-    tag = f"accord:{manifest['model_id']}"
+def package(bundle: Path) -> str:
+    """The tag of the Bento that holds the bundle in this folder; built now, or found as built before."""
+    if not (bundle / "manifest.json").is_file():
+        raise AccordError(f"No model in {bundle}; expected a bundle. Make one: `accord run`")
+    version = read_json(bundle / "manifest.json")["model_id"]
+    tag = f"accord:{version}"
     if folder(tag).is_dir():
         return tag
-    command = [sys.executable, "-m", "bentoml", "build", "--version", manifest["model_id"], "--output", "tag"]
-    for name, value in labels().items():
-        command += ["--label", f"{name}={value}"]
-    done = subprocess.run(command, env={**environment(), "PYTHONPATH": "src"}, capture_output=True, text=True)
+    with TemporaryDirectory() as context:
+        _lay_out(Path(context), bundle)
+        command = [sys.executable, "-m", "bentoml", "build", "--version", version, "--output", "tag"]
+        for name, value in labels().items():
+            command += ["--label", f"{name}={value}"]
+        environ = {**environment(), "PYTHONPATH": f"{context}/src"}
+        done = subprocess.run([*command, context], cwd=context, env=environ, capture_output=True, text=True)
     if done.returncode:
         raise AccordError(f"bentoml build failed: {done.stderr.strip() or done.stdout.strip()}")
     return tag
+
+
+def _lay_out(context: Path, bundle: Path) -> None:
+    """The folder that `bentoml build` works in: the project's, with this bundle in models/bundle."""
+    for name in ("bentofile.yaml", "requirements/serving.lock"):
+        (context / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(name, context / name)
+    shutil.copytree("src/accord", context / "src/accord", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(bundle, context / BUNDLE)
 
 
 def folder(tag: str) -> Path:

@@ -31,6 +31,8 @@ class Prediction(BaseModel):
 
     prediction_id: str = Field(description="Identifies this prediction for feedback; sorts by time (UUIDv7).")
     predictions: dict[str, float] = Field(description="Each target's prediction.")
+    score: float | None = Field(description="How much speaks for acting, by the policy; null without one.")
+    action: bool | None = Field(description="Whether the policy acts; null without one.")
     warnings: list[str] = Field(
         description="Why the prediction deserves less trust, such as a level unseen in training."
     )
@@ -62,11 +64,13 @@ class Accord:
             frame = DECODER.frame(rows)
         except InvalidRowError as error:
             return refused(str(error))
-        predictions = {name: values.tolist() for name, values in self.bundle.predict(frame).items()}
+        answer = {name: values.tolist() for name, values in self.bundle.answer(frame).items()}
         answers = [
             Prediction(
                 prediction_id=str(uuid7()),
-                predictions={name: values[i] for name, values in predictions.items()},
+                predictions={name: answer[name][i] for name in self.bundle.targets},
+                score=answer["score"][i] if self.bundle.policy else None,
+                action=answer["action"][i] if self.bundle.policy else None,
                 warnings=warnings,
             )
             for i, warnings in enumerate(self.bundle.warnings(frame))

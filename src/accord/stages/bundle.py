@@ -8,6 +8,7 @@ from accord.config.schema import Config
 from accord.data import tables
 from accord.features import Transform
 from accord.files import read_json, replacing, write_json
+from accord.objective.policy import inputs as policy_inputs
 from accord.stages import run
 from accord.training import MODEL_FILE
 
@@ -20,8 +21,13 @@ def bundle(config: Config) -> str:
         for name in targets:
             shutil.copyfile(paths.TRAINED / name / MODEL_FILE, folder / "models" / name)
         write_json(folder / "transform.json", transform.as_dict())
-        write_json(folder / "contract.json", bundles.contract(config.data.columns, transform.inputs, targets))
-        example = tables.scan(paths.SPLITS / "test").select(list(transform.inputs)).head(1).collect()
+        policy = config.objective.policy
+        inputs = [
+            name for name in config.data.columns if name in transform.inputs or name in policy_inputs(policy)
+        ]
+        write_json(folder / "policy.json", None if policy is None else policy.model_dump())
+        write_json(folder / "contract.json", bundles.contract(config.data.columns, inputs, targets))
+        example = tables.scan(paths.SPLITS / "test").select(inputs).head(1).collect()
         write_json(folder / "example.json", bundles.as_json_row(example, 0))
         manifest = bundles.manifest(folder, config, read_json(paths.ACCOUNTING), read_json(paths.METRICS))
         write_json(folder / "manifest.json", manifest)

@@ -1,0 +1,161 @@
+"""Judge: the scorecard of models/bundle against the champion, on rows that neither has learned from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from accord import bundle as bundles
+from accord import models, paths, releases
+from accord.bundle import Bundle
+from accord.config.schema import Config, Split
+from accord.data import splitting, tables
+from accord.data.rows import local
+from accord.errors import AccordError
+from accord.expressions import with_derived
+from accord.files import write_json
+from accord.models.tasks import prediction
+from accord.objective import judge, teams
+from accord.training import BASELINE, BASELINE_FILE
+
+MIN_ROWS = 30
+"""Fewer rows in common are no ground for a judgement."""
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The model in service, or None, and why it can't be compared with the candidate, if it can't."""
+
+    bundle: Bundle | None
+    obstacle: str | None
+
+
+def judge_candidate(config: Config) -> dict[str, Any]:
+    """Writes and returns the scorecard. Raises AccordError if there is no candidate."""
+    candidate = bundles.load(paths.BUNDLE)
+    champion = _champion(candidate, config)
+    pairs = {}
+    for split in ("test", "holdout"):
+        pair = _pair(config, split, candidate, champion.bundle)
+        if pair is not None:
+            pairs[split] = pair
+    if "test" not in pairs:
+        raise AccordError(
+            f"There are fewer than {MIN_ROWS} test rows that the champion did not learn from; move data.split.cutoff forward"
+        )
+    settings = judge.Settings(
+        config.evaluation.n_resamples, config.evaluation.level, config.evaluation.min_slice_rows, config.seed
+    )
+    card = judge.scorecard(config.objective, pairs, {}, champion.obstacle, settings)
+    card |= {
+        "candidate": candidate.model_id,
+        "champion": releases.champion_id(),
+        "n_rows": {split: pair.candidate.rows.height for split, pair in pairs.items()},
+        "n_blocks": {split: pair.candidate.n_blocks for split, pair in pairs.items()},
+    }
+    write_json(paths.SCORECARD, card)
+    return card
+
+
+def _champion(candidate: Bundle, config: Config) -> Champion:
+    model_id = releases.champion_id()
+    if model_id is None:
+        return Champion(None, None)
+    if model_id == candidate.model_id:
+        return Champion(None, "the candidate is the champion already")
+    champion = bundles.load(releases.restored(model_id))
+    theirs, ours = champion.manifest, candidate.manifest
+    if theirs["data"]["name"] != ours["data"]["name"]:
+        return Champion(
+            None,
+            f"the champion serves the data set {theirs['data']['name']}, not {ours['data']['name']}; to replace it, give a --reason",
+        )
+    if judge.targets_differ(config.objective.targets, champion.targets):
+        return Champion(
+            None,
+            f"the champion predicts {', '.join(champion.targets)} of objective {theirs['objective']}; to replace it, give a --reason",
+        )
+    missing = champion.columns.keys() - config.data.columns.keys()
+    if missing:
+        return Champion(
+            None,
+            f"the champion needs column '{min(missing)}', which the data contract no longer has; to replace it, give a --reason",
+        )
+    if theirs["objective"] != ours["objective"]:
+        return Champion(
+            champion,
+            f"the champion serves the objective {theirs['objective']}, the candidate {ours['objective']}; to change it, give a --reason",
+        )
+    return Champion(champion, None)
+
+
+def _pair(config: Config, split: str, candidate: Bundle, champion: Bundle | None) -> judge.Pair | None:
+    data = config.data
+    rows = with_derived(tables.read(paths.SPLITS / split), data.derived)
+    if champion is not None and rows.height:
+        rows = rows.filter(_unlearned(rows, config, champion))
+    if rows.height < MIN_ROWS:
+        return None
+    blocks = splitting.blocks(rows, data.key or ["row_id"], data.time)
+    X = candidate.transform.matrix(rows)
+    kind = models.model_class(BASELINE["_target_"])
+    baselines = {
+        name: prediction(kind.load(paths.TRAINED / name / BASELINE_FILE).raw(X), str(target.loss))
+        for name, target in config.objective.targets.items()
+    }
+
+    def played(bundle: Bundle) -> teams.Played:
+        return teams.play(
+            rows, config.objective.targets, bundle.policy, bundle.predict(rows), baselines, blocks
+        )
+
+    return judge.Pair(played(candidate), None if champion is None else played(champion))
+
+
+def _unlearned(rows: pl.DataFrame, config: Config, champion: Bundle) -> NDArray[np.bool_]:
+    """Which rows (n) the champion was neither trained nor tuned on, by the split that its manifest records."""
+    record: Mapping[str, Any] = champion.manifest["data"]
+    split = Split.model_validate(record["split"])
+    if config.data.time is None:
+        return (
+            splitting.by_key(rows, config.data.key or ["row_id"], split).is_in(["test", "holdout"]).to_numpy()
+        )
+    event = rows.select(local(pl.col(config.data.time.event), config.data.time.zone)).to_series()
+    days = event.dt.date()
+    held = splitting.held_out(days.unique().to_list(), split.holdout)
+    began = pl.Series([record["accounting"]["boundaries"]["test"]]).str.to_datetime(time_unit="us")[0]
+    unlearned: NDArray[np.bool_] = ((event >= began) | days.is_in(held)).to_numpy()
+    return unlearned
+
+
+def as_text(card: Mapping[str, Any]) -> str:
+    """The scorecard for a terminal: a line a metric, then the verdict and its reasons."""
+    lines = [("team", "metric", "value", "limit", "champion", "verdict")]
+    for row in card["rows"]:
+        interval = "" if row["low"] is None else f" [{row['low']:.4g}, {row['high']:.4g}]"
+        value = "-" if row["value"] is None else f"{row['value']:.4g}{interval}"
+        limit = " ".join(
+            f"{sign} {row[side]:.4g}"
+            for side, sign in (("min", ">="), ("max", "<="))
+            if row[side] is not None
+        )
+        champion = "-" if row["champion"] is None else f"{row['champion']:.4g}"
+        lines.append((row["team"], row["name"], value, limit or "-", champion, row["verdict"]))
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    text = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+    against = f"against champion {card['champion']}" if card["champion"] else "no champion yet"
+    verdict = "may be promoted: accord promote" if card["verdict"] == judge.PASS else "not to be promoted"
+    return "\n".join(
+        [
+            *text,
+            "",
+            f"{card['candidate']} ({against}): {verdict}",
+            *(f"  - {reason}" for reason in card["reasons"]),
+        ]
+    )

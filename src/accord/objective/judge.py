@@ -1,0 +1,284 @@
+"""Judge: every team's verdict on a candidate, and whether all of them together let it be promoted.
+
+The candidate meets the champion on rows that neither was trained or tuned on. Both are scored on the same resamples of
+blocks, so that what the days have in common cancels out of their difference (the paired bootstrap: Efron and
+Tibshirani 1993, An Introduction to the Bootstrap). A metric with a tolerance must be non-inferior: the one-sided bound
+of the difference stays above minus the tolerance.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accord.config.schema import Metric, Objective, Target
+from accord.evaluation import bootstrap
+from accord.evaluation.bootstrap import Counts
+from accord.objective import teams
+from accord.objective.teams import Played
+
+PASS, FAIL, NO_EVIDENCE, INFORMATION = "pass", "fail", "no evidence", "information"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric's line of the scorecard. Values are in the metric's unit."""
+
+    name: str
+    team: str
+    description: str
+    unit: str | None
+    better: str
+    weight: float
+    value: float | None
+    low: float | None
+    high: float | None
+    min: float | None
+    max: float | None
+    champion: float | None
+    worst_change: float | None
+    """One-sided bound of how much the candidate improves on the champion; negative is worse."""
+    tolerance: float | None
+    verdict: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The same rows as candidate and champion would have treated them; without a champion, the candidate alone."""
+
+    candidate: Played
+    champion: Played | None
+
+
+@dataclass(frozen=True)
+class Settings:
+    n_resamples: int
+    level: float
+    min_rows: int
+    seed: int
+
+
+def scorecard(
+    objective: Objective,
+    pairs: Mapping[str, Pair],
+    measured: Mapping[str, float],
+    obstacle: str | None,
+    settings: Settings,
+) -> dict[str, Any]:
+    """The scorecard on the pairs `test` and, where there is one, `holdout`.
+
+    `measured` are the figures of the running service by builtin. `obstacle` says why champion and candidate can't be
+    compared, if they can't; then nothing is promoted without a reason given by a person.
+    """
+    results = {split: _compared(objective, pair, settings) for split, pair in pairs.items()}
+    rows = [
+        _row(name, metric, objective, results["test"], measured) for name, metric in objective.metrics.items()
+    ]
+    refusals = [f"{row.team}: {row.reason}" for row in rows if row.verdict == FAIL]
+    refusals += [f"{row.team}: {row.reason}" for row in rows if row.verdict == NO_EVIDENCE and _is_hard(row)]
+    has_champion = pairs["test"].champion is not None
+    score = {split: _score(objective, result) for split, result in results.items()}
+    if has_champion:
+        refusals += _too_little_gain(objective, score["test"])
+        if "holdout" in results:
+            refusals += _harm_on_holdout(objective, results["holdout"], score["holdout"])
+    if obstacle:
+        refusals.append(obstacle)
+    return {
+        "objective": objective.name,
+        "rows": [asdict(row) for row in rows],
+        "score": score,
+        "verdict": FAIL if refusals else PASS,
+        "reasons": refusals or [_agreed(objective, score["test"], has_champion)],
+    }
+
+
+@dataclass(frozen=True)
+class _Result:
+    """Each metric's value on the rows and on each resample (n_resamples,), for candidate and champion."""
+
+    value: dict[str, float]
+    resampled: dict[str, NDArray[np.float64]]
+    champion_value: dict[str, float]
+    champion_resampled: dict[str, NDArray[np.float64]]
+    level: float
+    promotion_level: float
+
+
+def _compared(objective: Objective, pair: Pair, settings: Settings) -> _Result:
+    counts = bootstrap.draw(pair.candidate.n_blocks, settings.n_resamples, settings.seed)
+    value, resampled = _values(objective, pair.candidate, counts, settings)
+    champion = _values(objective, pair.champion, counts, settings) if pair.champion else ({}, {})
+    return _Result(value, resampled, *champion, settings.level, objective.promotion.level)
+
+
+def _values(
+    objective: Objective, played: Played, counts: Counts, settings: Settings
+) -> tuple[dict[str, float], dict[str, NDArray[np.float64]]]:
+    value, resampled = {}, {}
+    for name, metric in objective.metrics.items():
+        if metric.builtin in teams.MEASURED:
+            continue
+        one = teams.statistic(name, metric, played, objective.targets, objective.policy, settings.min_rows)
+        value[name] = float(one(np.ones((1, played.n_blocks)))[0])
+        resampled[name] = one(counts)
+    return value, resampled
+
+
+def _row(
+    name: str, metric: Metric, objective: Objective, result: _Result, measured: Mapping[str, float]
+) -> Row:
+    if metric.builtin in teams.MEASURED:
+        value, low, high = measured.get(str(metric.builtin)), None, None
+        champion, change = measured.get(f"champion_{metric.builtin}"), None
+        if value is not None and champion is not None:
+            change = _improvement(metric, np.array([value]), np.array([champion]))[0]
+    else:
+        value = _finite(result.value[name])
+        low, high = _interval(result.resampled[name], result.level)
+        champion = _finite(result.champion_value.get(name, np.nan))
+        change = _bound(metric, name, result) if champion is not None else None
+    unit = metric.unit or (teams.MEASURED[metric.builtin][1] if metric.builtin in teams.MEASURED else None)
+    verdict, reason = _verdict(name, metric, value, champion, change, unit)
+    return Row(
+        name, metric.team, metric.description, unit, teams.better(metric), metric.weight, value, low, high,
+        metric.min, metric.max, champion, None if change is None else float(change), metric.tolerance, verdict, reason,
+    )  # fmt: skip
+
+
+def _verdict(
+    name: str,
+    metric: Metric,
+    value: float | None,
+    champion: float | None,
+    change: float | None,
+    unit: str | None,
+) -> tuple[str, str]:
+    """The verdict and its reason in a sentence."""
+    in_unit = f" {unit}" if unit else ""
+    if value is None:
+        return NO_EVIDENCE, f"{name} could not be computed or measured"
+    if metric.min is not None and value < metric.min:
+        return FAIL, f"{name} is {value:.4g}{in_unit}, below its limit of {metric.min:.4g}"
+    if metric.max is not None and value > metric.max:
+        return FAIL, f"{name} is {value:.4g}{in_unit}, above its limit of {metric.max:.4g}"
+    kept = "keeps its limit" if metric.min is not None or metric.max is not None else "has no limit"
+    if metric.tolerance is not None and champion is not None and change is not None:
+        if change < -metric.tolerance:
+            return FAIL, (
+                f"{name} may be worse than the champion's {champion:.4g}{in_unit} by {-change:.3g}, "
+                f"more than the tolerated {metric.tolerance:.3g}"
+            )
+        return (
+            PASS,
+            f"{name} {kept} and is no worse than the champion's {champion:.4g}{in_unit} within {metric.tolerance:.3g}",
+        )
+    if metric.min is None and metric.max is None:
+        return INFORMATION, f"{name} is {value:.4g}{in_unit}; nothing to compare it with"
+    return PASS, f"{name} is {value:.4g}{in_unit} and {kept}"
+
+
+def _score(objective: Objective, result: _Result) -> dict[str, Any]:
+    """The objective's score: the sum of weight x signed value / scale over the metrics with a weight."""
+    soft = {n: m for n, m in objective.metrics.items() if m.weight and n in result.value}
+    total = sum(_signed(m, np.array([result.value[n]]))[0] for n, m in soft.items())
+    resampled = sum((_signed(m, result.resampled[n]) for n, m in soft.items()), np.zeros(1))
+    low, high = _interval(resampled, result.level)
+    found: dict[str, Any] = {
+        "value": _finite(float(total)),
+        "low": low,
+        "high": high,
+        "champion": None,
+        "gain": None,
+        "sure_gain": None,
+    }
+    if soft and result.champion_value:
+        champion = sum(_signed(m, np.array([result.champion_value[n]]))[0] for n, m in soft.items())
+        gain = resampled - sum(_signed(m, result.champion_resampled[n]) for n, m in soft.items())
+        found |= {
+            "champion": _finite(float(champion)),
+            "gain": _finite(float(total - champion)),
+            "sure_gain": _quantile(gain, 1 - result.promotion_level),
+        }
+    return found
+
+
+def _too_little_gain(objective: Objective, score: Mapping[str, Any]) -> list[str]:
+    gain, sure, wanted = score["gain"], score["sure_gain"], objective.promotion.gain
+    if gain is None or sure is None:
+        return ["score: no metric with a weight could be compared with the champion's"]
+    if gain <= 0 or gain < wanted or sure <= 0:
+        return [
+            f"score: it changes by {gain:+.3g} (surely by {sure:+.3g} at least); "
+            f"a promotion needs {wanted:.3g}, and to be sure of a gain"
+        ]
+    return []
+
+
+def _harm_on_holdout(objective: Objective, result: _Result, score: Mapping[str, Any]) -> list[str]:
+    """Reasons to refuse from the held-out days of all seasons: few days can't prove that there is no harm, so a metric
+    counts against the candidate when it is worse by more than its tolerance there, and the score when it falls."""
+    reasons = []
+    for name, metric in objective.metrics.items():
+        if metric.tolerance is None or not np.isfinite(result.champion_value.get(name, np.nan)):
+            continue
+        change = _improvement(
+            metric, np.array([result.value[name]]), np.array([result.champion_value[name]])
+        )[0]
+        if change < -metric.tolerance:
+            reasons.append(
+                f"{metric.team}: on the holdout days {name} is worse than the champion's by {-change:.3g}, more than {metric.tolerance:.3g}"
+            )
+    if score["gain"] is not None and score["gain"] < -objective.promotion.gain:
+        reasons.append(f"score: on the holdout days it falls by {-score['gain']:.3g}")
+    return reasons
+
+
+def _agreed(objective: Objective, score: Mapping[str, Any], has_champion: bool) -> str:
+    if not has_champion:
+        return "every hard limit is kept, and there is no champion to beat"
+    return f"every hard limit is kept, no team is worse off, and the score rises by {score['gain']:.3g} (surely by {score['sure_gain']:.3g} at least)"
+
+
+def _bound(metric: Metric, name: str, result: _Result) -> float | None:
+    change = _improvement(metric, result.resampled[name], result.champion_resampled[name])
+    return _quantile(change, 1 - result.promotion_level)
+
+
+def _improvement(
+    metric: Metric, candidate: NDArray[np.float64], champion: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    if teams.better(metric) == "zero":
+        return np.abs(champion) - np.abs(candidate)
+    return (candidate - champion) * (1 if teams.better(metric) == "higher" else -1)
+
+
+def _signed(metric: Metric, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return _improvement(metric, values, np.zeros_like(values)) * metric.weight / metric.scale
+
+
+def _is_hard(row: Row) -> bool:
+    return row.min is not None or row.max is not None
+
+
+def _interval(values: NDArray[np.float64], level: float) -> tuple[float | None, float | None]:
+    return _quantile(values, (1 - level) / 2), _quantile(values, (1 + level) / 2)
+
+
+def _quantile(values: NDArray[np.float64], share: float) -> float | None:
+    values = values[np.isfinite(values)]
+    return float(np.quantile(values, share)) if len(values) else None
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def targets_differ(ours: Mapping[str, Target], theirs: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether two models predict different things."""
+    return {n: (t.task, t.loss) for n, t in ours.items()} != {
+        n: (t["task"], t["loss"]) for n, t in theirs.items()
+    }

@@ -1,0 +1,198 @@
+"""The teams' metrics over rows: what was predicted and decided for them, and what then happened."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from accord.config.schema import Metric, Policy, Target
+from accord.evaluation import bootstrap
+from accord.evaluation.bootstrap import Counts, Statistic
+from accord.evaluation.metrics import METRICS, Sample
+from accord.expressions import evaluate
+from accord.objective import aggregates
+from accord.objective.policy import decide
+
+Vector = NDArray[np.float64]
+
+PROPER_LOSS = {"binary": "log_loss", "regression": "deviance"}
+"""The loss whose share taken away from the baseline is the skill."""
+QUALITY = {metric.name: metric for metrics in METRICS.values() for metric in metrics}
+MEASURED: dict[str, tuple[str, str, str]] = {
+    "p50_ms": ("lower", "ms", "median latency of a request of one row"),
+    "p95_ms": ("lower", "ms", "95th percentile of the latency"),
+    "p99_ms": ("lower", "ms", "99th percentile of the latency"),
+    "requests_per_second": ("higher", "1/s", "throughput at saturation"),
+    "startup_s": ("lower", "s", "from start to ready"),
+    "memory_mb": ("lower", "MB", "resident memory under load"),
+    "bundle_mb": ("lower", "MB", "size of the bundle"),
+    "training_cpu_s": ("lower", "s", "processor time of training"),
+    "usd_per_million": ("lower", "USD", "processor cost of a million predictions"),
+}
+"""Builtins of the running service: which way is better, unit, meaning."""
+BUILTINS = ("skill", *QUALITY, *MEASURED)
+
+
+@dataclass(frozen=True)
+class Played:
+    """Rows (n) with all their columns, each target's outcome, prediction and baseline (n,), what the policy decided, and
+    each row's block (n,), numbered below n_blocks."""
+
+    rows: pl.DataFrame
+    outcomes: Mapping[str, Vector]
+    predictions: Mapping[str, Vector]
+    baselines: Mapping[str, Vector]
+    score: Vector | None
+    action: NDArray[np.bool_] | None
+    block: NDArray[np.intp]
+    n_blocks: int
+
+
+def play(
+    rows: pl.DataFrame,
+    targets: Mapping[str, Target],
+    policy: Policy | None,
+    predictions: Mapping[str, Vector],
+    baselines: Mapping[str, Vector],
+    blocks: pl.Series,
+) -> Played:
+    """The rows as the policy would have treated them."""
+    outcomes = {
+        name: evaluate(rows, t.sql, f"objective.targets.{name}.sql").to_numpy() for name, t in targets.items()
+    }
+    score, action = decide(policy, rows, predictions) if policy else (None, None)
+    block, n_blocks = bootstrap.numbered(blocks)
+    return Played(rows, outcomes, predictions, baselines, score, action, block, n_blocks)
+
+
+def statistic(
+    name: str,
+    metric: Metric,
+    played: Played,
+    targets: Mapping[str, Target],
+    policy: Policy | None,
+    min_rows: int,
+) -> Statistic:
+    """The metric as a function of how often each block is drawn; NaN where there is nothing to compute it from.
+
+    `min_rows` is the size from which a group counts in a gap.
+    """
+    where = f"objective.metrics.{name}"
+    keep = np.ones(played.rows.height, bool)
+    if metric.where is not None:
+        keep = evaluate(_frame(played), metric.where, f"{where}.where").to_numpy() == 1
+    if metric.group is None:
+        return _plain(where, metric, played, keep, targets, policy)
+    labels = played.rows[metric.group]
+    parts = [
+        keep & (labels == level).fill_null(False).to_numpy() for level in labels.drop_nulls().unique().sort()
+    ]
+    statistics = [
+        _plain(where, metric, played, part, targets, policy) for part in parts if part.sum() >= min_rows
+    ]
+    return lambda drawn: _gap([one(drawn) for one in statistics], len(drawn))
+
+
+def better(metric: Metric) -> str:
+    """Which way is better: higher, lower, or zero."""
+    if metric.better is not None:
+        return metric.better
+    if metric.group is not None:
+        return "lower"
+    assert metric.builtin is not None
+    if metric.builtin in MEASURED:
+        return MEASURED[metric.builtin][0]
+    return "higher" if metric.builtin == "skill" else QUALITY[metric.builtin].better
+
+
+def table(
+    metrics: Mapping[str, Metric], played: Played, targets: Mapping[str, Target], policy: Policy | None,
+    counts: Counts, level: float, min_rows: int,
+) -> dict[str, dict[str, Any]]:  # fmt: skip
+    """Value and interval of each metric that rows decide; those of the running service are left out."""
+    found = {}
+    for name, metric in metrics.items():
+        if metric.builtin in MEASURED:
+            continue
+        estimate = bootstrap.estimate(
+            statistic(name, metric, played, targets, policy, min_rows), counts, level
+        )
+        found[name] = {side: _finite(value) for side, value in vars(estimate).items()}
+    return found
+
+
+def _plain(
+    where: str,
+    metric: Metric,
+    played: Played,
+    keep: NDArray[np.bool_],
+    targets: Mapping[str, Target],
+    policy: Policy | None,
+) -> Statistic:
+    if metric.sql is not None:
+        weights = policy.weights if policy else {}
+        return aggregates.statistic(
+            metric.sql,
+            f"{where}.sql",
+            _frame(played, weights).filter(keep),
+            played.block[keep],
+            played.n_blocks,
+            weights,
+        )
+    chosen = [metric.target] if metric.target else [name for name, t in targets.items() if fits(metric, t)]
+    statistics = [_quality(str(metric.builtin), name, played, keep, targets[name]) for name in chosen]
+
+    def mean(drawn: Counts) -> Vector:
+        total = np.zeros(len(drawn))
+        for one in statistics:
+            total += one(drawn) / len(statistics)
+        return total
+
+    return mean
+
+
+def _quality(builtin: str, name: str, played: Played, keep: NDArray[np.bool_], target: Target) -> Statistic:
+    y = played.outcomes[name]
+    keep = keep & np.isfinite(y)
+
+    def sample(p: Vector) -> Sample:
+        return Sample(y[keep], p[keep], played.block[keep], played.n_blocks, str(target.loss))
+
+    if builtin != "skill":
+        return QUALITY[builtin].statistic(sample(played.predictions[name]))
+    loss = QUALITY[PROPER_LOSS[target.task]].statistic
+    model, baseline = loss(sample(played.predictions[name])), loss(sample(played.baselines[name]))
+    return lambda drawn: 1 - model(drawn) / baseline(drawn)
+
+
+def fits(metric: Metric, target: Target) -> bool:
+    """Whether the metric's builtin of prediction quality is one of the target's task."""
+    return metric.builtin == "skill" or any(m.name == metric.builtin for m in METRICS[target.task])
+
+
+def _frame(played: Played, weights: Mapping[str, float] | None = None) -> pl.DataFrame:
+    """The rows with everything that a team's expression may use."""
+    added = [
+        *(pl.Series(name, values) for name, values in played.predictions.items()),
+        *(pl.Series(f"actual_{name}", values).fill_nan(None) for name, values in played.outcomes.items()),
+        *(
+            [pl.Series("score", played.score), pl.Series("action", played.action)]
+            if played.action is not None
+            else []
+        ),
+        *(pl.lit(value).alias(name) for name, value in (weights or {}).items()),
+    ]
+    return played.rows.with_columns(added)
+
+
+def _gap(values: list[Vector], n: int) -> Vector:
+    if len(values) < 2:
+        return np.full(n, np.nan)
+    return np.asarray(np.ptp(np.array(values), axis=0), dtype=np.float64)
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None

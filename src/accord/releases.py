@@ -1,0 +1,161 @@
+"""Releases: which model is the champion, how it got there, and the way back.
+
+    models/champion.json        the champion and how it became it; this file alone decides, and it is renamed into place
+    models/releases.jsonl       one line a promotion or rollback
+    models/releases/ID.dvc      DVC's pointer to each released bundle; the bytes are in the remote `releases`
+
+All three are plain text for git.
+"""
+
+import getpass
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from accord import bundle, paths
+from accord.errors import AccordError, nearest
+from accord.files import read_json, replacing, write_json, write_text
+
+CHAMPION = Path("models/champion.json")
+LOG = Path("models/releases.jsonl")
+FOLDER = Path("models/releases")
+REMOTE = "releases"
+
+
+def champion() -> dict[str, Any] | None:
+    """The record of the champion, or None while there is none."""
+    record = read_json(CHAMPION) if CHAMPION.exists() else {}
+    return record or None
+
+
+def champion_id() -> str | None:
+    record = champion()
+    return None if record is None else str(record["model_id"])
+
+
+def history() -> list[dict[str, Any]]:
+    """All promotions and rollbacks, the oldest first. The champion's own record is among them even if the program died
+    between naming the champion and writing the log."""
+    lines = LOG.read_text(encoding="utf-8").splitlines() if LOG.exists() else []
+    records = [json.loads(line) for line in lines if line.strip()]
+    current = champion()
+    return [*records, current] if current is not None and current not in records else records
+
+
+def promote(scorecard: Mapping[str, Any] | None, reason: str | None) -> dict[str, Any]:
+    """Makes models/bundle the champion. Raises AccordError unless the scorecard is of exactly this candidate against
+    this champion and passes, or a person gives a reason."""
+    candidate = bundle.load(paths.BUNDLE)
+    if candidate.model_id == champion_id():
+        raise AccordError(f"{candidate.model_id} is the champion already; make another candidate: accord run")
+    why = reason or _verdict(scorecard, candidate.model_id)
+    _store(candidate.model_id)
+    overridden = (
+        scorecard is not None
+        and scorecard["candidate"] == candidate.model_id
+        and scorecard["verdict"] != "pass"
+    )
+    return _name(
+        "promote", candidate.model_id, why, dict(scorecard or {}), overridden=bool(reason) and overridden
+    )
+
+
+def rollback(model_id: str | None, reason: str | None) -> dict[str, Any]:
+    """Makes an earlier release the champion again: the one before the current, or the one named."""
+    released = [record["model_id"] for record in history()]
+    current = champion_id()
+    if model_id is None:
+        earlier = _before(released, current)
+        if earlier is None:
+            raise AccordError("There is no release before the champion to go back to; see accord history")
+        model_id = earlier
+    if model_id not in released:
+        raise AccordError(f"'{model_id}' was never released; {nearest(model_id, released)}")
+    bundle.load(restored(model_id))
+    return _name("rollback", model_id, reason or "rolled back", {})
+
+
+def restored(model_id: str) -> Path:
+    """The released bundle's folder; its bytes are fetched from the remote if they aren't here."""
+    folder = FOLDER / model_id
+    if not (folder / "manifest.json").is_file():
+        done = _dvc("pull", "--quiet", "--remote", REMOTE, f"{folder}.dvc")
+        if done.returncode:
+            raise AccordError(
+                f"The bytes of release {model_id} are not here; fetch them: dvc pull --remote {REMOTE} {folder}.dvc"
+            )
+    return folder
+
+
+def _verdict(scorecard: Mapping[str, Any] | None, model_id: str) -> str:
+    """Why the candidate may be promoted, in the scorecard's words."""
+    if scorecard is None or scorecard["candidate"] != model_id:
+        raise AccordError(f"Candidate {model_id} has not been judged; judge it: accord judge")
+    if scorecard["champion"] != champion_id():
+        raise AccordError(
+            f"Candidate {model_id} was judged against {scorecard['champion']}, but the champion is {champion_id()}; judge it again: accord judge"
+        )
+    if scorecard["verdict"] != "pass":
+        raise AccordError(
+            f"Candidate {model_id} is refused: {'; '.join(scorecard['reasons'])}. To promote it all the same, give a --reason"
+        )
+    return "; ".join(scorecard["reasons"])
+
+
+def _store(model_id: str) -> None:
+    """The candidate's bytes in the release store, before anything names it champion."""
+    folder = FOLDER / model_id
+    if not folder.exists():
+        with replacing(folder) as temporary:
+            shutil.copytree(paths.BUNDLE, temporary)
+    for command in (
+        ("add", "--quiet", str(folder)),
+        ("push", "--quiet", "--remote", REMOTE, f"{folder}.dvc"),
+    ):
+        done = _dvc(*command)
+        if done.returncode:
+            raise AccordError(
+                f"Storing release {model_id} failed, nothing is promoted: {' '.join(done.stderr.split())[:300]}"
+            )
+
+
+def _name(action: str, model_id: str, reason: str, scorecard: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Names the champion, by one rename, and writes the log after it."""
+    records = history()  # before the rename: what a crash left out of the log is still known here
+    record = {
+        "action": action,
+        "model_id": model_id,
+        "previous": champion_id(),
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "by": getpass.getuser(),
+        "reason": reason,
+        "scorecard": scorecard,
+        **more,
+    }
+    write_json(CHAMPION, record)
+    write_text(LOG, "".join(json.dumps(line, sort_keys=True) + "\n" for line in [*records, record]))
+    return record
+
+
+def _before(released: list[str], current: str | None) -> str | None:
+    """The latest release that isn't the current one and came before it was last promoted."""
+    if current is None or current not in released:
+        return None
+    last = len(released) - 1 - released[::-1].index(current)
+    return next((model_id for model_id in reversed(released[:last]) if model_id != current), None)
+
+
+def _dvc(*words: str) -> "subprocess.CompletedProcess[str]":
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    return subprocess.run(
+        [sys.executable, "-m", "dvc", *words],
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+    )
