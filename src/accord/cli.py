@@ -35,8 +35,13 @@ def parser() -> argparse.ArgumentParser:
         added.set_defaults(command=function)
         return added
 
-    added = command(run, "run", "select, reproduce the pipeline, package the model, judge it")
+    added = command(run, "run", "select, reproduce the pipeline, package the model, measure and judge it")
     added.add_argument("words", nargs="*", metavar="WORD", help=WORDS)
+    command(
+        measure,
+        "measure",
+        "latency, throughput, memory and cost of the packaged service, champion beside candidate",
+    )
     command(judge, "judge", "the scorecard of the candidate: a verdict for each team")
     added = command(promote, "promote", "make the candidate the champion if the verdict allows")
     added.add_argument(
@@ -87,10 +92,19 @@ def run(arguments: argparse.Namespace) -> None:
 
     tag = packaging.package(BUNDLE)
     print()
+    measure(arguments)
+    print()
     judge(arguments)
     print(f"\nPackaged   {tag}")
     print("Look at    reports/index.html")
     print("Serve it   make serve")
+
+
+def measure(arguments: argparse.Namespace) -> None:
+    from accord.config import lock
+    from accord.serving import measuring
+
+    print(measuring.as_text(measuring.measure(lock.load().serving)))
 
 
 def judge(arguments: argparse.Namespace) -> None:

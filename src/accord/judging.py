@@ -16,9 +16,11 @@ from accord.data import splitting, tables
 from accord.data.rows import local
 from accord.errors import AccordError
 from accord.expressions import with_derived
-from accord.files import write_json
+from accord.files import read_json, write_json, write_text
 from accord.models.tasks import prediction
 from accord.objective import judge, teams
+from accord.report import model_card
+from accord.serving.measuring import measured_for
 from accord.training import BASELINE, BASELINE_FILE
 
 MIN_ROWS = 30
@@ -46,10 +48,11 @@ def judge_candidate(config: Config) -> dict[str, Any]:
         raise AccordError(
             f"There are fewer than {MIN_ROWS} test rows that the champion did not learn from; move data.split.cutoff forward"
         )
+    measured = measured_for(candidate.model_id, releases.champion_id())
     settings = judge.Settings(
         config.evaluation.n_resamples, config.evaluation.level, config.evaluation.min_slice_rows, config.seed
     )
-    card = judge.scorecard(config.objective, pairs, {}, champion.obstacle, settings)
+    card = judge.scorecard(config.objective, pairs, measured, champion.obstacle, settings)
     card |= {
         "candidate": candidate.model_id,
         "champion": releases.champion_id(),
@@ -57,6 +60,9 @@ def judge_candidate(config: Config) -> dict[str, Any]:
         "n_blocks": {split: pair.candidate.n_blocks for split, pair in pairs.items()},
     }
     write_json(paths.SCORECARD, card)
+    evaluation, leaks = read_json(paths.EVALUATION), read_json(paths.VALIDATION)["leaks"]
+    about = config.data.model_dump(include={"name", "description"})
+    write_text(paths.MODEL_CARD, model_card.render(candidate.manifest, about, card, evaluation, leaks))
     return card
 
 

@@ -1,5 +1,6 @@
 """Train: the targets' models, side by side, each in a process of its own."""
 
+import resource
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -42,6 +43,12 @@ def train_all(jobs: list[Job], workers: int) -> None:
         return
     with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
         list(pool.map(train_one, jobs))
+
+
+def cpu_s() -> float:
+    """Processor seconds that this process and its finished children have used."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 def train_one(job: Job) -> None:

@@ -290,12 +290,26 @@ class Evaluation(Section):
     """Rows whose contributions make up the importance."""
 
 
+class Measure(Section):
+    """How the packaged service is measured."""
+
+    clients: int = Field(default=1, ge=1)
+    """Clients at which latency is taken."""
+    seconds: float = Field(default=2.0, gt=0)
+    """How long a latency measurement lasts; a step towards saturation takes half of it."""
+    rounds: int = Field(default=3, ge=1)
+    """Candidate and champion take turns this often."""
+    usd_per_vcpu_hour: float = Field(default=0.04, ge=0)
+    """What a processor core costs, for the cost of predictions."""
+
+
 class Serving(Section):
     host: str = "127.0.0.1"
     port: int = Field(default=3000, ge=1, le=65535)
     workers: int = Field(default=1, ge=1)
     max_rows: int = Field(default=10_000, ge=1)
     """Rows that one request may hold."""
+    measure: Measure = Measure()
 
 
 class Config(Section):

@@ -41,8 +41,24 @@ def render(report: Mapping[str, Any], plots: Mapping[str, Tables]) -> str:
         model_class=evaluation["model"]["_target_"].rpartition(".")[2],
         model=evaluation["model"],
         objective=evaluation["objective"],
+        teams=team_rows(evaluation),
         settings=evaluation["settings"],
     )  # fmt: skip
+
+
+def team_rows(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A row a metric that a team wants: its config, its values by split (None where only the running service can tell), and
+    whether the value on test keeps its hard limits (None where it has none, or no value)."""
+    rows = []
+    for name, metric in evaluation["objective"]["metrics"].items():
+        values = {split: found[name] for split, found in evaluation["teams"].items() if name in found}
+        value = values["test"]["value"] if "test" in values else None
+        low, high = metric["min"], metric["max"]
+        kept = None
+        if value is not None and not low is high is None:
+            kept = (low is None or value >= low) and (high is None or value <= high)
+        rows.append({**metric, "name": name, "values": values, "kept": kept})
+    return rows
 
 
 def target_view(name: str, target: Mapping[str, Any], tables: Tables) -> dict[str, Any]:

@@ -27,8 +27,10 @@ def package(bundle: Path) -> str:
         raise AccordError(f"No model in {bundle}; expected a bundle. Make one: `accord run`")
     version = read_json(bundle / "manifest.json")["model_id"]
     tag = f"accord:{version}"
-    if folder(tag).is_dir():
+    built = folder(tag) / "src" / BUNDLE / "manifest.json"
+    if built.is_file() and read_json(built) == read_json(bundle / "manifest.json"):
         return tag
+    shutil.rmtree(folder(tag), ignore_errors=True)  # the same model, but built from other code
     with TemporaryDirectory() as context:
         _lay_out(Path(context), bundle)
         command = [sys.executable, "-m", "bentoml", "build", "--version", version, "--output", "tag"]

@@ -9,28 +9,24 @@ from accord.errors import AccordError
 from accord.serving import packaging
 
 
-def serve(tag: str, settings: Serving) -> None:
-    """Turns this process into the BentoML server of the Bento. Its own code runs, not the project's as it is now."""
+def command(tag: str, host: str, port: int, workers: int) -> tuple[list[str], Path, dict[str, str]]:
+    """The command that serves the Bento, the folder to run it in, and its environment: the Bento's own code runs, not
+    the project's as it is now."""
     source = packaging.folder(tag).absolute() / "src"
     if not source.is_dir():
         raise AccordError(f"There is no Bento {tag}; make it: `accord run`")
-    environment = {**packaging.environment(), "PYTHONPATH": str(source / "src")}
-    command = [
-        sys.executable,
-        "-m",
-        "bentoml",
-        "serve",
-        tag,
-        "--host",
-        settings.host,
-        "--port",
-        str(settings.port),
-    ]
-    if settings.workers > 1:
-        command += ["--api-workers", str(settings.workers)]
+    words = [sys.executable, "-m", "bentoml", "serve", tag, "--host", host, "--port", str(port)]
+    if workers > 1:
+        words += ["--api-workers", str(workers)]
+    return words, source, {**packaging.environment(), "PYTHONPATH": str(source / "src")}
+
+
+def serve(tag: str, settings: Serving) -> None:
+    """Turns this process into the BentoML server of the Bento."""
+    words, source, environment = command(tag, settings.host, settings.port, settings.workers)
     print(
         f"Serving {tag} on http://{settings.host}:{settings.port} (the API's page is its root; Ctrl-C stops)",
         flush=True,
     )
-    os.chdir(Path(source))
-    os.execve(sys.executable, command, environment)
+    os.chdir(source)
+    os.execve(sys.executable, words, environment)

@@ -1,6 +1,6 @@
 """One model a target, and the baseline beside it."""
 
-from accord import paths, training
+from accord import paths, training, training_cost
 from accord.config.schema import Config
 from accord.files import replacing
 from accord.stages import run
@@ -14,6 +14,7 @@ def train(config: Config) -> str:
             for name, target in targets.items()
         ]
         training.train_all(jobs, config.engine.workers)
+        training_cost.note([output / name / training.MODEL_FILE for name in targets], training.cpu_s())
     return f"{config.model['_target_'].rpartition('.')[2]} for {', '.join(targets)}"
 
 

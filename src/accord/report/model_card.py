@@ -1,0 +1,30 @@
+"""The model card: what a reader outside the team should know of a model, from its manifest and scorecard."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from accord.report import words
+
+
+def render(
+    manifest: Mapping[str, Any],
+    data: Mapping[str, Any],
+    card: Mapping[str, Any],
+    evaluation: Mapping[str, Any],
+    leaks: list[Any],
+) -> str:
+    """The card as Markdown."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = words.number
+    return environment.get_template("model_card.md.j2").render(
+        manifest=manifest, data=data, card={**card, "rows": card["rows"]}, objective=evaluation["objective"],
+        targets=evaluation["targets"], leaks=leaks,
+    )  # fmt: skip
