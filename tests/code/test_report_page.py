@@ -20,6 +20,11 @@ LEAK = {
 }
 FOUND = {"value": 0.404, "low": 0.339, "high": 0.475, "baseline": 0.483}
 NAMES = ("train", "tune", "test")
+METRIC = {"team": "sales", "description": "", "builtin": None, "unit": None, "min": 0.7, "max": None}
+OBJECTIVE = {
+    "name": "balanced", "description": "", "policy": {"weights": {"w": 0.3}, "score": "late - w", "action": "score > 0"},
+    "metrics": {"margin": METRIC, "latency": {**METRIC, "builtin": "p99_ms"}},
+}  # fmt: skip
 
 
 def target(task: str, **changes: Any) -> dict[str, Any]:
@@ -44,7 +49,8 @@ def report(**targets: dict[str, Any]) -> dict[str, Any]:
         },
         "validation": {"n_rows": 1300, "n_quarantined": 7, "broken_rules": {"wind|max": 7}, "leaks": []},
         "evaluation": {
-            "targets": targets or {"late": target("binary")}, "objective": "balanced",
+            "targets": targets or {"late": target("binary")}, "objective": OBJECTIVE,
+            "teams": {"test": {"margin": {"value": 0.5, "low": 0.4, "high": 0.6}}},
             "model": {"_target_": "accord.models.linear.Linear", "C": 1.0},
             "settings": {"level": 0.95, "n_resamples": 500, "min_slice_rows": 200, "n_explained": 100},
         },
@@ -144,3 +150,19 @@ def test_a_run_without_slices_or_importance_renders() -> None:
 
 def test_the_same_report_gives_the_same_bytes(plots: dict[str, dict[str, pl.DataFrame]]) -> None:
     assert page.render(report(), plots) == page.render(copy.deepcopy(report()), plots)
+
+
+def test_each_team_sees_its_metric_its_limit_and_whether_it_is_kept() -> None:
+    html = page.render(report(), {})
+    section = html[html.index('id="teams"') : html.index('id="data"')]
+    assert "sales" in section
+    assert "at least 0.7000" in section
+    assert "broken" in section
+    assert "measured" in section
+    assert "score = late - w" in section
+
+
+def test_a_run_without_a_policy_or_metrics_has_no_team_section() -> None:
+    bare = report()
+    bare["evaluation"]["objective"] = {**OBJECTIVE, "policy": None, "metrics": {}}
+    assert 'id="teams"' not in page.render(bare, {})
