@@ -51,6 +51,7 @@ def report(**targets: dict[str, Any]) -> dict[str, Any]:
         "evaluation": {
             "targets": targets or {"late": target("binary")}, "objective": OBJECTIVE,
             "teams": {"test": {"margin": {"value": 0.5, "low": 0.4, "high": 0.6}}},
+            "fairness": [],
             "model": {"_target_": "accord.models.linear.Linear", "C": 1.0},
             "settings": {"level": 0.95, "n_resamples": 500, "min_slice_rows": 200, "n_explained": 100},
         },

@@ -10,7 +10,6 @@ import pytest
 from accord.config.schema import Data
 
 
-
 @pytest.fixture
 def rides(tmp_path: Path) -> dict[str, Any]:
     """The config of a data set of rides, with the weather joined as of the decision, one hour ahead."""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from projects import ROOT, Project
 from omegaconf import OmegaConf
+from projects import ROOT, Project
 
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
 STAGES = PIPELINE["stages"]

@@ -18,7 +18,7 @@ from accord.expressions import with_derived
 from accord.features import Transform, load_matrix
 from accord.files import read_json
 from accord.models.tasks import prediction
-from accord.objective import teams
+from accord.objective import fairness, teams
 from accord.training import BASELINE, BASELINE_FILE, MODEL_FILE
 
 Predicted = dict[str, tuple[models.Vector, models.Vector]]
@@ -106,6 +106,7 @@ def evaluate(config: Config, splits: Path, features: Path, trained: Path) -> Eva
         report={
             "targets": reports,
             "teams": of_teams,
+            "fairness": _fairness(played["test"], config) if "test" in played else [],
             "model": config.model,
             "objective": objective.model_dump(include={"name", "description", "policy", "metrics"}),
             "settings": settings.model_dump(),
@@ -145,6 +146,20 @@ def _of_teams(played: teams.Played, config: Config) -> dict[str, dict[str, Any]]
     )
 
 
+def _fairness(played: teams.Played, config: Config) -> list[dict[str, Any]]:
+    objective, settings = config.objective, config.evaluation
+    counts = bootstrap.draw(played.n_blocks, settings.n_resamples, config.seed)
+    return fairness.by_group(
+        played,
+        objective.targets,
+        objective.policy,
+        config.data.groups,
+        counts,
+        settings.level,
+        settings.min_slice_rows,
+    )
+
+
 def _decided(played: teams.Played) -> pl.DataFrame:
     """A row's predictions, and what the policy made of them."""
     frame = pl.DataFrame(dict(played.predictions))
@@ -160,8 +175,7 @@ def write_plots(folder: Path, plots: Mapping[str, Mapping[str, pl.DataFrame]]) -
 
 
 def _rows(config: Config, folder: Path) -> pl.DataFrame:
-    sliced = {name: sql for name, sql in config.data.derived.items() if name in config.data.slices}
-    return with_derived(tables.read(folder), sliced)
+    return with_derived(tables.read(folder), config.data.derived)
 
 
 def _values(metrics: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:

@@ -120,8 +120,13 @@ def table(
         estimate = bootstrap.estimate(
             statistic(name, metric, played, targets, policy, min_rows), counts, level
         )
-        found[name] = {side: _finite(value) for side, value in vars(estimate).items()}
+        found[name] = as_dict(estimate)
     return found
+
+
+def as_dict(estimate: bootstrap.Estimate) -> dict[str, float | None]:
+    """Value and interval; None where there is none."""
+    return {side: value if np.isfinite(value) else None for side, value in vars(estimate).items()}
 
 
 def _plain(
@@ -192,7 +197,3 @@ def _gap(values: list[Vector], n: int) -> Vector:
     if len(values) < 2:
         return np.full(n, np.nan)
     return np.asarray(np.ptp(np.array(values), axis=0), dtype=np.float64)
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None

@@ -42,6 +42,7 @@ def render(report: Mapping[str, Any], plots: Mapping[str, Tables]) -> str:
         model=evaluation["model"],
         objective=evaluation["objective"],
         teams=team_rows(evaluation),
+        fairness=evaluation["fairness"],
         settings=evaluation["settings"],
     )  # fmt: skip
 

@@ -1,0 +1,74 @@
+"""Fairness: what happens to the people of each group, and how far the groups are apart.
+
+Rates follow Hardt, Price and Srebro (2016), Equality of Opportunity in Supervised Learning. Intervals resample blocks;
+a group with fewer rows than asked is counted, but neither scored nor part of a gap.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from accord.config.schema import Metric, Policy, Target
+from accord.evaluation import bootstrap
+from accord.evaluation.bootstrap import Counts
+from accord.objective import teams
+from accord.objective.teams import Played
+
+
+def rates(targets: Mapping[str, Target], has_policy: bool) -> dict[str, str]:
+    """The rates that are compared, by name, as SQL aggregates."""
+    found = {"selection rate": "AVG(action)"} if has_policy else {}
+    for name, target in targets.items():
+        if has_policy and target.task == "binary":
+            found[f"true positive rate, {name}"] = f"AVG(action) FILTER (WHERE actual_{name} = 1)"
+            found[f"false positive rate, {name}"] = f"AVG(action) FILTER (WHERE actual_{name} = 0)"
+        found[f"predicted less observed {name}"] = f"AVG({name} - actual_{name})"
+    return found
+
+
+def by_group(
+    played: Played, targets: Mapping[str, Target], policy: Policy | None, columns: Sequence[str], counts: Counts,
+    level: float, min_rows: int,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """For each group column its levels with their rates, and each rate's gap: the largest less the smallest."""
+    tables = []
+    for column in columns:
+        labels = played.rows[column]
+        levels = []
+        for label in labels.drop_nulls().unique().sort():
+            mask = (labels == label).fill_null(False).to_numpy()
+            group = restricted(played, mask)
+            scored = _rates(group, targets, policy, counts, level) if mask.sum() >= min_rows else {}
+            levels.append({"level": str(label), "n_rows": int(mask.sum()), "rates": scored})
+        gaps = {}
+        for name, sql in rates(targets, policy is not None).items():
+            metric = Metric(team="governance", sql=sql, group=column)
+            statistic = teams.statistic(name, metric, played, targets, policy, min_rows)
+            gaps[name] = teams.as_dict(bootstrap.estimate(statistic, counts, level))
+        tables.append({"column": column, "levels": levels, "gaps": gaps})
+    return tables
+
+
+def restricted(played: Played, mask: np.ndarray[Any, np.dtype[np.bool_]]) -> Played:
+    """The rows where the mask (n,) holds; blocks keep their numbers."""
+
+    def part(values: Mapping[str, teams.Vector]) -> dict[str, teams.Vector]:
+        return {name: one[mask] for name, one in values.items()}
+
+    return Played(
+        played.rows.filter(mask), part(played.outcomes), part(played.predictions), part(played.baselines),
+        None if played.score is None else played.score[mask], None if played.action is None else played.action[mask],
+        played.block[mask], played.n_blocks,
+    )  # fmt: skip
+
+
+def _rates(
+    group: Played, targets: Mapping[str, Target], policy: Policy | None, counts: Counts, level: float
+) -> dict[str, Any]:
+    found = {}
+    for name, sql in rates(targets, policy is not None).items():
+        metric = Metric(team="governance", sql=sql, better="higher")
+        statistic = teams.statistic(name, metric, group, targets, policy, min_rows=1)
+        found[name] = teams.as_dict(bootstrap.estimate(statistic, counts, level))
+    return found

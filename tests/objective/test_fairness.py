@@ -1,0 +1,57 @@
+"""Rates by group against plain NumPy."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from accord.config.schema import Policy, Target
+from accord.evaluation import bootstrap
+from accord.objective import fairness, teams
+
+N = 600
+GENERATOR = np.random.default_rng(0)
+SIDE = GENERATOR.choice(["left", "right", "rare"], N, p=[0.5, 0.45, 0.05])
+Y = (GENERATOR.random(N) < 0.3).astype(float)
+P = np.clip(0.3 + 0.2 * Y + 0.1 * (SIDE == "left") + GENERATOR.normal(0, 0.1, N), 0.01, 0.99)
+TARGETS = {"late": Target.model_validate({"task": "binary", "sql": "delay > 0"})}
+POLICY = Policy(score="late - 0.45")
+
+
+@pytest.fixture(scope="module")
+def table() -> dict:
+    rows = pl.DataFrame({"delay": np.where(Y > 0, 1.0, -1.0), "side": SIDE})
+    played = teams.play(rows, TARGETS, POLICY, {"late": P}, {"late": P}, pl.Series(np.arange(N) % 50))
+    counts = bootstrap.draw(played.n_blocks, 200, 1)
+    (found,) = fairness.by_group(played, TARGETS, POLICY, ["side"], counts, 0.95, min_rows=100)
+    return found
+
+
+def expected(side: str) -> dict[str, float]:
+    mine, acted = SIDE == side, P > 0.45
+    return {
+        "selection rate": acted[mine].mean(),
+        "true positive rate, late": acted[mine & (Y == 1)].mean(),
+        "false positive rate, late": acted[mine & (Y == 0)].mean(),
+        "predicted less observed late": (P - Y)[mine].mean(),
+    }
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_each_group_has_the_rates_of_its_own_rows(table: dict, side: str) -> None:
+    (level,) = [row for row in table["levels"] if row["level"] == side]
+    assert level["n_rows"] == (SIDE == side).sum()
+    for name, value in expected(side).items():
+        assert level["rates"][name]["value"] == pytest.approx(value, rel=1e-9)
+        assert level["rates"][name]["low"] <= value <= level["rates"][name]["high"]
+
+
+def test_a_gap_is_the_largest_rate_less_the_smallest_of_the_groups_large_enough(table: dict) -> None:
+    left, right = expected("left"), expected("right")
+    for name, gap in table["gaps"].items():
+        assert gap["value"] == pytest.approx(abs(left[name] - right[name]), rel=1e-9)
+
+
+def test_a_small_group_is_counted_and_not_scored(table: dict) -> None:
+    (rare,) = [row for row in table["levels"] if row["level"] == "rare"]
+    assert rare["n_rows"] == (SIDE == "rare").sum()
+    assert rare["rates"] == {}
