@@ -19,7 +19,7 @@ setup: .venv/.ready  ## create .venv and install the pinned lock
 	@$(PYTHON) -m venv --clear .venv
 	@pip install --quiet --require-hashes -r requirements/set-up.lock
 	@# uv is several times faster; pip takes over where uv can't reach the index that pip is configured for.
-	@uv pip install --quiet --require-hashes --no-build-isolation -r requirements.lock \
+	@uv pip install --quiet --compile-bytecode --require-hashes --no-build-isolation -r requirements.lock \
 	  || pip install --quiet --progress-bar on --require-hashes --no-build-isolation -r requirements.lock
 	@pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -48,7 +48,7 @@ lint: setup  ## style and types
 
 .PHONY: bench
 bench: setup  ## measure against the peers; the figures for docs/benchmarks.md
-	@for script in benchmarks/*.py; do python $$script; done
+	@python benchmarks/pipeline.py
 
 .PHONY: lock
 lock: setup  ## resolve the pinned locks afresh

@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> None:
     print()
     judge(arguments)
     print(f"\nPackaged   {tag}")
-    print("Look at    reports/index.html")
+    print("Look at    reports/scorecard.html, reports/index.html, reports/model_card.md")
     print("Serve it   make serve")
 
 

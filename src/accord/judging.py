@@ -19,7 +19,7 @@ from accord.expressions import with_derived
 from accord.files import read_json, write_json, write_text
 from accord.models.tasks import prediction
 from accord.objective import judge, teams
-from accord.report import model_card
+from accord.report import model_card, scorecard
 from accord.serving.measuring import measured_for
 from accord.training import BASELINE, BASELINE_FILE
 
@@ -60,6 +60,7 @@ def judge_candidate(config: Config) -> dict[str, Any]:
         "n_blocks": {split: pair.candidate.n_blocks for split, pair in pairs.items()},
     }
     write_json(paths.SCORECARD, card)
+    write_text(paths.SCORECARD_PAGE, scorecard.render(card, config.data.name))
     evaluation, leaks = read_json(paths.EVALUATION), read_json(paths.VALIDATION)["leaks"]
     about = config.data.model_dump(include={"name", "description"})
     write_text(paths.MODEL_CARD, model_card.render(candidate.manifest, about, card, evaluation, leaks))

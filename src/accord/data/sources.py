@@ -2,16 +2,19 @@
 
 import glob
 import gzip
-import io
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from polars.exceptions import NoDataError, PolarsError
 
 from accord.config.schema import Source
 from accord.errors import AccordError
+
+SAMPLE_ROWS = 10_000
+"""Rows that a CSV's types are taken from, as long as the rest agrees with them."""
 
 
 def read(name: str, source: Source) -> pl.DataFrame:
@@ -76,9 +79,14 @@ def _file(where: str, path: Path, source: Source) -> pl.DataFrame:
         raise AccordError(
             f"{where}: unknown kind of file '{path.suffix}'; valid: .csv, .tsv, .txt, each also .zip or .gz, and .parquet"
         )
-    return pl.read_csv(
-        io.BytesIO(content), separator=source.separator, null_values=source.nulls, infer_schema_length=None
-    )
+    options: dict[str, Any] = {"separator": source.separator, "null_values": source.nulls}
+    try:
+        frame = pl.read_csv(content, infer_schema_length=SAMPLE_ROWS, **options)
+    except PolarsError:  # a later value doesn't fit the type of the first ones
+        return pl.read_csv(content, infer_schema_length=None, **options)
+    if any(column.head(SAMPLE_ROWS).null_count() == SAMPLE_ROWS for column in frame.iter_columns()):
+        return pl.read_csv(content, infer_schema_length=None, **options)
+    return frame
 
 
 def _in_package(where: str, rest: str) -> Path:

@@ -80,6 +80,8 @@ def average_precision(sample: Sample) -> Statistic:
     order = np.argsort(-sample.p, kind="stable")
     y, block, p = sample.y[order], sample.block[order], sample.p[order]
     ends = np.flatnonzero(np.append(p[1:] != p[:-1], True))
+    if len(y):  # a score without positives adds nothing
+        ends = ends[np.add.reduceat(y, np.append(0, ends[:-1] + 1)) > 0]
 
     def one(drawn: Vector) -> float:
         weight = drawn[block]
