@@ -170,11 +170,14 @@ def reproduce() -> None:
         [sys.executable, "-m", "dvc", "repro"], env=environment, stderr=subprocess.PIPE, text=True
     )
     assert process.stderr is not None
-    blamed = False
+    blamed = full = False
     for line in process.stderr:
         blamed = blamed or "exited with 2" in line
+        full = full or "No space left on device" in line
         print(line, end="", file=sys.stderr, flush=True)
     if process.wait():
+        if full and not blamed:
+            raise AccordError("The disk is full: DVC found no space left. Nothing was lost; free some space and run again")
         sys.exit(2 if blamed else process.returncode)
 
 

@@ -135,7 +135,9 @@ def _encoded(column: pl.Series, encoding: Encoding) -> pl.Series:
 
 
 def save_matrix(path: Path, X: Matrix) -> None:
-    np.save(path, X, allow_pickle=False)
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(X))
+        file.write(np.ascontiguousarray(X).data)  # np.save would hide why writing failed, such as a full disk
 
 
 def load_matrix(path: Path) -> Matrix:

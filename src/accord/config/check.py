@@ -131,7 +131,7 @@ def _check_names(data: Data) -> None:
         if (
             source.available_at
             and data.joins
-            and re.search(rf"\b(from|join)\s+{name}\b", data.joins, re.IGNORECASE)
+            and re.search(rf'\b(from|join)\s+"?{name}\b', data.joins, re.IGNORECASE)
         ):
             raise AccordError(
                 f"data.joins: possible leak: joins '{name}', whose values become available over time. "

@@ -55,7 +55,8 @@ def _too_many_broken(checked: contract.Checked, n_rows: int, data: Data) -> str 
     share, limit = checked.quarantine.height / n_rows, data.checks.max_quarantined_share
     if share <= limit and checked.valid.height:
         return None
-    worst = max(checked.broken, key=lambda rule: checked.broken[rule])
+    # A value that its type can't hold counts as missing too; the type is what's wrong with it.
+    worst = max(checked.broken, key=lambda rule: (checked.broken[rule], rule.endswith("|type")))
     return (
         f"{checked.quarantine.height:,} of {n_rows:,} rows ({share:.1%}) break the contract of {data.name}, most of them "
         f"{_in_words(worst, checked, data)}; expected at most {limit:.1%}. Look at data/quarantine, then mend the source, "

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from accord.errors import AccordError
-from accord.files import read_json
+from accord.files import read_json, replacing, sha256, write_text
 from accord.paths import BUNDLE
 
 BENTOML_HOME = Path(".bentoml")
@@ -27,20 +27,42 @@ def package(bundle: Path) -> str:
         raise AccordError(f"No model in {bundle}; expected a bundle. Make one: `accord run`")
     version = read_json(bundle / "manifest.json")["model_id"]
     tag = f"accord:{version}"
-    built = folder(tag) / "src" / BUNDLE / "manifest.json"
-    if built.is_file() and read_json(built) == read_json(bundle / "manifest.json"):
+    if is_current(tag, bundle):
         return tag
-    shutil.rmtree(folder(tag), ignore_errors=True)  # the same model, but built from other code
+    # Built elsewhere and moved into place, so that half a Bento, of a build that was killed, is never taken for one.
+    BENTOML_HOME.mkdir(exist_ok=True)
+    with TemporaryDirectory(dir=BENTOML_HOME) as home, replacing(folder(tag)) as temporary:
+        _build(version, bundle, Path(home))
+        shutil.move(Path(home) / "bentos" / tag.replace(":", "/"), temporary)
+    write_text(folder(tag).parent / "latest", version)
+    return tag
+
+
+def is_current(tag: str, bundle: Path) -> bool:
+    """Whether the Bento is there and holds this bundle and the code as it is; neither settings nor code change a model's id."""
+    source = folder(tag) / "src"
+    built = source / BUNDLE / "manifest.json"
+    return (
+        built.is_file()
+        and read_json(built) == read_json(bundle / "manifest.json")
+        and sha256(source / "src/accord") == sha256(Path("src/accord"))
+    )
+
+
+def _build(version: str, bundle: Path, home: Path) -> None:
+    """Builds the Bento in a BentoML home of its own, from the project with this bundle in models/bundle."""
+    command = [sys.executable, "-m", "bentoml", "build", "--version", version, "--output", "tag"]
+    for name, value in labels().items():
+        command += ["--label", f"{name}={value}"]
     with TemporaryDirectory() as context:
         _lay_out(Path(context), bundle)
-        command = [sys.executable, "-m", "bentoml", "build", "--version", version, "--output", "tag"]
-        for name, value in labels().items():
-            command += ["--label", f"{name}={value}"]
-        environ = {**environment(), "PYTHONPATH": f"{context}/src"}
-        done = subprocess.run([*command, context], cwd=context, env=environ, capture_output=True, text=True)
+        settings = {**environment(), "BENTOML_HOME": str(home.absolute()), "PYTHONPATH": f"{context}/src"}
+        done = subprocess.run([*command, context], cwd=context, env=settings, capture_output=True, text=True)
     if done.returncode:
-        raise AccordError(f"bentoml build failed: {done.stderr.strip() or done.stdout.strip()}")
-    return tag
+        reason = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]
+        if "No space left" in done.stderr + done.stdout:
+            reason = "The disk is full: No space left on device. Nothing was lost; free some space and run again"
+        raise AccordError(f"bentoml build failed: {reason}")
 
 
 def _lay_out(context: Path, bundle: Path) -> None:

@@ -13,6 +13,7 @@ from accord.config.schema import Column
 from accord.expressions import TYPES
 
 NUMBER_TYPES: dict[str, type] = {"integer": int, "number": float}
+MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
 OTHER_TYPES: dict[str, type] = {"category": str, "boolean": bool, "datetime": datetime}
 
 
@@ -38,7 +39,7 @@ class Decoder:
             decoded = msgspec.convert(rows, list[self._row])  # type: ignore[name-defined]
         except msgspec.ValidationError as error:
             raise InvalidRowError(_in_words(str(error))) from error
-        values = {name: [_plain(getattr(row, name)) for row in decoded] for name in self._types}
+        values = {name: [_plain(getattr(row, name), name, i) for i, row in enumerate(decoded)] for name in self._types}
         for name in self._numbers:
             for i, value in enumerate(values[name]):
                 if value is not None and not math.isfinite(value):
@@ -63,7 +64,10 @@ def _type(column: Column) -> Any:
         kind: Any = NUMBER_TYPES[column.type]
         bounds: dict[str, Any] = {"ge": column.min, "le": column.max}
         if column.type == "integer":
-            bounds = {side: None if bound is None else int(bound) for side, bound in bounds.items()}
+            bounds = {
+                "ge": MIN_INTEGER if column.min is None else max(math.ceil(column.min), MIN_INTEGER),
+                "le": MAX_INTEGER if column.max is None else min(math.floor(column.max), MAX_INTEGER),
+            }
         kind = Annotated[kind, msgspec.Meta(**bounds, **described)]
     elif column.values is not None:
         kind = Annotated[Literal[tuple(column.values)], msgspec.Meta(**described)]
@@ -83,8 +87,11 @@ def _in_words(message: str) -> str:
     return f"{place}: {reason[0].lower()}{reason[1:]}"
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, name: str, i: int) -> Any:
     """The value as the frame takes it: instants in UTC without a zone."""
     if isinstance(value, datetime) and value.tzinfo is not None:
-        return value.astimezone(UTC).replace(tzinfo=None)
+        try:
+            return value.astimezone(UTC).replace(tzinfo=None)
+        except OverflowError as error:
+            raise InvalidRowError(f"rows[{i}].{name}: found {value}; expected an instant of the years 1 to 9999 in UTC") from error
     return value
