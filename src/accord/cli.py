@@ -53,6 +53,17 @@ def parser() -> argparse.ArgumentParser:
     )
     added.add_argument("--reason", help="why; it is kept")
     command(history, "history", "list the releases")
+    added = command(tradeoff, "tradeoff", "who wins and who loses as the policy's weights move")
+    added.add_argument("--weight", metavar="NAME", help="the weight to move (default: the policy's first)")
+    added.add_argument("--from", type=float, dest="begin", metavar="A", help="its first value (default: 0)")
+    added.add_argument(
+        "--to", type=float, dest="end", metavar="B",
+        help="its last value (default: 1 if the shipped value is between 0 and 1, else twice that value)",
+    )  # fmt: skip
+    added.add_argument("--steps", type=int, default=21, metavar="N", help="how many values (default: 21)")
+    added.add_argument(
+        "--experiments", action="store_true", help="put the workspace and all DVC experiments beside them"
+    )
     command(package, "package", "build the Bento of models/bundle, unless it exists")
     added = command(serve, "serve", "serve the champion (the candidate while there is none)")
     added.add_argument("--host", help="address to listen on (default: serving.host of the config)")
@@ -145,6 +156,22 @@ def history(arguments: argparse.Namespace) -> None:
         )
     if not records:
         print("No release yet; promote a candidate: accord promote")
+
+
+def tradeoff(arguments: argparse.Namespace) -> None:
+    from accord import paths
+    from accord import tradeoff as trading
+    from accord.config import lock
+    from accord.files import write_json, write_text
+    from accord.report import tradeoff as page
+
+    report = trading.of_candidate(
+        lock.load(), arguments.weight, arguments.begin, arguments.end, arguments.steps, arguments.experiments
+    )
+    write_json(paths.TRADEOFF, report)
+    write_text(paths.TRADEOFF_PAGE, page.render(report))
+    print(trading.as_text(report))
+    print(f"\nWrote {paths.TRADEOFF_PAGE} and {paths.TRADEOFF}")
 
 
 def select(words: Sequence[str]) -> None:

@@ -41,7 +41,7 @@ def judge_candidate(config: Config) -> dict[str, Any]:
     champion = _champion(candidate, config)
     pairs = {}
     for split in ("test", "holdout"):
-        pair = _pair(config, split, candidate, champion.bundle)
+        pair = pair_on(config, split, candidate, champion.bundle)
         if pair is not None:
             pairs[split] = pair
     if "test" not in pairs:
@@ -99,7 +99,8 @@ def _champion(candidate: Bundle, config: Config) -> Champion:
     return Champion(champion, None)
 
 
-def _pair(config: Config, split: str, candidate: Bundle, champion: Bundle | None) -> judge.Pair | None:
+def pair_on(config: Config, split: str, candidate: Bundle, champion: Bundle | None) -> judge.Pair | None:
+    """What both would have done with the split's rows; None where there are fewer than MIN_ROWS for it."""
     data = config.data
     rows = with_derived(tables.read(paths.SPLITS / split), data.derived)
     if champion is not None and rows.height:

@@ -135,7 +135,7 @@ def _row(
         value, low, high = measured.get(str(metric.builtin)), None, None
         champion, change = measured.get(f"champion_{metric.builtin}"), None
         if value is not None and champion is not None:
-            change = _improvement(metric, np.array([value]), np.array([champion]))[0]
+            change = improvement(metric, np.array([value]), np.array([champion]))[0]
     else:
         value = _finite(result.value[name])
         low, high = _interval(result.resampled[name], result.level)
@@ -184,8 +184,8 @@ def _verdict(
 def _score(objective: Objective, result: _Result) -> dict[str, Any]:
     """The objective's score: the sum of weight x signed value / scale over the metrics with a weight."""
     soft = {n: m for n, m in objective.metrics.items() if m.weight and n in result.value}
-    total = sum(_signed(m, np.array([result.value[n]]))[0] for n, m in soft.items())
-    resampled = sum((_signed(m, result.resampled[n]) for n, m in soft.items()), np.zeros(1))
+    total = sum(signed(m, np.array([result.value[n]]))[0] for n, m in soft.items())
+    resampled = sum((signed(m, result.resampled[n]) for n, m in soft.items()), np.zeros(1))
     low, high = _interval(resampled, result.level)
     found: dict[str, Any] = {
         "value": _finite(float(total)),
@@ -196,8 +196,8 @@ def _score(objective: Objective, result: _Result) -> dict[str, Any]:
         "sure_gain": None,
     }
     if soft and result.champion_value:
-        champion = sum(_signed(m, np.array([result.champion_value[n]]))[0] for n, m in soft.items())
-        gain = resampled - sum(_signed(m, result.champion_resampled[n]) for n, m in soft.items())
+        champion = sum(signed(m, np.array([result.champion_value[n]]))[0] for n, m in soft.items())
+        gain = resampled - sum(signed(m, result.champion_resampled[n]) for n, m in soft.items())
         found |= {
             "champion": _finite(float(champion)),
             "gain": _finite(float(total - champion)),
@@ -225,9 +225,9 @@ def _harm_on_holdout(objective: Objective, result: _Result, score: Mapping[str, 
     for name, metric in objective.metrics.items():
         if metric.tolerance is None or not np.isfinite(result.champion_value.get(name, np.nan)):
             continue
-        change = _improvement(
-            metric, np.array([result.value[name]]), np.array([result.champion_value[name]])
-        )[0]
+        change = improvement(metric, np.array([result.value[name]]), np.array([result.champion_value[name]]))[
+            0
+        ]
         if change < -metric.tolerance:
             reasons.append(
                 f"{metric.team}: on the holdout days {name} is worse than the champion's by {-change:.3g}, more than {metric.tolerance:.3g}"
@@ -244,20 +244,22 @@ def _agreed(objective: Objective, score: Mapping[str, Any], has_champion: bool) 
 
 
 def _bound(metric: Metric, name: str, result: _Result) -> float | None:
-    change = _improvement(metric, result.resampled[name], result.champion_resampled[name])
+    change = improvement(metric, result.resampled[name], result.champion_resampled[name])
     return _quantile(change, 1 - result.promotion_level)
 
 
-def _improvement(
+def improvement(
     metric: Metric, candidate: NDArray[np.float64], champion: NDArray[np.float64]
 ) -> NDArray[np.float64]:
+    """How much better the candidate's values are than the champion's, in the metric's unit."""
     if teams.better(metric) == "zero":
         return np.abs(champion) - np.abs(candidate)
     return (candidate - champion) * (1 if teams.better(metric) == "higher" else -1)
 
 
-def _signed(metric: Metric, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return _improvement(metric, values, np.zeros_like(values)) * metric.weight / metric.scale
+def signed(metric: Metric, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What the values add to the objective's score."""
+    return improvement(metric, values, np.zeros_like(values)) * metric.weight / metric.scale
 
 
 def _is_hard(row: Row) -> bool:

@@ -29,7 +29,7 @@ def render(report: Mapping[str, Any], plots: Mapping[str, Tables]) -> str:
         target_view(name, target, {plot: tables[name] for plot, tables in plots.items() if name in tables})
         for name, target in evaluation["targets"].items()
     ]
-    return _environment().get_template(TEMPLATE).render(
+    return environment().get_template(TEMPLATE).render(
         accounting=accounting,
         validation=report["validation"],
         suspects=[leak for leak in report["validation"]["leaks"] if not leak["accepted"]],
@@ -168,7 +168,7 @@ def _with_unit(title: str, unit: str | None) -> str:
     return f"{title}, {unit}" if unit else title
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
     """Jinja, set to escape everything that isn't markup: names and levels come from users' data."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
