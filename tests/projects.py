@@ -51,14 +51,24 @@ class Project:
     def run(self, *command: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
         """Runs a program of the virtual environment in the copy, whose `src` is what Python imports."""
         done = subprocess.run(
-            [program(command[0]), *command[1:]], cwd=self.root, env=self.environment, capture_output=True, text=True
+            [program(command[0]), *command[1:]],
+            cwd=self.root,
+            env=self.environment,
+            capture_output=True,
+            text=True,
         )
-        assert not ok or done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        assert not ok or done.returncode == 0, (
+            f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        )
         return done
 
     @property
     def environment(self) -> dict[str, str]:
-        who = {f"GIT_{role}_{what}": "t@example.org" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        who = {
+            f"GIT_{role}_{what}": "t@example.org"
+            for role in ("AUTHOR", "COMMITTER")
+            for what in ("NAME", "EMAIL")
+        }
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return {**os.environ, **who, "PATH": path, "PYTHONPATH": str(self.root / "src")}
 
@@ -126,5 +136,7 @@ def rides(n: int = N_RIDES, seed: int = 0) -> str:
         member = generator.choice(["true", "false", ""])
         rain_text = "" if generator.random() < 0.1 else f"{rain:.2f}"
         station = generator.choice(["north", "south", "harbour"])
-        lines.append(f"{ride},{start:%Y-%m-%d %H:%M:%S},{station},{member},{distance:.3f},{rain_text},{delay:.2f}")
+        lines.append(
+            f"{ride},{start:%Y-%m-%d %H:%M:%S},{station},{member},{distance:.3f},{rain_text},{delay:.2f}"
+        )
     return "\n".join(lines) + "\n"

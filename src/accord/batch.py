@@ -21,7 +21,9 @@ def predict(bundle: Bundle, source: Path, output: Path) -> int:
             f"Can't write {output}: unknown kind of file '{output.suffix}'; expected .csv or .parquet"
         )
     if output.is_dir():
-        raise AccordError(f"Can't write {output}: it is a folder; expected a file's name. Choose another, or remove it")
+        raise AccordError(
+            f"Can't write {output}: it is a folder; expected a file's name. Choose another, or remove it"
+        )
     rows = sources.read("input", Source(path=str(source)))
     for name in bundle.columns:
         if name not in rows.columns:

@@ -204,7 +204,9 @@ def reproduce() -> None:
         print(line, end="", file=sys.stderr, flush=True)
     if process.wait():
         if full and not blamed:
-            raise AccordError("The disk is full: DVC found no space left. Nothing was lost; free some space and run again")
+            raise AccordError(
+                "The disk is full: DVC found no space left. Nothing was lost; free some space and run again"
+            )
         sys.exit(2 if blamed else process.returncode)
 
 

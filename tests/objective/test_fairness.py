@@ -27,7 +27,7 @@ def table() -> dict:
 
 
 def expected(side: str) -> dict[str, float]:
-    mine, acted = SIDE == side, P > 0.45
+    mine, acted = side == SIDE, P > 0.45
     return {
         "selection rate": acted[mine].mean(),
         "true positive rate, late": acted[mine & (Y == 1)].mean(),
@@ -39,7 +39,7 @@ def expected(side: str) -> dict[str, float]:
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_each_group_has_the_rates_of_its_own_rows(table: dict, side: str) -> None:
     (level,) = [row for row in table["levels"] if row["level"] == side]
-    assert level["n_rows"] == (SIDE == side).sum()
+    assert level["n_rows"] == (side == SIDE).sum()
     for name, value in expected(side).items():
         assert level["rates"][name]["value"] == pytest.approx(value, rel=1e-9)
         assert level["rates"][name]["low"] <= value <= level["rates"][name]["high"]

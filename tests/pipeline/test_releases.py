@@ -64,7 +64,10 @@ def test_a_scorecard_of_another_candidate_is_no_verdict(released: Project) -> No
 
 
 def test_rolling_back_goes_to_the_release_before_or_to_the_one_named(released: Project) -> None:
-    second, first = champion(released), json.loads(released.read("models/releases.jsonl").splitlines()[0])["model_id"]
+    second, first = (
+        champion(released),
+        json.loads(released.read("models/releases.jsonl").splitlines()[0])["model_id"],
+    )
     assert "did you mean" in released.refused("accord", "rollback", first[:-1] + "x")
     released.run("accord", "rollback", first)
     assert champion(released) == first
@@ -77,7 +80,9 @@ def test_a_clone_without_the_bytes_fetches_them_or_says_what_to_pull(released: P
     clone = Project(released.root.with_name(f"{released.root.name}-clone"))
     subprocess.run(["git", "clone", "--quiet", str(released.root), str(clone.root)], check=True)
     first = json.loads(clone.read("models/releases.jsonl").splitlines()[0])["model_id"]
-    assert f"dvc pull --remote releases models/releases/{first}.dvc" in clone.refused("accord", "rollback", first)
+    assert f"dvc pull --remote releases models/releases/{first}.dvc" in clone.refused(
+        "accord", "rollback", first
+    )
     shutil.copytree(released.root / ".releases", clone.root / ".releases")
     clone.run("accord", "rollback", first)
     assert (clone.root / "models/releases" / first / "manifest.json").is_file()

@@ -40,18 +40,30 @@ def test_each_stage_is_a_module_of_its_name_and_the_other_way_round() -> None:
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_modules_that_a_stage_imports_are_among_its_deps(stage: str) -> None:
     listing = "import sys, accord.stages.{0}; print(*(m.__file__ for n, m in sys.modules.items() if n.startswith('accord') and getattr(m, '__file__', None)))"
-    done = subprocess.run([sys.executable, "-c", listing.format(stage)], capture_output=True, text=True, check=True, cwd=ROOT / "src")
+    done = subprocess.run(
+        [sys.executable, "-c", listing.format(stage)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT / "src",
+    )
     imported = {Path(path).relative_to(ROOT).as_posix() for path in done.stdout.split()}
     deps = STAGES[stage]["deps"]
     packages = {path for path in imported if path.endswith("__init__.py") and path.count("/") == 2}
-    missing = {path for path in imported - packages if not any(path == dep or path.startswith(f"{dep}/") for dep in deps)}
+    missing = {
+        path
+        for path in imported - packages
+        if not any(path == dep or path.startswith(f"{dep}/") for dep in deps)
+    }
     assert not missing
 
 
 @pytest.mark.parametrize("stage", READING)
 def test_a_stage_reads_only_the_sections_that_it_declares(project: Project, stage: str) -> None:
     copy = project.root.with_name(f"{project.root.name}-{stage}")
-    shutil.copytree(project.root, copy, ignore=shutil.ignore_patterns(".dvc", ".git", ".bentoml"), dirs_exist_ok=True)
+    shutil.copytree(
+        project.root, copy, ignore=shutil.ignore_patterns(".dvc", ".git", ".bentoml"), dirs_exist_ok=True
+    )
     cut = masked(yaml.safe_load(project.read("conf.lock.yaml")), sections(stage))
     (copy / "conf.lock.yaml").write_text(yaml.safe_dump(cut), encoding="utf-8")
     Project(copy).run("python", "-m", f"accord.stages.{stage}")
@@ -62,7 +74,9 @@ def test_every_key_of_the_config_is_read_somewhere() -> None:
     schema = ast.parse((ROOT / "src/accord/config/schema.py").read_text(encoding="utf-8"))
     classes = [node for node in schema.body if isinstance(node, ast.ClassDef)]
     keys = {item.target.id for node in classes for item in node.body if isinstance(item, ast.AnnAssign)}
-    code = "\n".join(p.read_text(encoding="utf-8") for p in (ROOT / "src/accord").rglob("*.py") if p.name != "schema.py")
+    code = "\n".join(
+        p.read_text(encoding="utf-8") for p in (ROOT / "src/accord").rglob("*.py") if p.name != "schema.py"
+    )
     templates = "\n".join(p.read_text(encoding="utf-8") for p in (ROOT / "src/accord").rglob("*.j2"))
     unread = {key for key in keys if not re.search(rf"\b{key}\b", code + templates)}
     assert not unread - {"description"}
@@ -73,4 +87,6 @@ def test_the_committed_lock_is_what_the_committed_selection_composes(tmp_path: P
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml")
     Project(tmp_path).run("python", "-m", "accord.stages.compose")
-    assert (tmp_path / "conf.lock.yaml").read_text(encoding="utf-8") == (ROOT / "conf.lock.yaml").read_text(encoding="utf-8")
+    assert (tmp_path / "conf.lock.yaml").read_text(encoding="utf-8") == (ROOT / "conf.lock.yaml").read_text(
+        encoding="utf-8"
+    )

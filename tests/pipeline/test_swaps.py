@@ -59,7 +59,9 @@ def test_switching_a_group_drops_the_overrides_of_the_old_option_and_says_so(pro
 def test_a_dvc_experiment_swaps_the_model(project: Project) -> None:
     project.run("accord", "run", "model=baseline")
     project.commit()
-    assert project.ran("dvc", "exp", "run", "--name", "swapped", "--set-param", "model=lightgbm") == AFTER_MODEL
+    assert (
+        project.ran("dvc", "exp", "run", "--name", "swapped", "--set-param", "model=lightgbm") == AFTER_MODEL
+    )
     assert lock(project)["model"]["_target_"].endswith("LightGBM")
     assert "swapped" in project.run("dvc", "exp", "show", "--json").stdout
     assert project.ran("dvc", "exp", "run", "--set-param", "+overrides.seed=2") == AFTER_MODEL

@@ -61,7 +61,9 @@ def _build(version: str, bundle: Path, home: Path) -> None:
     if done.returncode:
         reason = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]
         if "No space left" in done.stderr + done.stdout:
-            reason = "The disk is full: No space left on device. Nothing was lost; free some space and run again"
+            reason = (
+                "The disk is full: No space left on device. Nothing was lost; free some space and run again"
+            )
         raise AccordError(f"bentoml build failed: {reason}")
 
 

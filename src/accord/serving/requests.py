@@ -39,7 +39,10 @@ class Decoder:
             decoded = msgspec.convert(rows, list[self._row])  # type: ignore[name-defined]
         except msgspec.ValidationError as error:
             raise InvalidRowError(_in_words(str(error))) from error
-        values = {name: [_plain(getattr(row, name), name, i) for i, row in enumerate(decoded)] for name in self._types}
+        values = {
+            name: [_plain(getattr(row, name), name, i) for i, row in enumerate(decoded)]
+            for name in self._types
+        }
         for name in self._numbers:
             for i, value in enumerate(values[name]):
                 if value is not None and not math.isfinite(value):
@@ -93,5 +96,7 @@ def _plain(value: Any, name: str, i: int) -> Any:
         try:
             return value.astimezone(UTC).replace(tzinfo=None)
         except OverflowError as error:
-            raise InvalidRowError(f"rows[{i}].{name}: found {value}; expected an instant of the years 1 to 9999 in UTC") from error
+            raise InvalidRowError(
+                f"rows[{i}].{name}: found {value}; expected an instant of the years 1 to 9999 in UTC"
+            ) from error
     return value
