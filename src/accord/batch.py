@@ -24,7 +24,8 @@ def predict(bundle: Bundle, source: Path, output: Path) -> int:
         raise AccordError(
             f"Can't write {output}: it is a folder; expected a file's name. Choose another, or remove it"
         )
-    rows = sources.read("input", Source(path=str(source)))
+    texts = [name for name, kind in bundle.types.items() if kind == "category"]
+    rows = sources.read("input", Source(path=str(source)), texts)
     for name in bundle.columns:
         if name not in rows.columns:
             raise AccordError(

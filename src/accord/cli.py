@@ -103,12 +103,21 @@ def run(arguments: argparse.Namespace) -> None:
 
     tag = packaging.package(BUNDLE)
     print()
-    measure(arguments)
-    print()
+    if asks_for_measuring():
+        measure(arguments)
+        print()
     judge(arguments)
     print(f"\nPackaged   {tag}")
     print("Look at    reports/scorecard.html, reports/index.html, reports/model_card.md")
     print("Serve it   make serve")
+
+
+def asks_for_measuring() -> bool:
+    """Whether a team's metric is about the running service."""
+    from accord.config import lock
+    from accord.objective.teams import MEASURED
+
+    return any(metric.builtin in MEASURED for metric in lock.load().objective.metrics.values())
 
 
 def measure(arguments: argparse.Namespace) -> None:

@@ -164,3 +164,13 @@ def test_a_file_whose_name_looks_like_a_pattern_is_read(tmp_path: Path):
 def test_an_unknown_kind_of_file_is_named_with_the_known_ones(tmp_path: Path):
     with pytest.raises(AccordError, match=r"unknown kind of file '\.xlsx'; valid: \.csv"):
         read("t", put(tmp_path, "t.xlsx", b"bytes"))
+
+
+def test_codes_with_leading_zeros_stay_text_where_a_category_is_declared(tmp_path: Path) -> None:
+    file = tmp_path / "places.csv"
+    file.write_text("postcode,n\n00701,1\n90210,2\n")
+    assert read("places", Source(path=str(file)), ["postcode"])["postcode"].to_list() == [
+        "00701",
+        "90210",
+    ]
+    assert read("places", Source(path=str(file)))["postcode"].to_list() == [701, 90210]

@@ -1,5 +1,6 @@
 """Validate: rows against the data contract, by dataframely; those that break it come apart with the reasons."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -96,7 +97,8 @@ def _schema(
 def _column(column: Column, is_key: bool) -> dy.Column:
     nullable = column.nullable and not is_key
     if column.type == "integer":
-        low, high = (None if bound is None else int(bound) for bound in (column.min, column.max))
+        low = None if column.min is None else math.ceil(column.min)
+        high = None if column.max is None else math.floor(column.max)
         return dy.Int64(nullable=nullable, primary_key=is_key, min=low, max=high)
     if column.type == "number":
         return dy.Float64(

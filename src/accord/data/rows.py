@@ -18,7 +18,8 @@ def ingest(data: Data) -> pl.DataFrame:
     Raises AccordError for a source that can't be read, a query that fails, a join that adds or drops rows, and
     a column of the contract that isn't there.
     """
-    frames = {name: sources.read(name, source) for name, source in data.sources.items()}
+    texts = [name for name, column in data.columns.items() if column.type == "category"]
+    frames = {name: sources.read(name, source, texts) for name, source in data.sources.items()}
     if not data.key:  # numbered before any join, which may change their order
         numbers = pl.int_range(frames[data.rows].height, eager=True)
         frames[data.rows] = frames[data.rows].with_columns(row_id=numbers)

@@ -3,6 +3,7 @@
 import glob
 import gzip
 import zipfile
+from collections.abc import Collection
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,12 @@ SAMPLE_ROWS = 10_000
 """Rows that a CSV's types are taken from, as long as the rest agrees with them."""
 
 
-def read(name: str, source: Source) -> pl.DataFrame:
-    """The source as a frame with the types its values have. Raises AccordError if it can't be read or holds no row."""
+def read(name: str, source: Source, texts: Collection[str] = ()) -> pl.DataFrame:
+    """The source as a frame with the types its values have; in CSV, columns named in `texts` stay text, so that a code
+    such as 007 keeps its zeros. Raises AccordError if it can't be read or holds no row."""
     where = f"Source '{name}' ({source.path})"
     try:
-        frame = _read(where, source)
+        frame = _read(where, source, texts)
     except NoDataError as error:
         raise AccordError(
             f"{where} is empty; expected a header and rows. Put the data there or remove the source"
@@ -38,7 +40,7 @@ def read(name: str, source: Source) -> pl.DataFrame:
     return frame
 
 
-def _read(where: str, source: Source) -> pl.DataFrame:
+def _read(where: str, source: Source, texts: Collection[str]) -> pl.DataFrame:
     scheme, separator, rest = source.path.partition("://")
     if separator and scheme == "sklearn":
         return _sklearn(where, rest)
@@ -56,13 +58,13 @@ def _read(where: str, source: Source) -> pl.DataFrame:
         raise AccordError(
             f"{where} is not there; expected a file. Put it there, or correct `path` in conf/data"
         )
-    frames = [_file(where, path, source) for path in paths]
+    frames = [_file(where, path, source, texts) for path in paths]
     if len(frames) == 1:
         return frames[0]
     return pl.concat(frames, how="vertical_relaxed")
 
 
-def _file(where: str, path: Path, source: Source) -> pl.DataFrame:
+def _file(where: str, path: Path, source: Source, texts: Collection[str]) -> pl.DataFrame:
     if path.suffix == ".parquet":
         return pl.read_parquet(path, glob=False)
     if path.suffix == ".zip":
@@ -80,6 +82,8 @@ def _file(where: str, path: Path, source: Source) -> pl.DataFrame:
             f"{where}: unknown kind of file '{path.suffix}'; valid: .csv, .tsv, .txt, each also .zip or .gz, and .parquet"
         )
     options: dict[str, Any] = {"separator": source.separator, "null_values": source.nulls}
+    header = pl.read_csv(content, n_rows=0, **options).columns
+    options["schema_overrides"] = {column: pl.String for column in header if column in texts}
     try:
         frame = pl.read_csv(content, infer_schema_length=SAMPLE_ROWS, **options)
     except PolarsError:  # a later value doesn't fit the type of the first ones
