@@ -10,9 +10,9 @@ def new_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Projec
     return lambda: copy_to(tmp_path_factory.mktemp("project"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def project(new_project: Callable[[], Project]) -> Project:
-    """A project whose pipeline has run on the rides; tests of a module share it and leave it as they found it."""
+    """A project whose pipeline has run on the rides; tests share it and leave it as they found it."""
     project = new_project()
     project.run("accord", "run", "data=rides", "objective=quality", "model.n_estimators=20")
     project.commit()

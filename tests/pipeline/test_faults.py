@@ -360,6 +360,7 @@ def is_packaged_whole(project: Project) -> None:
         assert contents(bento, f"src/{folder}") == own
 
 
+@pytest.mark.slow
 def test_a_changed_limit_of_requests_reaches_the_bento(ran: Project):
     """It changes no answer and so no model's id; the service reads it from the Bento all the same."""
     is_packaged_whole(ran)
