@@ -32,8 +32,8 @@ def client(flights: Project, serve: Any) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="module")
-def june(flights: Project) -> list[tuple[dict[str, Any], dict[str, float]]]:
-    """Each scored flight of June: the row as a request carries it, and what the pipeline predicted."""
+def june(flights: Project) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Each scored flight of June: the row as a request carries it, and what the pipeline predicted and decided."""
     columns = list(json.loads(flights.read("models/bundle/contract.json"))["columns"])
     pairs = []
     for split in ("test", "holdout"):
@@ -47,10 +47,13 @@ def june(flights: Project) -> list[tuple[dict[str, Any], dict[str, float]]]:
     return pairs
 
 
-def ask(client: httpx.Client, rows: list[dict[str, Any]]) -> list[dict[str, float]]:
+def ask(client: httpx.Client, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     answer = client.post("/predict", json={"rows": rows})
     assert answer.status_code == 200, answer.text
-    return [row["predictions"] for row in answer.json()["rows"]]
+    return [
+        {**row["predictions"], "score": row["score"], "action": row["action"]}
+        for row in answer.json()["rows"]
+    ]
 
 
 def test_every_flight_of_june_is_answered_with_the_bits_of_the_pipeline(client: httpx.Client, june: list):
