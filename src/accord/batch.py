@@ -11,8 +11,9 @@ from accord.errors import AccordError, nearest
 from accord.files import replacing
 
 
-def predict(bundle: Bundle, source: Path, output: Path) -> int:
-    """Writes the rows with a column a target, as CSV or Parquet by the output's name; how many there were.
+def predict(bundle: Bundle, source: Path, output: Path, explain: bool = False) -> int:
+    """Writes the rows with a column a target, as CSV or Parquet by the output's name; how many there were. With `explain`
+    each feature's contribution to each target's raw score stands beside them, as `target|feature`.
 
     Raises AccordError, and writes nothing, if a column is missing or a row breaks the contract.
     """
@@ -35,8 +36,12 @@ def predict(bundle: Bundle, source: Path, output: Path) -> int:
     if checked.quarantine.height:
         raise AccordError(_first_broken(rows, checked, bundle, source))
     predictions = bundle.answer(checked.valid)
+    because = {} if not explain else bundle.explain(checked.valid)
+    parts = [pl.Series(f"{target}|{part.name}", part) for target, parts in because.items() for part in parts]
     with replacing(output) as temporary:
-        answered = rows.with_columns(pl.Series(name, values) for name, values in predictions.items())
+        answered = rows.with_columns(
+            pl.Series(name, values) for name, values in predictions.items()
+        ).with_columns(parts)
         answered.write_parquet(temporary) if output.suffix == ".parquet" else answered.write_csv(temporary)
     return rows.height
 

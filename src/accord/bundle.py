@@ -73,6 +73,15 @@ class Bundle:
         score, action = decide(self.policy, rows, predictions)
         return {**predictions, "score": score, "action": action}
 
+    def explain(self, rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
+        """For each target what each feature adds to the raw score of each row, and the constant: they add up to it."""
+        X = self.transform.matrix(rows)
+        names = [*(feature.name for feature in self.transform.features), "constant"]
+        return {
+            target: pl.DataFrame(model.contributions(X), schema=names)
+            for target, model in self.models.items()
+        }
+
     def warnings(self, rows: pl.DataFrame) -> list[list[str]]:
         """For each row (n) what its reader should know: levels that training hardly saw."""
         unseen = self.transform.unseen(rows)

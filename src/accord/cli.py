@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument(
         "--reason", help="promote against the verdict, or without one, for this reason, which is kept"
     )
+    added.add_argument("--commit", action="store_true", help="commit what it wrote")
     added = command(rollback, "rollback", "make an earlier release the champion again")
     added.add_argument(
         "model", nargs="?", metavar="MODEL", help="the release to go back to (default: the one before)"
@@ -74,6 +75,9 @@ def parser() -> argparse.ArgumentParser:
     )
     added.add_argument(
         "output", type=absolute, metavar="OUTPUT", help="the rows with a column a target; .csv or .parquet"
+    )
+    added.add_argument(
+        "--explain", action="store_true", help="add what each feature contributes, as target|feature"
     )
     return top
 
@@ -141,7 +145,11 @@ def promote(arguments: argparse.Namespace) -> None:
 
     record = releases.promote(read_json(SCORECARD) if SCORECARD.exists() else None, arguments.reason)
     print(f"{record['model_id']} is the champion: {record['reason']}")
-    print("Commit it: git add models && git commit")
+    if not arguments.commit:
+        print("Commit it: git add models && git commit")
+        return
+    releases.commit(f"Promote {record['model_id']}: {record['reason']}")
+    print("Committed")
 
 
 def rollback(arguments: argparse.Namespace) -> None:
@@ -243,5 +251,5 @@ def predict(arguments: argparse.Namespace) -> None:
     from accord import batch, bundle
     from accord.paths import BUNDLE
 
-    n_rows = batch.predict(bundle.load(BUNDLE), arguments.input, arguments.output)
+    n_rows = batch.predict(bundle.load(BUNDLE), arguments.input, arguments.output, arguments.explain)
     print(f"{n_rows:,} rows to {arguments.output}")

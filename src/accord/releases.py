@@ -93,6 +93,17 @@ def restored(model_id: str) -> Path:
     return folder
 
 
+def commit(message: str) -> None:
+    """Commits the pointers of the releases, and nothing else."""
+    files = [str(CHAMPION), str(LOG), str(FOLDER)]
+    for words in (["add", *files], ["commit", "--quiet", "--message", message, "--", *files]):
+        done = subprocess.run(["git", *words], capture_output=True, text=True)
+        if done.returncode:
+            raise AccordError(
+                f"The champion is named, but git could not commit: {' '.join(done.stderr.split())[:200]}"
+            )
+
+
 def _verdict(scorecard: Mapping[str, Any] | None, model_id: str) -> str:
     """Why the candidate may be promoted, in the scorecard's words."""
     if scorecard is None or scorecard["candidate"] != model_id:

@@ -19,7 +19,8 @@ def released(new_project: Callable[[], Project]) -> Project:
     project.commit()
     project.run("accord", "promote")
     project.run("accord", "run", "model=lightgbm", "model.n_estimators=40")
-    project.run("accord", "promote")
+    project.run("accord", "promote", "--commit")
+    assert project.run("git", "status", "--porcelain", "models").stdout == ""
     project.commit()
     return project
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from projects import Project
@@ -177,3 +178,12 @@ def refusal(
     assert output.read_text() == "from an earlier run"
     assert not list(output.parent.glob(".*.tmp"))
     return line
+
+
+def test_explained_contributions_add_up_to_the_raw_score(packaged: Project) -> None:
+    rows = pl.read_parquet(packaged.root / "data/splits/test/*.parquet").head(20)
+    rows.write_parquet(packaged.root / "explain-in.parquet")
+    packaged.run("accord", "predict", "explain-in.parquet", "explain-out.parquet", "--explain")
+    answered = pl.read_parquet(packaged.root / "explain-out.parquet")
+    parts = answered.select(pl.sum_horizontal(pl.col(r"^late\|.*$"))).to_series().to_numpy()
+    assert answered["late"].to_numpy() == pytest.approx(1 / (1 + np.exp(-parts)), rel=1e-6)
