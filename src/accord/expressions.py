@@ -30,7 +30,7 @@ def parse(sql: str, where: str) -> pl.Expr:
     try:
         return pl.sql_expr(DECIMAL.sub(lambda found: found[1] or f"{found[2]}e0", sql))
     except PolarsError as error:
-        raise AccordError(f"{where}: not a SQL expression: `{sql}`: {_reason(error)}") from error
+        raise AccordError(f"{where}: not a SQL expression: `{sql}`: {reason(error)}") from error
 
 
 def columns_of(sql: str, where: str) -> set[str]:
@@ -53,7 +53,7 @@ def check(sql: str, where: str, columns: Mapping[str, pl.DataType], hidden: Mapp
     try:
         value = pl.DataFrame(schema=dict(columns)).select(value=expression)
     except PolarsError as error:
-        raise AccordError(f"{where}: `{sql}` does not fit its columns: {_reason(error)}") from error
+        raise AccordError(f"{where}: `{sql}` does not fit its columns: {reason(error)}") from error
     if _words(json.loads(expression.meta.serialize(format="json"))) & OF_MANY_ROWS:
         raise AccordError(
             f"{where}: `{sql}` depends on other rows; expected a value from each row alone, so no aggregates or windows"
@@ -66,7 +66,7 @@ def evaluate(frame: pl.DataFrame, sql: str, where: str) -> pl.Series:
     try:
         return _together(frame, {"value": parse(sql, where).cast(pl.Float64)})["value"]
     except ColumnNotFoundError as error:
-        raise AccordError(f"{where}: `{sql}`: {_reason(error)}") from error
+        raise AccordError(f"{where}: `{sql}`: {reason(error)}") from error
 
 
 def with_derived(frame: pl.DataFrame, derived: Mapping[str, str]) -> pl.DataFrame:
@@ -100,5 +100,6 @@ def _words(node: Any) -> set[str]:
     return set()
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """What Polars says went wrong, on one line and without its query plan."""
     return " ".join(str(error).split("\n\nResolved plan")[0].split())

@@ -6,6 +6,7 @@ from polars.exceptions import PolarsError
 from accord.config.schema import AsOfJoin, Data, Time
 from accord.data import sources
 from accord.errors import AccordError, nearest
+from accord.expressions import reason
 
 AVAILABLE = "__available_at"
 """Suffix of the column that keeps when a row's values of a source became available."""
@@ -68,9 +69,8 @@ def _joined(data: Data, frames: dict[str, pl.DataFrame]) -> pl.DataFrame:
     try:
         joined = pl.SQLContext(timeless, eager=True).execute(data.joins)
     except PolarsError as error:
-        reason = " ".join(str(error).split("\n\nResolved plan")[0].split())
         raise AccordError(
-            f"data.joins of {data.name} fails: {reason}. Correct conf/data/{data.name}.yaml or the source"
+            f"data.joins of {data.name} fails: {reason(error)}. Correct conf/data/{data.name}.yaml or the source"
         ) from error
     if joined.height != rows.height:
         raise AccordError(
@@ -124,7 +124,6 @@ def _as_of(rows: pl.DataFrame, name: str, join: AsOfJoin, right: pl.DataFrame, d
             tolerance=join.tolerance, coalesce=False, check_sortedness=False,
         )  # fmt: skip
     except PolarsError as error:
-        reason = " ".join(str(error).split("\n\nResolved plan")[0].split())
         raise AccordError(
-            f"data.as_of.{name} fails: {reason}. Correct conf/data/{data.name}.yaml or the source"
+            f"data.as_of.{name} fails: {reason(error)}. Correct conf/data/{data.name}.yaml or the source"
         ) from error

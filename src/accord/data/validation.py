@@ -8,7 +8,7 @@ import polars as pl
 
 from accord.config.schema import Data, Features, Target
 from accord.data import contract, leaks
-from accord.data.rows import AVAILABLE, partitions
+from accord.data.rows import AVAILABLE
 from accord.errors import AccordError
 from accord.expressions import evaluate, with_derived
 from accord.features import feature_names, input_names
@@ -125,6 +125,3 @@ def _leaks(
 
 def _late(valid: pl.DataFrame, source: str, decision: str) -> int:
     return int((valid[f"{source}{AVAILABLE}"] > valid[decision]).sum())
-
-
-__all__ = ["Validation", "partitions", "validate"]

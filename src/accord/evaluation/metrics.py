@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from accord.evaluation.bootstrap import Counts, Statistic
+from accord.evaluation.bootstrap import Statistic
 from accord.models.tasks import PROBABILITY_FLOOR, TWEEDIE_POWER
 
 Vector = NDArray[np.float64]
@@ -177,6 +177,3 @@ def _ratio(above: Vector, below: Vector, empty: float = float("nan")) -> Vector:
     ratio = np.full_like(above, empty, dtype=np.float64)
     np.divide(above, below, out=ratio, where=below != 0)
     return ratio
-
-
-__all__ = ["METRICS", "Counts", "Metric", "Sample", "calibration_bins", "value"]
