@@ -91,6 +91,16 @@ def test_an_override_replaces_one_value(composed):
         (["features.drop=[tmep]"], ["features.drop", "'temp'"]),
         (["data.slices=[wekday]"], ["data.slices", "'weekday'"]),
         (["data.key=[flihgt]"], ["data.key", "'flight'"]),
+        (["data.subject=fligth"], ["data.subject", "'flight'"]),
+        (["data.subject=arr_delay"], ["data.subject", "'arr_delay'", "outcome"]),
+        (["data.subject=dest", "data.columns.dest.pii=drop"], ["data.subject", "'dest'", "pii: hash"]),
+        (["data.columns.carrier.pii=drop"], ["data.key", "'carrier'", "pii: hash"]),
+        (["data.columns.arr_delay.pii=hash"], ["data.columns.arr_delay.pii", "outcome"]),
+        (["serving.traffic.retention=3"], ["serving.traffic.retention", "'retention_days'"]),
+        (
+            ["serving=postgres", "serving.traffic.postgres.tabel=x"],
+            ["serving.traffic.postgres.tabel", "'table'"],
+        ),
         (["data.time.event=carrier"], ["data.time", "carrier", "datetime"]),
         (["data.time.decision=decidde_at"], ["data.time", "'decided_at'"]),
         (["data.rows=flihgts"], ["data.rows", "'flights'"]),
@@ -213,6 +223,13 @@ def test_a_reference_to_the_environment_needs_no_value_to_compose(composed):
 def test_after_composing_the_environment_resolves_again(composed, secret: str):
     composed(serving={"host": "${oc.env:ACCORD_TEST_PASSWORD}"})
     assert OmegaConf.create({"x": "${oc.env:ACCORD_TEST_PASSWORD}"}).x == secret
+
+
+def test_postgres_differs_in_where_traffic_is_kept_and_in_nothing_else(composed):
+    files, postgres = composed()["serving"], composed("serving=postgres")["serving"]
+    assert files["traffic"].pop("postgres") is None
+    assert postgres["traffic"].pop("postgres")["url"] == "${oc.env:ACCORD_POSTGRES}"
+    assert files == postgres
 
 
 @pytest.mark.parametrize(

@@ -104,10 +104,13 @@ class Days:
         return sorted((self._folder / kind).glob("day=*"))
 
     def _delete_replaced(self, day: Path, after: timedelta) -> None:
-        for merged in day.glob(f"{MERGED}*.parquet"):
-            if time.time() - merged.stat().st_mtime >= after.total_seconds():
-                for name in _replaced_by(merged):
-                    (day / name).unlink(missing_ok=True)
+        merged = [
+            file
+            for file in day.glob(f"{MERGED}*.parquet")
+            if time.time() - file.stat().st_mtime >= after.total_seconds()
+        ]
+        for name in {name for file in merged for name in _replaced_by(file)}:
+            (day / name).unlink(missing_ok=True)
 
 
 def erase_in(file: Path, person: Person) -> int:

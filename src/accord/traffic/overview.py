@@ -19,12 +19,14 @@ def as_text(folder: Path, settings: Traffic, kept: Kept) -> str:
         f"Just now: {kept.n_segments} segments moved on with {kept.n_predictions:,} rows and {kept.n_refusals:,} refusals, "
         f"{kept.n_merged} files merged, {kept.n_deleted} deleted, {kept.n_torn} torn and {kept.n_damaged} damaged lines",
     ]
+    postgres = settings.postgres
     if kept.problem:
-        lines.append(f"Problem: {kept.problem}")
+        lines.append(f"Problem: {kept.problem}" + (". Below is what this machine holds" if postgres else ""))
+        postgres = None
     day = pl.col("at").dt.date().alias("day")
     for title, rows, by in (
-        ("predictions", scan_predictions(folder, postgres=settings.postgres), "model"),
-        ("refusals", scan_refusals(folder, postgres=settings.postgres), "status"),
+        ("predictions", scan_predictions(folder, postgres=postgres), "model"),
+        ("refusals", scan_refusals(folder, postgres=postgres), "status"),
     ):
         counts = (
             rows.select(day, by)

@@ -47,6 +47,10 @@ class Person:
 def person(text: str, data: Data, pseudonyms: Pseudonyms) -> Person:
     """The person that `accord forget` was given: a value of `data.subject`, or a row's key where there is none.
     Columns with `pii: hash` may be given as they are or as their pseudonyms."""
+    if not text:
+        raise AccordError(
+            "Whose rows? KEY is empty; expected the person's value of data.subject, or a row's key"
+        )
     if data.subject is not None:
         is_hashed = data.columns[data.subject].pii == "hash"
         texts = {text, *([str(pseudonyms.of(text))] if is_hashed else [])}
