@@ -1,5 +1,6 @@
 """Traffic in a real Postgres: each row once, through outages and kills."""
 
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -158,6 +159,16 @@ def test_a_wrong_url_is_told_without_the_password(
         "serving.traffic.postgres.url refers to the environment's ACCORD_POSTGRES, which is not set; "
         "set it, or choose another serving option"
     )
+    assert scan_predictions(folder).collect().height == 1
+
+
+def test_without_psycopg_segments_wait_and_one_line_says_why(
+    folder: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+):
+    write(predicted())
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    settings = SETTINGS.model_copy(update={"postgres": Postgres(url="postgresql://me@host/db")})
+    assert "pip install 'psycopg[binary]'" in (kept_now(folder, settings).problem or "")
     assert scan_predictions(folder).collect().height == 1
 
 

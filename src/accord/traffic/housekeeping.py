@@ -50,6 +50,8 @@ class Kept:
     n_merged: int = 0
     n_deleted: int = 0
     """Files or rows that had reached the end of their retention."""
+    used_mb: float = 0.0
+    """Disk space that the log takes now."""
     problem: str | None = None
     """Why complete segments still wait."""
 
@@ -85,6 +87,7 @@ def keep(folder: Path, settings: Traffic) -> Kept:
         kept.n_merged = Days(folder).merge(now, {path.stem for path in listed(folder)})
     except FAULTS as error:
         kept.problem = kept.problem or reason(error)
+    kept.used_mb = _used_mb(folder)
     with suppress(OSError):  # where the disk is full the last report stays
         write_json(folder / REPORT, asdict(kept))
     return kept
@@ -115,6 +118,14 @@ def _move_on(path: Path, homes: Sequence[Days | Table], kept: Kept) -> None:
     kept.n_refusals += lines.n_refusals
     kept.n_torn += lines.n_torn
     kept.n_damaged += len(lines.damaged)
+
+
+def _used_mb(folder: Path) -> float:
+    n_bytes = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # a worker has named its segment meanwhile
+            n_bytes += path.lstat().st_size
+    return round(n_bytes / 1e6, 3)
 
 
 def _remove_leftovers(folder: Path, settings: Traffic) -> None:

@@ -12,9 +12,8 @@ from accord.traffic.segments import listed
 
 def as_text(folder: Path, settings: Traffic, kept: Kept) -> str:
     """Rows by day and model, refusals by day and status, the space that it takes, and what is wrong, if anything."""
-    used_mb = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
     lines = [
-        f"{folder}: {used_mb:,.1f} MB of {settings.max_mb:,.0f} MB, {len(listed(folder))} segments not yet moved on, "
+        f"{folder}: {kept.used_mb:,.1f} MB of {settings.max_mb:,.0f} MB, {len(listed(folder))} segments not yet moved on, "
         f"{settings.retention_days} days are kept",
         f"Just now: {kept.n_segments} segments moved on with {kept.n_predictions:,} rows and {kept.n_refusals:,} refusals, "
         f"{kept.n_merged} files merged, {kept.n_deleted} deleted, {kept.n_torn} torn and {kept.n_damaged} damaged lines",
