@@ -102,10 +102,11 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.words:
         select(arguments.words)
     reproduce()
+    from accord.config import lock
     from accord.paths import BUNDLE
     from accord.serving import packaging
 
-    tag = packaging.package(BUNDLE)
+    tag = packaging.package(BUNDLE, lock.load().serving)
     print()
     if asks_for_measuring():
         measure(arguments)
@@ -154,11 +155,13 @@ def promote(arguments: argparse.Namespace) -> None:
 
 def rollback(arguments: argparse.Namespace) -> None:
     from accord import releases
+    from accord.config import lock
     from accord.serving import packaging
 
     record = releases.rollback(arguments.model, arguments.reason)
+    tag = packaging.package(releases.restored(record["model_id"]), lock.load().serving)
     print(
-        f"{record['model_id']} is the champion again; serve {packaging.package(releases.restored(record['model_id']))}"
+        f"{record['model_id']} is the champion again; a running service takes it up by itself, or serve {tag}"
     )
 
 
@@ -228,10 +231,11 @@ def reproduce() -> None:
 
 
 def package(arguments: argparse.Namespace) -> None:
+    from accord.config import lock
     from accord.paths import BUNDLE
     from accord.serving import packaging
 
-    print(packaging.package(BUNDLE))
+    print(packaging.package(BUNDLE, lock.load().serving))
 
 
 def serve(arguments: argparse.Namespace) -> None:
@@ -244,7 +248,7 @@ def serve(arguments: argparse.Namespace) -> None:
     bundle = BUNDLE if champion is None else releases.restored(champion)
     settings = lock.load().serving
     given = {name: value for name in ("host", "port") if (value := getattr(arguments, name)) is not None}
-    server.serve(packaging.package(bundle), settings.model_copy(update=given))
+    server.serve(packaging.package(bundle, settings), settings.model_copy(update=given))
 
 
 def predict(arguments: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,7 @@ def measure(settings: Serving) -> dict[str, Any]:
     if champion is not None and champion != candidate:
         folders["champion"] = releases.restored(champion)
     with ExitStack() as stack:
-        services = {role: stack.enter_context(_started(folder)) for role, folder in folders.items()}
+        services = {role: stack.enter_context(_started(folder, settings)) for role, folder in folders.items()}
         for service in services.values():
             asyncio.run(_load(service, 1, 1.0))  # what only the first requests pay is not measured
         for _ in range(settings.measure.rounds):
@@ -112,12 +113,14 @@ def measured_for(candidate: str, champion: str | None) -> dict[str, float]:
 
 
 @contextmanager
-def _started(folder: Path) -> Iterator[Service]:
-    tag = packaging.package(folder)
+def _started(folder: Path, settings: Serving) -> Iterator[Service]:
+    tag = packaging.package(folder, settings)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
-    command, source, environment = server.command(tag, "127.0.0.1", port, workers=1)
+    home = TemporaryDirectory(prefix="accord-measure-")  # its traffic is nobody's, and it follows no champion
+    alone = settings.model_copy(update={"host": "127.0.0.1", "port": port, "workers": 1})
+    command, source, environment = server.command(tag, alone, Path(home.name))
     began = time.perf_counter()
     process = subprocess.Popen(
         command,
@@ -139,6 +142,7 @@ def _started(folder: Path) -> Iterator[Service]:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        home.cleanup()
 
 
 def _requests(bundle: bundles.Bundle) -> list[bytes]:
