@@ -128,7 +128,7 @@ class OneRow:
         functions = {name: compiled.function(tree) for name, tree in trees.items()}
         encodings = bundle.transform.encodings
         self._numbers = array("d", [0.0] * len(encodings))
-        self._encoders = [(j, e.name, _encoder(e)) for j, e in enumerate(encodings)]
+        self._encoders = [(j, e.name, _encoder(e, bundle.types.get(e.name))) for j, e in enumerate(encodings)]
         self._derived = [(name, functions[f"data.derived.{name}"]) for name in bundle.transform.derived]
         self._levels = [
             (e.name, frozenset(e.levels))
@@ -194,10 +194,11 @@ class Logging:
         return kept, None if not values or None in values else key_text(values)
 
 
-def _encoder(encoding: Encoding) -> Callable[[Any], float]:
-    """From a feature's value to its number, as features.Transform does it for a column."""
+def _encoder(encoding: Encoding, kind: str | None) -> Callable[[Any], float]:
+    """From a feature's value to its number, as features.Transform does it for a column. The contract's type is None for
+    a derived feature."""
     if encoding.levels is None:
-        return _as_number
+        return _as_number if kind in (None, "datetime") else lambda value: nan if value is None else value
     n = len(encoding.levels)
     codes: dict[str | None, float] = {level: float(code) for code, level in enumerate(encoding.levels)}
     codes[None] = float(n + 1)
