@@ -5,10 +5,12 @@ takes next to no memory: `python -m accord.serving.guard COMMAND...`.
 """
 
 import ctypes
+import os
 import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from types import FrameType
 
 PR_SET_PDEATHSIG = 1
@@ -20,9 +22,11 @@ MAX_FAILURES = 10
 """So many starts in a row that ended at once are given up."""
 
 
-def end_with_parent() -> None:
+def end_with_parent(parent: int) -> None:
     """Asks the kernel to stop this process when its parent dies, however it dies: it would hold the port for good."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it died before
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def guard(command: list[str]) -> int:
@@ -41,7 +45,7 @@ def guard(command: list[str]) -> int:
     failures, pause_s = 0, PAUSE_S
     while True:
         began = time.monotonic()
-        server = subprocess.Popen(command, preexec_fn=end_with_parent)
+        server = subprocess.Popen(command, preexec_fn=partial(end_with_parent, os.getpid()))
         code = server.wait()
         if stopping or code == 0:
             return 0

@@ -5,6 +5,7 @@ loads the model.
 """
 
 import gc
+import os
 from typing import Annotated, Any
 
 import bentoml
@@ -27,6 +28,7 @@ COLUMNS, CONTEXT = (
 SCHEMA = Decoder(COLUMNS, CONTEXT, SETTINGS.max_rows, SETTINGS.max_text).json_schema["properties"]["rows"]
 EXAMPLE = read_json(paths.BUNDLE / "example.json")
 LANE = Lane()
+PARENT = os.getppid()
 
 Rows = Annotated[list[dict[str, Any]], Field(examples=[[EXAMPLE]]), WithJsonSchema(SCHEMA)]
 
@@ -83,7 +85,7 @@ class Accord:
         from accord.serving.operations import Operations
 
         np.seterr(over="ignore")  # an exponential that overflows is infinite, as in the batch path
-        end_with_parent()
+        end_with_parent(PARENT)
         self.operations = Operations(environment.home(), SETTINGS)
         LANE.open(self.operations)
         gc.collect()
