@@ -15,6 +15,7 @@ import polars as pl
 
 from accord import paths
 from accord.bundle import Bundle, as_json_row
+from accord.config import lock
 from accord.serving import packaging, server
 
 HOST = "127.0.0.1"
@@ -62,8 +63,16 @@ class Server:
 
 
 def ours(task: Task, workers: int) -> Server:
-    """The packaged service with all that it does: contract, policy, log."""
-    command = partial(server.command, packaging.package(paths.BUNDLE), HOST, workers=workers)
+    """The packaged service as `accord serve` starts it, with all that it does: guard, contract, policy, durable log. Each
+    start has a home of its own, since its traffic is nobody's and it shall follow no champion."""
+    settings = lock.load().serving
+    tag = packaging.package(paths.BUNDLE, settings)
+
+    def command(port: int) -> Command:
+        chosen = settings.model_copy(update={"host": HOST, "port": port, "workers": workers})
+        words, place, environment = server.command(tag, chosen, task.folder / f"home-{port}")
+        return [sys.executable, "-m", "accord.serving.guard", *words], place, environment
+
     return Server(command, task.requests, of_rows, exact=True)
 
 
