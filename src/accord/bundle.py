@@ -62,11 +62,11 @@ class Bundle:
     models: dict[str, Fitted]
     example: dict[str, Any]
 
-    @property
+    @cached_property
     def model_id(self) -> str:
         return str(self.manifest["model_id"])
 
-    @property
+    @cached_property
     def config_id(self) -> str:
         """The hash of the config that made the model, short."""
         return str(self.manifest["config_sha256"])[:16]

@@ -18,13 +18,13 @@ from accord import compiled
 from accord.bundle import Bundle, unseen
 from accord.config.schema import Serving
 from accord.expressions import TYPES, with_derived
-from accord.features import Encoding
 from accord.models.tasks import prediction_of_one
 from accord.serving.requests import Decoder, InvalidRowError, Row
 from accord.traffic.pii import Pseudonyms
 from accord.traffic.records import key_text
 
 EPOCH = datetime(1970, 1, 1)
+UNSEEN = object()
 Values = Mapping[str, Any]
 
 
@@ -70,7 +70,7 @@ class Engine:
         if self.quick is None:
             return self.answer(rows)
         try:
-            return [self._explored(self.quick(row, i)) for i, row in enumerate(rows)]
+            return self._explored([self.quick(row, i) for i, row in enumerate(rows)])
         except (
             ArithmeticError,
             TypeError,
@@ -84,17 +84,17 @@ class Engine:
         self._keep_rules(frame)
         columns = {name: values.tolist() for name, values in self.bundle.answer(frame).items()}
         targets, has_policy = list(self.bundle.targets), self.bundle.policy is not None
-        return [
-            self._explored(
+        return self._explored(
+            [
                 Answered(
                     {name: columns[name][i] for name in targets},
                     _number(columns["score"][i]) if has_policy else None,
                     columns["action"][i] if has_policy else None,
                     warnings,
                 )
-            )
-            for i, warnings in enumerate(self.bundle.warnings(frame))
-        ]
+                for i, warnings in enumerate(self.bundle.warnings(frame))
+            ]
+        )
 
     def frame(self, rows: Sequence[Row]) -> pl.DataFrame:
         """The rows (n) as a table in the contract's types."""
@@ -111,13 +111,16 @@ class Engine:
             if len(broken):
                 raise InvalidRowError(_breach(broken[0], name, sql))
 
-    def _explored(self, answered: Answered) -> Answered:
-        """The same, or by chance another action: each as likely as the other for the share of rows that explores."""
-        if not self.explore or answered.action is None:
+    def _explored(self, answered: list[Answered]) -> list[Answered]:
+        """The same, or by chance other actions: each action as likely as the other for the share of rows that explores."""
+        if not self.explore or self.bundle.policy is None:
             return answered
-        action = random.random() < 0.5 if random.random() < self.explore else answered.action
-        probability = self.explore / 2 + (1 - self.explore if action == answered.action else 0)
-        return answered._replace(action=action, probability=probability)
+        found = []
+        for one in answered:
+            action = random.random() < 0.5 if random.random() < self.explore else one.action
+            probability = self.explore / 2 + (1 - self.explore if action == one.action else 0)
+            found.append(one._replace(action=action, probability=probability))
+        return found
 
 
 class OneRow:
@@ -126,15 +129,17 @@ class OneRow:
     def __init__(self, bundle: Bundle) -> None:
         trees = {name: tree for name, tree in bundle.compiled.items() if tree is not None}
         functions = {name: compiled.function(tree) for name, tree in trees.items()}
-        encodings = bundle.transform.encodings
+        encodings = list(enumerate(bundle.transform.encodings))
         self._numbers = array("d", [0.0] * len(encodings))
-        self._encoders = [(j, e.name, _encoder(e, bundle.types.get(e.name))) for j, e in enumerate(encodings)]
-        self._derived = [(name, functions[f"data.derived.{name}"]) for name in bundle.transform.derived]
-        self._levels = [
-            (e.name, frozenset(e.levels))
-            for e in encodings
-            if e.levels is not None and e.name in bundle.columns
+        plain = {name for name, kind in bundle.types.items() if kind in ("integer", "number", "boolean")}
+        self._plain = [(j, e.name) for j, e in encodings if e.name in plain]
+        self._categories = [
+            (j, e.name, _codes(e.levels), e.name in bundle.columns)
+            for j, e in encodings
+            if e.levels is not None
         ]
+        self._others = [(j, e.name) for j, e in encodings if e.levels is None and e.name not in plain]
+        self._derived = [(name, functions[f"data.derived.{name}"]) for name in bundle.transform.derived]
         self._rules = [(name, sql, functions[f"data.rules.{name}"]) for name, sql in bundle.rules.items()]
         self._models = [
             (name, model.of_row(self._numbers), prediction_of_one(bundle.targets[name]["loss"]))
@@ -149,16 +154,20 @@ class OneRow:
         for name, sql, holds in self._rules:
             if holds(values) is False:
                 raise InvalidRowError(_breach(index, name, sql))
-        warnings = [
-            unseen(name, values[name])
-            for name, levels in self._levels
-            if values[name] is not None and values[name] not in levels
-        ]
         for name, derived in self._derived:
             values[name] = derived(values)
-        numbers = self._numbers
-        for j, name, encode in self._encoders:
-            numbers[j] = encode(values[name])
+        numbers, warnings = self._numbers, []
+        for j, name in self._plain:
+            numbers[j] = nan if (value := values[name]) is None else value
+        for j, name, codes, is_given in self._categories:
+            code = codes.get(level := values[name])
+            if code is None:
+                code = codes[UNSEEN]
+                if is_given:
+                    warnings.append(unseen(name, level))
+            numbers[j] = code
+        for j, name in self._others:
+            numbers[j] = _as_number(values[name])
         predictions = {name: link(raw()) for name, raw, link in self._models}
         if self._weights is None:
             return Answered(predictions, None, None, warnings)
@@ -194,16 +203,10 @@ class Logging:
         return kept, None if not values or None in values else key_text(values)
 
 
-def _encoder(encoding: Encoding, kind: str | None) -> Callable[[Any], float]:
-    """From a feature's value to its number, as features.Transform does it for a column. The contract's type is None for
-    a derived feature."""
-    if encoding.levels is None:
-        return _as_number if kind in (None, "datetime") else lambda value: nan if value is None else value
-    n = len(encoding.levels)
-    codes: dict[str | None, float] = {level: float(code) for code, level in enumerate(encoding.levels)}
-    codes[None] = float(n + 1)
-    get, other = codes.get, float(n)
-    return lambda value: get(value, other)
+def _codes(levels: Sequence[str]) -> dict[Any, float]:
+    """The number of each level of a category, of None, and of a level that training hardly saw, as features.Transform has them."""
+    known = {level: float(code) for code, level in enumerate(levels)}
+    return {**known, UNSEEN: float(len(levels)), None: float(len(levels) + 1)}
 
 
 def _as_number(value: Any) -> float:

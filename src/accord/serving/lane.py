@@ -25,7 +25,7 @@ from accord.traffic import records
 from accord.traffic.log import NotLoggedError
 
 if TYPE_CHECKING:
-    from accord.serving.engine import Answered, Engine
+    from accord.serving.engine import Engine
     from accord.serving.operations import Operations
 
 Scope = MutableMapping[str, Any]
@@ -52,7 +52,11 @@ SECURITY_HEADERS = [
     # BentoML's page would call Google's tag manager; it works without.
     (b"content-security-policy", b"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"),
 ]  # fmt: skip
-ANSWER_HEADERS = [*SECURITY_HEADERS, (b"cache-control", b"no-store")]
+ANSWER_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cache-control", b"no-store"),
+]
 
 
 class Answer(msgspec.Struct):
@@ -257,50 +261,34 @@ class Lane:
             answered = engine.answer_quickly(rows) if quick else engine.answer(rows)
         except InvalidRowError as error:
             raise RefusedError(422, str(error)) from error
-        ids = [str(uuid7()) for _ in rows]
-        self._log(request, engine, rows, ids, answered)
-        answers = [
-            Answer(i, a.predictions, a.score, a.action, a.warnings)
-            for i, a in zip(ids, answered, strict=True)
-        ]
+        answers, logged = [], []
+        for row, (predictions, score, action, warnings, probability) in zip(rows, answered, strict=True):
+            prediction_id = str(uuid7())
+            kept, key = engine.logging(row)
+            answers.append(Answer(prediction_id, predictions, score, action, warnings))
+            logged.append(
+                records.LoggedRow(prediction_id, kept, predictions, key, score, action, probability, warnings)
+            )
+        self._log(request, engine, logged)
         wanted = request.accept.partition(b";")[0]
         if wanted in (ARROW, PARQUET):
             return Response(_table(engine.bundle.model_id, answers, wanted), wanted)
         return Response(records.encode(Answers(engine.bundle.model_id, answers)))
 
-    def _log(
-        self,
-        request: Request,
-        engine: "Engine",
-        rows: Sequence[Any],
-        ids: Sequence[str],
-        answered: "Sequence[Answered]",
-    ) -> None:
-        logged = []
-        for row, prediction_id, a in zip(rows, ids, answered, strict=True):
-            kept, key = engine.logging(row)
-            logged.append(
-                records.LoggedRow(
-                    prediction_id, kept, a.predictions, key, a.score, a.action, a.probability, a.warnings
-                )
-            )
+    def _log(self, request: Request, engine: "Engine", rows: list[records.LoggedRow]) -> None:
+        operations = self._open
         latency_us = (time.perf_counter_ns() - request.started) // 1000
+        bundle = engine.bundle
         record = records.Predicted(
-            request.arrived,
-            latency_us,
-            engine.bundle.model_id,
-            engine.bundle.config_id,
-            logged,
-            engine.weights,
+            request.arrived, latency_us, bundle.model_id, bundle.config_id, rows, engine.weights
         )
         try:
-            self._open.log.append(records.encode(record))
+            operations.log.append(records.encode(record))
         except NotLoggedError as error:
-            self._open.metrics.not_logged(len(rows))
-            if self._open.settings.traffic.when_full == "refuse":
-                raise RefusedError(
-                    503, f"nothing is predicted that can't be logged: {error}", [(b"retry-after", b"5")]
-                ) from error
+            operations.metrics.not_logged(len(rows))
+            if operations.settings.traffic.when_full == "refuse":
+                reason = f"nothing is predicted that can't be logged: {error}"
+                raise RefusedError(503, reason, [(b"retry-after", b"5")]) from error
 
     def _explain(self, request: Request) -> Response:
         engine = self._open.engine

@@ -1,5 +1,7 @@
 """What the service counts, for Prometheus; BentoML's /metrics shows it, summed over the workers."""
 
+from collections.abc import Callable
+
 from prometheus_client import Counter, Histogram
 
 SECONDS = (
@@ -26,27 +28,22 @@ class Metrics:
     """Counters of one process. To be made once, when the environment says where BentoML collects them."""
 
     def __init__(self) -> None:
-        self._requests = Counter("accord_requests", "Requests by endpoint and status", ["endpoint", "status"])
         self._seconds = Histogram(
-            "accord_request_seconds",
-            "Seconds from a request's arrival to its answer",
-            ["endpoint"],
+            "accord_request_seconds", "Seconds from a request's arrival to its answer", ["endpoint", "status"],
             buckets=SECONDS,
-        )
+        )  # fmt: skip
         self._unlogged = Counter("accord_unlogged_requests", "Requests that could not be logged")
         self._unlogged_rows = Counter("accord_unlogged_rows", "Rows of requests that could not be logged")
         self._reloads = Counter("accord_reloads", "Models loaded while the service ran")
-        self._children: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+        self._observe: dict[tuple[str, int], Callable[[float], None]] = {}
 
     def seen(self, endpoint: str, status: int, seconds: float) -> None:
         """Counts a request."""
         try:
-            counter, histogram = self._children[endpoint, status]
+            observe = self._observe[endpoint, status]
         except KeyError:
-            counter, histogram = self._requests.labels(endpoint, str(status)), self._seconds.labels(endpoint)
-            self._children[endpoint, status] = counter, histogram
-        counter.inc()
-        histogram.observe(seconds)
+            observe = self._observe[endpoint, status] = self._seconds.labels(endpoint, str(status)).observe
+        observe(seconds)
 
     def not_logged(self, n_rows: int) -> None:
         self._unlogged.inc()
