@@ -20,6 +20,7 @@ import bentoml
 import msgspec
 from uuid_utils import uuid7
 
+from accord.serving.answers import Answer, Answers
 from accord.serving.requests import InvalidRowError
 from accord.traffic import records
 from accord.traffic.log import NotLoggedError
@@ -57,21 +58,6 @@ ANSWER_HEADERS = [
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cache-control", b"no-store"),
 ]
-
-
-class Answer(msgspec.Struct):
-    """What one row is answered with."""
-
-    prediction_id: str
-    predictions: dict[str, float]
-    score: float | None
-    action: bool | None
-    warnings: list[str]
-
-
-class Answers(msgspec.Struct):
-    model: str
-    rows: list[Answer]
 
 
 class RefusedError(Exception):
