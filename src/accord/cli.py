@@ -4,8 +4,9 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from accord import __version__
 from accord.errors import AccordError
@@ -13,6 +14,8 @@ from accord.stages import exit_with_message
 
 DESCRIPTION = "Machine learning on tabular data where every team has a seat."
 WORDS = "group=option, such as model=linear; key=value, such as model.C=0.1; or a preset, such as experiment=quick"
+
+N = TypeVar("N", int, float)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -79,7 +82,32 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument(
         "--explain", action="store_true", help="add what each feature contributes, as target|feature"
     )
+    added = command(load, "load", "ask the service at a set rate, and tell the latency that callers see")
+    added.add_argument("--rate", type=positive(float), required=True, metavar="R", help="requests a second")
+    added.add_argument(
+        "--for", type=positive(float), required=True, dest="seconds", metavar="SECONDS", help="how long"
+    )
+    added.add_argument("--url", default="http://127.0.0.1:3000", help="the service (default: %(default)s)")
+    added.add_argument(
+        "--connections", type=positive(int), default=64, metavar="N",
+        help="how many requests may be under way at a time (default: %(default)s)",
+    )  # fmt: skip
+    added.add_argument(
+        "--rows-per-request", type=positive(int), default=1, metavar="N", help="default: %(default)s"
+    )
     return top
+
+
+def positive(kind: type[N]) -> Callable[[str], N]:
+    """Reads a number above zero."""
+
+    def number(text: str) -> N:
+        value = kind(text)
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"{text} is not above 0")
+        return value
+
+    return number
 
 
 def absolute(path: str) -> Path:
@@ -257,3 +285,12 @@ def predict(arguments: argparse.Namespace) -> None:
 
     n_rows = batch.predict(bundle.load(BUNDLE), arguments.input, arguments.output, arguments.explain)
     print(f"{n_rows:,} rows to {arguments.output}")
+
+
+def load(arguments: argparse.Namespace) -> None:
+    from accord.serving import load as loading
+
+    found = loading.run(
+        arguments.url, arguments.rate, arguments.seconds, arguments.connections, arguments.rows_per_request
+    )
+    print(loading.as_text(found))
