@@ -95,6 +95,11 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument(
         "--rows-per-request", type=positive(int), default=1, metavar="N", help="default: %(default)s"
     )
+    added = command(explain, "explain", "one prediction of the service's log: from what, by what, and why")
+    added.add_argument("prediction_id", metavar="PREDICTION_ID", help="as the service answered it")
+    added.add_argument(
+        "--all", action="store_true", help="every feature's contribution, not the largest only"
+    )
     return top
 
 
@@ -294,3 +299,11 @@ def load(arguments: argparse.Namespace) -> None:
         arguments.url, arguments.rate, arguments.seconds, arguments.connections, arguments.rows_per_request
     )
     print(loading.as_text(found))
+
+
+def explain(arguments: argparse.Namespace) -> None:
+    from accord import explaining
+    from accord.config import lock
+
+    explanation = explaining.explain(arguments.prediction_id, lock.load().serving.traffic)
+    print(explaining.as_text(explanation, arguments.all))
