@@ -108,7 +108,14 @@ def test_without_rows_one_line_says_so(
 
 
 @pytest.mark.parametrize(
-    "words", [("--url", "https://127.0.0.1:3000"), ("--url", "here"), ("--connections", "5000")], ids=str
+    "words",
+    [
+        ("--url", "https://127.0.0.1:3000"),
+        ("--url", "here"),
+        ("--url", "http://here:there"),
+        ("--connections", "5000"),
+    ],
+    ids=str,
 )
 def test_what_can_not_be_done_is_refused_in_one_line(
     packaged: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str]

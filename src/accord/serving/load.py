@@ -82,9 +82,7 @@ class Load:
 
 def run(url: str, rate: float, seconds: float, connections: int, rows_per_request: int) -> Load:
     """Puts the load on the service. Raises AccordError if it isn't there or there are no rows for it."""
-    parts = urlsplit(url)
-    if parts.scheme != "http" or parts.hostname is None:
-        raise AccordError(f"Can't load {url}; expected an address such as http://127.0.0.1:3000")
+    host, port, path = _address(url)
     if connections > MAX_CONNECTIONS:
         raise AccordError(
             f"Can't load with {connections:,} connections; expected at most {MAX_CONNECTIONS:,}"
@@ -97,15 +95,26 @@ def run(url: str, rate: float, seconds: float, connections: int, rows_per_reques
     requests = asking.requests(
         rows.sample(n_drawn * rows_per_request, with_replacement=True, seed=0),
         rows_per_request,
-        f"{parts.path.rstrip('/')}/predict",
+        f"{path}/predict",
     )
     show = _shown if sys.stderr.isatty() else lambda load: None
     # This selector waits to the microsecond, where the default one rounds up to milliseconds.
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())) as runner:
-        runner.run(Run(load, requests, parts.hostname, parts.port or 80).through(show))
+        runner.run(Run(load, requests, host, port).through(show))
     if sys.stderr.isatty():
         print(file=sys.stderr)
     return load
+
+
+def _address(url: str) -> tuple[str, int, str]:
+    """Host, port and path."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme == "http" and parts.hostname:
+            return parts.hostname, parts.port or 80, parts.path.rstrip("/")
+    except ValueError:
+        pass
+    raise AccordError(f"Can't load {url}; expected an address such as http://127.0.0.1:3000")
 
 
 def _rows(columns: dict[str, dict[str, object]], needed: set[str]) -> pl.DataFrame:
