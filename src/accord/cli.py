@@ -82,6 +82,13 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument(
         "--explain", action="store_true", help="add what each feature contributes, as target|feature"
     )
+    command(traffic, "traffic", "move the service's log on to where it is kept, and tell what it holds")
+    added = command(forget, "forget", "erase a person's rows from the service's log and from batches")
+    added.add_argument(
+        "key",
+        metavar="KEY",
+        help="the person's value of data.subject, or a row's key where the config names none",
+    )
     added = command(load, "load", "ask the service at a set rate, and tell the latency that callers see")
     added.add_argument("--rate", type=positive(float), required=True, metavar="R", help="requests a second")
     added.add_argument(
@@ -290,6 +297,30 @@ def predict(arguments: argparse.Namespace) -> None:
 
     n_rows = batch.predict(bundle.load(BUNDLE), arguments.input, arguments.output, arguments.explain)
     print(f"{n_rows:,} rows to {arguments.output}")
+
+
+def traffic(arguments: argparse.Namespace) -> None:
+    from accord.config import lock
+    from accord.paths import TRAFFIC
+    from accord.traffic import housekeeping, overview
+
+    settings = lock.load().serving.traffic
+    kept = housekeeping.keep_house(TRAFFIC, settings, wait_s=60)
+    if kept is None:
+        raise AccordError(
+            f"Another process has been keeping house in {TRAFFIC} for a minute; try again later"
+        )
+    print(overview.as_text(TRAFFIC, settings, kept))
+
+
+def forget(arguments: argparse.Namespace) -> None:
+    from accord.config import lock
+    from accord.paths import BATCHES, TRAFFIC
+    from accord.traffic import forget as forgetting
+
+    config = lock.load()
+    record = forgetting.forget(TRAFFIC, BATCHES, config.serving.traffic, config.data, arguments.key)
+    print(forgetting.as_text(record, BATCHES))
 
 
 def load(arguments: argparse.Namespace) -> None:

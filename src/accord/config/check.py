@@ -110,6 +110,7 @@ def _check_names(data: Data) -> None:
     _are_known([data.rows], "data.rows", sources)
     _are_known(data.as_of, "data.as_of", sources)
     _are_known(data.key, "data.key", columns)
+    _check_personal(data)
     if data.time:
         instants = [data.time.event, *([data.time.decision] if data.time.decision else [])]
         _are_known(instants, "data.time", columns)
@@ -136,6 +137,23 @@ def _check_names(data: Data) -> None:
             raise AccordError(
                 f"data.joins: possible leak: joins '{name}', whose values become available over time. "
                 "Join it under `as_of`, which takes only what was available at decision time"
+            )
+
+
+def _check_personal(data: Data) -> None:
+    if data.subject is not None:
+        _are_known([data.subject], "data.subject", data.columns)
+    for where, names in (("data.subject", [data.subject] if data.subject else []), ("data.key", data.key)):
+        for name in names:
+            if data.columns[name].pii == "drop":
+                raise AccordError(
+                    f"{where}: column '{name}' has pii: drop, so that the log could not tell whose a row is; make it pii: hash"
+                )
+    for name, column in data.columns.items():
+        if column.role == "outcome" and (column.pii or name == data.subject):
+            where = "data.subject" if name == data.subject else f"data.columns.{name}.pii"
+            raise AccordError(
+                f"{where}: '{name}' is an outcome, which no request brings and the log never holds; expected a column known at decision time"
             )
 
 

@@ -1,0 +1,33 @@
+"""Writing that neither a kill nor a loss of power undoes or leaves half done."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from accord.files import replacing
+
+
+@contextmanager
+def placing(path: Path) -> Iterator[Path]:
+    """Like `files.replacing`, and the disk itself has the file when the block has ended."""
+    with replacing(path) as temporary:
+        yield temporary
+        sync(temporary)
+    for folder in path.parents[:3]:  # any of predictions/day=2024-05-31/ may be new
+        sync(folder)
+
+
+def remove(path: Path) -> None:
+    """Deletes a file so that it doesn't come back."""
+    path.unlink()
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Flushes a file or folder to the disk itself."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,87 @@
+"""Forgetting a person: their rows go from everywhere that the log and the batches made of it keep them."""
+
+import getpass
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from accord.config.schema import Data, Traffic
+from accord.errors import AccordError
+from accord.files import write_text
+from accord.traffic.days import erase_in
+from accord.traffic.disk import placing
+from accord.traffic.housekeeping import DAMAGED, alone, keep
+from accord.traffic.person import Person, person
+from accord.traffic.pii import SECRET_VARIABLE, Pseudonyms
+from accord.traffic.reading import places
+from accord.traffic.segments import complete_all
+
+RECORD = "forgotten.jsonl"
+COMPLETE_WITHIN_S = 30.0
+HOUSEKEEPING_WITHIN_S = 600.0
+
+
+def forget(
+    folder: Path,
+    batches: Path,
+    settings: Traffic,
+    data: Data,
+    text: str,
+    timeout_s: float = COMPLETE_WITHIN_S,
+) -> dict[str, Any]:
+    """Erases a person's rows that were logged until now and says how many there were by place, as forgotten.jsonl does.
+
+    `text` is a value of `data.subject`, or a row's key where the config names none. Whatever ends this half-way,
+    running it again finishes it. Raises AccordError if a place can't be reached.
+    """
+    pseudonyms = Pseudonyms(folder)
+    whose = person(text, data, pseudonyms)
+    with alone(folder, HOUSEKEEPING_WITHIN_S) as is_alone:
+        if not is_alone:
+            raise AccordError(
+                f"Another process has been keeping house in {folder} for {HOUSEKEEPING_WITHIN_S:g} s; end it, if it hangs, and run this again"
+            )
+        complete_all(folder, timeout_s)
+        problem = keep(folder, settings).problem  # then all of it is where rows can be erased
+        if problem is not None:
+            raise AccordError(f"Nothing is forgotten yet: {problem}. Remove the cause and run this again")
+        counts = {place.name: place.erase(whose) for place in places(folder, settings.postgres)}
+        counts["damaged"] = sum(_erase_lines(file, whose) for file in (folder / DAMAGED).glob("*.jsonl"))
+        counts["batches"] = sum(erase_in(file, whose) for file in sorted(batches.rglob("*.parquet")))
+        record = {
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "by": getpass.getuser(),
+            "who": pseudonyms.of(text),
+            "rows": counts,
+        }
+        known = (folder / RECORD).read_text(encoding="utf-8") if (folder / RECORD).exists() else ""
+        write_text(folder / RECORD, known + json.dumps(record, sort_keys=True) + "\n")
+    return record
+
+
+def as_text(record: dict[str, Any], batches: Path) -> str:
+    rows = record["rows"]
+    found = ", ".join(f"{n} in {place}" for place, n in rows.items() if n)
+    lines = [f"Forgotten: {found}" if found else "Found no rows of this person"]
+    if rows["batches"]:
+        lines.append(
+            f"DVC's cache, its remotes and backups may hold older versions of {batches}: `dvc commit`, then "
+            "`dvc gc --workspace --cloud`, and see to the backups"
+        )
+    if not found:
+        lines.append(
+            f"Where columns are hashed with a secret of the environment's, {SECRET_VARIABLE} must be the service's here too"
+        )
+    return "\n".join(lines)
+
+
+def _erase_lines(file: Path, whose: Person) -> int:
+    """Removes lines that hold the person's text anywhere: what is damaged can't be read any better."""
+    lines = file.read_bytes().splitlines(keepends=True)
+    texts = [json.dumps(text, ensure_ascii=False)[1:-1].encode() for text in whose.texts]
+    others = [line for line in lines if not any(text in line for text in texts)]
+    if len(others) < len(lines):
+        with placing(file) as temporary:
+            temporary.write_bytes(b"".join(others))
+    return len(lines) - len(others)

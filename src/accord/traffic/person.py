@@ -1,0 +1,82 @@
+"""A person whose rows are to be erased, and how these are recognised in a table."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from accord.config.schema import Data
+from accord.errors import AccordError
+from accord.traffic.pii import Pseudonyms
+from accord.traffic.records import key_text
+
+
+@dataclass(frozen=True)
+class Person:
+    texts: frozenset[str]
+    """What the log may hold for the person: the text that was given, and its pseudonym."""
+    column: str | None
+    """The column that names the person; None where rows go by their key."""
+    key: Sequence[str] = ()
+    """The columns that a row's key is made of."""
+
+    @property
+    def integers(self) -> list[int]:
+        return [int(text) for text in self.texts if re.fullmatch(r"[+-]?\d{1,18}", text)]
+
+    def expression(self, schema: Mapping[str, pl.DataType]) -> pl.Expr:
+        """Which rows of a table with these columns are the person's. The log's tables have columns of a request as
+        `row|COLUMN`, others by their names."""
+        if self.column is None and self.key and all(name in schema for name in self.key):
+            return pl.struct(self.key).map_elements(self._has_key, pl.Boolean)
+        names = ("key",) if self.column is None else (f"row|{self.column}", self.column)
+        matches = [
+            pl.col(name) == value if schema[name].is_numeric() else pl.col(name).cast(pl.String) == value
+            for name in names
+            if name in schema
+            for value in (self.integers if schema[name].is_numeric() else self.texts)
+        ]
+        return pl.any_horizontal(pl.lit(False), *matches).fill_null(False)
+
+    def _has_key(self, values: dict[str, Any]) -> bool:
+        return key_text([values[name] for name in self.key]) in self.texts
+
+
+def person(text: str, data: Data, pseudonyms: Pseudonyms) -> Person:
+    """The person that `accord forget` was given: a value of `data.subject`, or a row's key where there is none.
+    Columns with `pii: hash` may be given as they are or as their pseudonyms."""
+    if data.subject is not None:
+        is_hashed = data.columns[data.subject].pii == "hash"
+        texts = {text, *([str(pseudonyms.of(text))] if is_hashed else [])}
+        return Person(frozenset(texts), data.subject)
+    if not data.key:
+        raise AccordError(
+            "Can't tell whose rows these are: the config has neither data.subject nor data.key; add one of them"
+        )
+    parts = [text] if len(data.key) == 1 else key_parts(text)
+    if len(parts) != len(data.key):
+        raise AccordError(
+            f"'{text}' is not a key: found {len(parts)} values, expected {len(data.key)} with a bar between them: {'|'.join(data.key)}"
+        )
+    hashed = [
+        pseudonyms.of(part) if data.columns[name].pii == "hash" else part
+        for name, part in zip(data.key, parts, strict=True)
+    ]
+    return Person(frozenset({text, key_text(parts), key_text(hashed)}), None, data.key)
+
+
+def key_parts(text: str) -> list[str]:
+    r"""The values that `records.key_text` made one text of.
+
+    >>> key_parts(key_text(["a|b", "c\\", "d"]))
+    ['a|b', 'c\\', 'd']
+    """
+    parts = [""]
+    for found in re.findall(r"\\.|.", text, re.DOTALL):
+        if found == "|":
+            parts.append("")
+        else:
+            parts[-1] += found[-1]
+    return parts

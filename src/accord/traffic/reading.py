@@ -1,0 +1,111 @@
+"""The log as one table, each row once: what workers still write, what waits in complete segments, and what was kept."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import polars as pl
+
+from accord.config.schema import Postgres
+from accord.traffic.days import Days
+from accord.traffic.frames import Kind, frames
+from accord.traffic.postgres import Table
+from accord.traffic.records import Record
+from accord.traffic.segments import Lines, listed
+
+TRIES = 10
+AROUND = timedelta(hours=1)
+"""How far a prediction's id, which holds its time, may be from the arrival of its request."""
+
+
+def scan_predictions(
+    folder: Path,
+    begin: datetime | None = None,
+    end: datetime | None = None,
+    postgres: Postgres | None = None,
+) -> pl.LazyFrame:
+    """The predicted rows of requests that arrived from `begin` on and before `end`, with the columns of
+    `frames.SCHEMAS`, `predicted|TARGET` and `row|COLUMN`. Instants without a zone are in UTC.
+
+    Parquet files and Postgres are read when the frame is collected, which must be within the hour; only what still
+    is in segments is held in memory.
+    """
+    return _scan("predictions", folder, begin, end, postgres)
+
+
+def scan_refusals(
+    folder: Path,
+    begin: datetime | None = None,
+    end: datetime | None = None,
+    postgres: Postgres | None = None,
+) -> pl.LazyFrame:
+    """The same of requests that were refused."""
+    return _scan("refusals", folder, begin, end, postgres)
+
+
+def find(folder: Path, prediction_id: str, postgres: Postgres | None = None) -> dict[str, Any] | None:
+    """The predicted row with this id, by column, or None."""
+    at = _time_of(prediction_id)
+    begin, end = (None, None) if at is None else (at - AROUND, at + AROUND)
+    found = _scan("predictions", folder, begin, end, postgres, prediction_id).collect().to_dicts()
+    return found[0] if found else None
+
+
+def places(folder: Path, postgres: Postgres | None) -> list[Days | Table]:
+    """Where traffic is kept; complete segments go to the last. Files by day are read even where Postgres has taken
+    over, for what was kept before that."""
+    return [Days(folder), *([Table(postgres)] if postgres else [])]
+
+
+def _scan(
+    kind: Kind,
+    folder: Path,
+    begin: datetime | None,
+    end: datetime | None,
+    postgres: Postgres | None,
+    only: str | None = None,
+) -> pl.LazyFrame:
+    begin, end = _in_utc(begin), _in_utc(end)
+    for tries_left in reversed(range(TRIES)):
+        try:
+            # In this order: what moves on after the listing is then read from its segment or, if that is gone, again.
+            segments = listed(folder)
+            waiting = frames(_records(segments, only))[kind].lazy()
+            names = {path.stem for path in segments}
+            kept = [place.scan(kind, begin, end, names, only) for place in places(folder, postgres)]
+            break
+        except FileNotFoundError:
+            if not tries_left:
+                raise
+    rows = pl.concat([*kept, waiting], how="diagonal_relaxed")
+    conditions = [
+        *([] if begin is None else [pl.col("at") >= begin]),
+        *([] if end is None else [pl.col("at") < end]),
+        *([] if only is None else [pl.col("prediction_id") == only]),
+    ]
+    return rows.filter(conditions) if conditions else rows
+
+
+def _records(segments: list[Path], only: str | None) -> Iterator[Record]:
+    for path in segments:
+        with path.open("rb") as file:
+            for _, record in Lines(file).records((only or "").encode()):
+                yield record
+
+
+def _time_of(prediction_id: str) -> datetime | None:
+    try:
+        identifier = UUID(prediction_id)
+    except ValueError:
+        return None
+    if identifier.version != 7:
+        return None
+    return datetime.fromtimestamp((identifier.int >> 80) / 1000, UTC)
+
+
+def _in_utc(instant: datetime | None) -> datetime | None:
+    if instant is None:
+        return None
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

@@ -1,0 +1,177 @@
+"""Traffic in a real Postgres: each row once, through outages and kills."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import psycopg
+import pytest
+from postgres_server import Server
+from traffic_records import NOON, SETTINGS, predicted, refused
+
+from accord.config.schema import Postgres, Traffic
+from accord.errors import AccordError
+from accord.traffic import housekeeping
+from accord.traffic.housekeeping import Kept, keep_house
+from accord.traffic.reading import find, scan_predictions, scan_refusals
+
+Write = Callable[..., list[str]]
+
+
+class KilledError(BaseException):
+    """Stands for a kill: nothing catches it."""
+
+
+def killed(path: Path) -> None:
+    raise KilledError
+
+
+@pytest.fixture
+def settings(postgres: Postgres) -> Traffic:
+    return SETTINGS.model_copy(update={"postgres": postgres})
+
+
+def kept_now(folder: Path, settings: Traffic) -> Kept:
+    kept = keep_house(folder, settings)
+    assert kept is not None
+    return kept
+
+
+def ids(folder: Path, postgres: Postgres) -> list[str]:
+    return sorted(scan_predictions(folder, postgres=postgres).collect()["prediction_id"])
+
+
+def test_rows_in_postgres_read_as_those_in_files_do(folder: Path, write: Write, settings: Traffic):
+    now = datetime.now(UTC)
+    first = predicted({"a": 1, "b": None, "text": "north\0", "member": True}, {"a": 2.5}, at=now, key="k|1")
+    first.weights = {"b": 1.0, "a": 0.5}
+    found = write(first, refused(at=now, reason="why\0"))
+    before = scan_predictions(folder).collect()
+    assert kept_now(folder, settings).problem is None
+    assert scan_predictions(folder).collect().height == 0
+    found += write(predicted({"c": 3}, at=now))
+    rows = scan_predictions(folder, postgres=settings.postgres).collect()
+    assert sorted(rows["prediction_id"]) == sorted(found)
+    same = before.with_columns(pl.col("row|text").str.replace("\0", "\ufffd", literal=True))
+    kept = rows.filter(pl.col("prediction_id").is_in(found[:2])).select(before.columns)
+    assert kept.sort("prediction_id").to_dicts() == same.sort("prediction_id").to_dicts()
+    assert kept.schema["row|a"] == pl.Float64
+    assert scan_refusals(folder, postgres=settings.postgres).collect()["reason"].to_list() == ["why\ufffd"]
+    assert (find(folder, found[0], settings.postgres) or {})["key"] == "k|1"
+    assert (find(folder, found[2], settings.postgres) or {})["row|c"] == 3
+
+
+def test_a_scan_fetches_what_is_asked_for(folder: Path, write: Write, settings: Traffic):
+    found = write(*(predicted({"a": i}, at=NOON + timedelta(days=i)) for i in range(5)))
+    kept_now(folder, settings)
+    rows = scan_predictions(folder, NOON + timedelta(days=1), NOON + timedelta(days=3), settings.postgres)
+    assert sorted(rows.collect()["prediction_id"]) == sorted(found[1:3])
+    everything = scan_predictions(folder, postgres=settings.postgres)
+    assert everything.select(pl.len()).collect().item() == 5
+    assert everything.filter(pl.col("row|a") > 2).select("row|a").collect()["row|a"].sort().to_list() == [
+        3,
+        4,
+    ]
+    assert everything.head(2).collect().height == 2
+    counts = everything.group_by("model").agg(n=pl.len()).collect(engine="streaming")
+    assert counts.rows() == [("first", 5)]
+
+
+def test_while_postgres_is_away_segments_wait_and_nothing_is_lost(
+    folder: Path, write: Write, settings: Traffic, server: Server
+):
+    found = write(predicted(), refused())
+    kept_now(folder, settings)
+    assert settings.postgres is not None
+    server.stop()
+    try:
+        for _ in range(2):
+            found += write(predicted(), refused())
+            kept = kept_now(folder, settings)
+            assert "Postgres can't be used" in (kept.problem or "")
+        with pytest.raises(AccordError, match="Postgres can't be used"):
+            ids(folder, settings.postgres)
+    finally:
+        server.start()
+    kept = kept_now(folder, settings)
+    assert (kept.problem, kept.n_segments) == (None, 2)
+    assert ids(folder, settings.postgres) == sorted(found)
+    assert scan_refusals(folder, postgres=settings.postgres).collect().height == 3
+
+
+def test_a_kill_between_commit_and_delete_leaves_each_row_once(
+    folder: Path, write: Write, settings: Traffic, monkeypatch: pytest.MonkeyPatch
+):
+    assert settings.postgres is not None
+    found = write(predicted(), refused())
+    with monkeypatch.context() as patch:
+        patch.setattr(housekeeping, "remove", killed)
+        with pytest.raises(KilledError):
+            keep_house(folder, settings)
+    assert ids(folder, settings.postgres) == found
+    assert scan_refusals(folder, postgres=settings.postgres).collect().height == 1
+    kept_now(folder, settings)
+    assert ids(folder, settings.postgres) == found
+    assert scan_refusals(folder, postgres=settings.postgres).collect().height == 1
+
+
+def test_what_files_by_day_hold_is_still_read_after_a_change_to_postgres(
+    folder: Path, write: Write, settings: Traffic, monkeypatch: pytest.MonkeyPatch
+):
+    assert settings.postgres is not None
+    found = write(predicted())
+    kept_now(folder, SETTINGS)
+    found += write(predicted())
+    with monkeypatch.context() as patch:
+        patch.setattr(housekeeping, "remove", killed)
+        with pytest.raises(KilledError):
+            keep_house(folder, SETTINGS)
+    kept_now(folder, settings)
+    assert ids(folder, settings.postgres) == sorted(found)
+
+
+def test_rows_older_than_their_retention_are_deleted(folder: Path, write: Write, settings: Traffic):
+    now = datetime.now(UTC)
+    found = write(
+        predicted(at=now), predicted(at=now - timedelta(days=5)), refused(at=now - timedelta(days=5))
+    )
+    kept_now(folder, settings)
+    assert settings.postgres is not None
+    short = settings.model_copy(update={"retention_days": 3})
+    assert kept_now(folder, short).n_deleted == 2
+    assert ids(folder, settings.postgres) == found[:1]
+
+
+def test_a_wrong_url_is_told_without_the_password(
+    folder: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+):
+    write(predicted())
+    for url in ("nonsense:hush@host", "postgresql://me:hush@127.0.0.1:1/db", "postgresql://a:hush@[/x"):
+        problem = kept_now(folder, SETTINGS.model_copy(update={"postgres": Postgres(url=url)})).problem
+        assert problem
+        assert "hush" not in problem
+    monkeypatch.delenv("ACCORD_POSTGRES", raising=False)
+    unset = Postgres(url="${oc.env:ACCORD_POSTGRES}")
+    problem = kept_now(folder, SETTINGS.model_copy(update={"postgres": unset})).problem
+    assert problem == (
+        "serving.traffic.postgres.url refers to the environment's ACCORD_POSTGRES, which is not set; "
+        "set it, or choose another serving option"
+    )
+    assert scan_predictions(folder).collect().height == 1
+
+
+def test_the_tables_are_made_once_by_many(settings: Traffic):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from accord.traffic.postgres import Table
+
+    assert settings.postgres is not None
+    tables = [Table(settings.postgres) for _ in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(lambda table: table.delete_before(NOON.date()), tables)) == [0] * 8
+    with psycopg.connect(settings.postgres.url) as connection:
+        indexes = connection.execute(
+            "SELECT indexdef FROM pg_indexes WHERE tablename = %s", [settings.postgres.table]
+        ).fetchall()
+    assert len(indexes) == 3

@@ -1,0 +1,24 @@
+"""Records for tests of the traffic log."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from uuid_utils import uuid7
+
+from accord.config.schema import Traffic
+from accord.traffic.records import LoggedRow, Predicted, Refused
+
+NOON = datetime(2024, 5, 31, 12, tzinfo=UTC)
+SETTINGS = Traffic(min_free_mb=0, retention_days=36_500)
+
+
+def predicted(*rows: dict[str, Any], at: datetime = NOON, model: str = "first", **more: Any) -> Predicted:
+    logged = [
+        LoggedRow(str(uuid7()), row, {"late": 0.25}, score=1.5, action=True, warnings=["careful"], **more)
+        for row in rows or ({"distance": 1.5, "station": "north"},)
+    ]
+    return Predicted(at, 120, model, "c0", logged)
+
+
+def refused(at: datetime = NOON, reason: str = "rows: found 0; expected 1") -> Refused:
+    return Refused(at, 15, 400, reason, 12)
