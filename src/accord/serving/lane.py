@@ -20,7 +20,7 @@ import bentoml
 import msgspec
 from uuid_utils import uuid7
 
-from accord.serving.answers import Answer, Answers
+from accord.serving.answers import Answer, Answers, Explained, Explanations, Readiness
 from accord.serving.requests import InvalidRowError
 from accord.traffic import records
 from accord.traffic.log import NotLoggedError
@@ -286,16 +286,10 @@ class Lane:
             raise RefusedError(422, str(error)) from error
         parts = {name: table.to_dicts() for name, table in engine.bundle.explain(engine.frame(rows)).items()}
         explained = [
-            {
-                "predictions": a.predictions,
-                "contributions": {name: parts[name][i] for name in parts},
-                "score": a.score,
-                "action": a.action,
-                "warnings": a.warnings,
-            }
+            Explained(a.predictions, {name: parts[name][i] for name in parts}, a.score, a.action, a.warnings)
             for i, a in enumerate(answered)
         ]
-        return Response(records.encode({"model": engine.bundle.model_id, "rows": explained}))
+        return Response(records.encode(Explanations(engine.bundle.model_id, explained)))
 
     def _model(self, _: Request) -> Response:
         return Response(records.encode(self._open.engine.bundle.manifest))
@@ -313,7 +307,7 @@ class Lane:
 
     def _ready(self, _: Request) -> Response:
         ready, problems = self._open.state()
-        return Response(records.encode({"ready": ready, "problems": problems}), status=200 if ready else 503)
+        return Response(records.encode(Readiness(ready, problems)), status=200 if ready else 503)
 
     def _documents(self, _: Request) -> Response:
         return Response(records.encode(self._open.document()))
