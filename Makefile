@@ -53,6 +53,7 @@ lint: setup  ## style and types
 .PHONY: bench
 bench: setup  ## measure against the peers; the figures for docs/benchmarks.md
 	@python benchmarks/pipeline.py
+	@python benchmarks/serving.py
 
 .PHONY: lock
 lock: setup  ## resolve the pinned locks afresh

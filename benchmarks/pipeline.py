@@ -9,7 +9,6 @@ beforehand, as they are on any machine after their first use.
 import argparse
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -18,16 +17,16 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
+
+import machine
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = Path(__file__).with_name("plain_script.py")
 DVC = [sys.executable, "-m", "dvc"]
 LIBRARIES = ("dvc", "polars", "lightgbm", "scikit-learn", "numpy")
 SAMPLE_SECONDS = 0.1
-MEGABYTE = 1e6
 EMPTY = """stages:
   empty:
     cmd: cp input output
@@ -65,7 +64,7 @@ def measured(command: Sequence[str], folder: Path, environment: dict[str, str]) 
         if process.returncode:
             output.seek(0)
             sys.exit(f"{' '.join(command)} failed in {folder}:\n{output.read()}")
-    largest = usage.ru_maxrss * 1024 / MEGABYTE
+    largest = usage.ru_maxrss * 1024 / machine.MEGABYTE
     return Cost(wall, usage.ru_utime + usage.ru_stime, largest, max(together, largest))
 
 
@@ -85,21 +84,7 @@ class Sampler:
 
     def _watch(self, pid: int) -> None:
         while not self.done.wait(SAMPLE_SECONDS):
-            self.peak = max(self.peak, resident(pid))
-
-
-def resident(pid: int) -> float:
-    """Resident memory in MB of a process and its descendants; 0 for one that is gone."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        children = [
-            int(child)
-            for task in Path(f"/proc/{pid}/task").iterdir()
-            for child in (task / "children").read_text().split()
-        ]
-    except (OSError, ValueError):
-        return 0.0
-    return pages * os.sysconf("SC_PAGE_SIZE") / MEGABYTE + sum(map(resident, children))
+            self.peak = max(self.peak, machine.resident(pid))
 
 
 def clone(folder: Path) -> Path:
@@ -194,19 +179,11 @@ def show(costs: dict[str, list[Cost]]) -> None:
     print(f"| ratio | {' | '.join(ratios)} |", flush=True)
 
 
-def machine() -> str:
-    """Cores, processor and versions in one line."""
-    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    model = names[0].partition(":")[2].strip() if names else platform.machine()
-    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
-    return f"{os.cpu_count()} cores, {model}; Python {platform.python_version()}, {libraries}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--runs", type=int, default=3, help="counted runs of each, after one that warms up")
     runs = parser.parse_args().runs
-    print(machine(), flush=True)
+    print(machine.described(LIBRARIES), flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # stages run `python`

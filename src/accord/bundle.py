@@ -1,7 +1,9 @@
 """The bundle: all that serving needs as plain data in one folder, named by the hash of what decides its answers.
 
-contract.json    the columns that a row brings, and the targets that it is answered with
+contract.json    the columns that a row brings, the rules that it keeps, and the targets that it is answered with
 transform.json   from those columns to numbers
+policy.json      from predictions to a score and an action; null without a policy
+compiled.json    the SQL expressions of the above in a form that is quick for one row, proven equal to Polars
 models/          one file a target
 example.json     a real row, for the documentation of the service
 manifest.json    what it was made from
@@ -23,17 +25,19 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from accord import __version__, models, paths
-from accord.config.schema import Column, Config, Policy, Target
+from accord.compiled import Tree, compile_sql, proof
+from accord.config.schema import Column, Config, Data, Policy, Target
 from accord.errors import AccordError
+from accord.expressions import columns_of
 from accord.features import Transform
 from accord.files import read_json, sha256
 from accord.models import Fitted, Vector
 from accord.models.tasks import prediction
 from accord.objective.policy import decide
 
-FORMAT = 1
+FORMAT = 2
 LIBRARIES = ("bentoml", "dvc", "hydra-core", "lightgbm", "numpy", "polars", "scikit-learn")
-ANSWERS = ("contract.json", "transform.json", "policy.json", "models")
+ANSWERS = ("contract.json", "transform.json", "policy.json", "compiled.json", "models")
 """What decides an answer, and so the model's id."""
 
 
@@ -44,15 +48,28 @@ class Bundle:
     manifest: dict[str, Any]
     columns: dict[str, Column]
     """The columns that a row brings, as the contract has them."""
+    context: dict[str, Column]
+    """Columns that may come along: no prediction needs them, but the log keeps them."""
+    key: list[str]
+    """The columns that identify a row."""
+    rules: dict[str, str]
+    """Conditions that a row keeps, as SQL; a null is no breach."""
     targets: dict[str, dict[str, Any]]
     transform: Transform
     policy: Policy | None
+    compiled: dict[str, Tree | None]
+    """The SQL expressions by their config keys, each in a form that is quick for one row, or None if there is none."""
     models: dict[str, Fitted]
     example: dict[str, Any]
 
-    @property
+    @cached_property
     def model_id(self) -> str:
         return str(self.manifest["model_id"])
+
+    @cached_property
+    def config_id(self) -> str:
+        """The hash of the config that made the model, short."""
+        return str(self.manifest["config_sha256"])[:16]
 
     @cached_property
     def types(self) -> dict[str, str]:
@@ -84,12 +101,16 @@ class Bundle:
 
     def warnings(self, rows: pl.DataFrame) -> list[list[str]]:
         """For each row (n) what its reader should know: levels that training hardly saw."""
-        unseen = self.transform.unseen(rows)
+        levels = self.transform.unseen(rows)
         found: list[list[str]] = [[] for _ in range(rows.height)]
-        for name in unseen.columns:
-            for i in unseen[name].arg_true():
-                found[i].append(f"{name}: {rows[name][i]!r} was hardly or never seen in training")
+        for name in levels.columns:
+            for i in levels[name].arg_true():
+                found[i].append(unseen(name, rows[name][i]))
         return found
+
+
+def unseen(name: str, level: str) -> str:
+    return f"{name}: {level!r} was hardly or never seen in training"
 
 
 def load(folder: Path) -> Bundle:
@@ -97,6 +118,10 @@ def load(folder: Path) -> Bundle:
     if not (folder / "manifest.json").is_file():
         raise AccordError(f"No model in {folder}; expected a bundle. Make one: `accord run` (or `dvc repro`)")
     manifest = read_json(folder / "manifest.json")
+    if manifest["format"] != FORMAT:
+        raise AccordError(
+            f"The bundle in {folder} has format {manifest['format']}; this code reads format {FORMAT}. Make it again: `dvc repro`"
+        )
     found = model_id(folder)
     if found != manifest["model_id"]:
         raise AccordError(
@@ -107,20 +132,31 @@ def load(folder: Path) -> Bundle:
     return Bundle(
         manifest,
         {name: Column.model_validate(column) for name, column in contract["columns"].items()},
+        {name: Column.model_validate(column) for name, column in contract["context"].items()},
+        contract["key"],
+        contract["rules"],
         contract["targets"],
         Transform.from_dict(read_json(folder / "transform.json")),
         None if (policy := read_json(folder / "policy.json")) is None else Policy.model_validate(policy),
+        read_json(folder / "compiled.json"),
         {name: kind.load(folder / "models" / name) for name in contract["targets"]},
         read_json(folder / "example.json"),
     )
 
 
-def contract(
-    columns: Mapping[str, Column], inputs: Sequence[str], targets: Mapping[str, Target]
-) -> dict[str, Any]:
+def contract(data: Data, inputs: Sequence[str], targets: Mapping[str, Target]) -> dict[str, Any]:
     """The part of the data contract that a request must keep, and what it is answered with."""
+    context = [
+        name for name, column in data.columns.items() if column.role != "outcome" and name not in inputs
+    ]
+    at_hand = {*inputs, *context}
     return {
-        "columns": {name: columns[name].model_dump() for name in inputs},
+        "columns": {name: data.columns[name].model_dump() for name in inputs},
+        "context": {name: data.columns[name].model_dump() for name in context},
+        "key": data.key,
+        "rules": {
+            name: sql for name, sql in data.rules.items() if columns_of(sql, f"data.rules.{name}") <= at_hand
+        },
         "targets": {
             name: target.model_dump(include={"task", "loss", "owner", "unit", "description"})
             for name, target in targets.items()
@@ -128,15 +164,73 @@ def contract(
     }
 
 
+def compiled(
+    train: pl.DataFrame,
+    contract: Mapping[str, Any],
+    transform: Transform,
+    policy: Policy | None,
+    seed: int,
+) -> tuple[dict[str, Tree | None], dict[str, str]]:
+    """The expressions that answer a row, by config key, in the form that is quick for one: None where it could not be
+    proven equal to Polars on every training row and on random ones. And what was proven, in words."""
+    columns = {
+        name: Column.model_validate(column)
+        for name, column in {**contract["columns"], **contract["context"]}.items()
+    }
+    types: dict[str, str] = {name: column.type for name, column in columns.items()}
+    derived = {f"data.derived.{name}": sql for name, sql in transform.derived.items()}
+    rules = {f"data.rules.{name}": sql for name, sql in contract["rules"].items()}
+    trees, words = {}, {}
+    for where, sql in {**derived, **rules}.items():
+        trees[where], words[where] = _compiled(sql, where, train, types, columns, seed, as_number=False)
+    if policy is not None:
+        rng = np.random.default_rng(seed)
+        numbers = [*contract["targets"], *policy.weights, "score"]
+        # Predictions and the score may be any number; weights may be set to others while the service runs.
+        scored = train.with_columns(pl.Series(name, rng.normal(0, 100, train.height)) for name in numbers)
+        types |= dict.fromkeys(numbers, "number")
+        for where, sql in (
+            ("objective.policy.score", policy.score),
+            ("objective.policy.action", policy.action),
+        ):
+            trees[where], words[where] = _compiled(sql, where, scored, types, columns, seed, as_number=True)
+    return trees, words
+
+
+def _compiled(
+    sql: str,
+    where: str,
+    rows: pl.DataFrame,
+    types: Mapping[str, str],
+    columns: Mapping[str, Column],
+    seed: int,
+    as_number: bool,
+) -> tuple[Tree | None, str]:
+    tree = compile_sql(sql, where, types, as_number)
+    if tree is None:
+        return None, "has no compiled form; Polars evaluates it"
+    proven = proof(sql, tree, where, rows, columns, seed, as_number=as_number)
+    if not proven.holds:
+        return (
+            None,
+            f"the compiled form is refused, Polars evaluates it: {proven.difference or 'no row to compare'}",
+        )
+    return tree, f"compiled; equal to Polars on {proven.n_rows:,} rows"
+
+
 def model_id(folder: Path) -> str:
     return sha256(*(folder / name for name in ANSWERS))[:16]
 
 
 def manifest(
-    folder: Path, config: Config, accounting: Mapping[str, Any], metrics: Mapping[str, Any]
+    folder: Path,
+    config: Config,
+    accounting: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    expressions: Mapping[str, str],
 ) -> dict[str, Any]:
     """What the bundle in the folder was made from: data, config, code and libraries, each by hash or version."""
-    sections = ("seed", "data", "features", "model", "objective", "serving")
+    sections = ("seed", "data", "features", "model", "objective")
     plain = {name: TypeAdapter(Any).dump_python(getattr(config, name), mode="json") for name in sections}
     return {
         "format": FORMAT,
@@ -150,9 +244,9 @@ def manifest(
         "model": config.model,
         "objective": config.objective.name,
         "seed": config.seed,
-        "serving": config.serving.model_dump(include={"max_rows"}),
         "config_sha256": hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest(),
         "code_sha256": sha256(Path(__file__).parent),
+        "expressions": dict(expressions),
         "versions": versions(),
         "metrics": {name: table.get("test", {}) for name, table in metrics.items()},
     }

@@ -4,8 +4,9 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from accord import __version__
 from accord.errors import AccordError
@@ -13,6 +14,8 @@ from accord.stages import exit_with_message
 
 DESCRIPTION = "Machine learning on tabular data where every team has a seat."
 WORDS = "group=option, such as model=linear; key=value, such as model.C=0.1; or a preset, such as experiment=quick"
+
+N = TypeVar("N", int, float)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -86,7 +89,37 @@ def parser() -> argparse.ArgumentParser:
         metavar="KEY",
         help="the person's value of data.subject, or a row's key where the config names none",
     )
+    added = command(load, "load", "ask the service at a set rate, and tell the latency that callers see")
+    added.add_argument("--rate", type=positive(float), required=True, metavar="R", help="requests a second")
+    added.add_argument(
+        "--for", type=positive(float), required=True, dest="seconds", metavar="SECONDS", help="how long"
+    )
+    added.add_argument("--url", default="http://127.0.0.1:3000", help="the service (default: %(default)s)")
+    added.add_argument(
+        "--connections", type=positive(int), default=64, metavar="N",
+        help="how many requests may be under way at a time (default: %(default)s)",
+    )  # fmt: skip
+    added.add_argument(
+        "--rows-per-request", type=positive(int), default=1, metavar="N", help="default: %(default)s"
+    )
+    added = command(explain, "explain", "one prediction of the service's log: from what, by what, and why")
+    added.add_argument("prediction_id", metavar="PREDICTION_ID", help="as the service answered it")
+    added.add_argument(
+        "--all", action="store_true", help="every feature's contribution, not the largest only"
+    )
     return top
+
+
+def positive(kind: type[N]) -> Callable[[str], N]:
+    """Reads a number above zero."""
+
+    def number(text: str) -> N:
+        value = kind(text)
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"{text} is not above 0")
+        return value
+
+    return number
 
 
 def absolute(path: str) -> Path:
@@ -109,10 +142,11 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.words:
         select(arguments.words)
     reproduce()
+    from accord.config import lock
     from accord.paths import BUNDLE
     from accord.serving import packaging
 
-    tag = packaging.package(BUNDLE)
+    tag = packaging.package(BUNDLE, lock.load().serving)
     print()
     if asks_for_measuring():
         measure(arguments)
@@ -161,11 +195,13 @@ def promote(arguments: argparse.Namespace) -> None:
 
 def rollback(arguments: argparse.Namespace) -> None:
     from accord import releases
+    from accord.config import lock
     from accord.serving import packaging
 
     record = releases.rollback(arguments.model, arguments.reason)
+    tag = packaging.package(releases.restored(record["model_id"]), lock.load().serving)
     print(
-        f"{record['model_id']} is the champion again; serve {packaging.package(releases.restored(record['model_id']))}"
+        f"{record['model_id']} is the champion again; a running service takes it up by itself, or serve {tag}"
     )
 
 
@@ -235,10 +271,11 @@ def reproduce() -> None:
 
 
 def package(arguments: argparse.Namespace) -> None:
+    from accord.config import lock
     from accord.paths import BUNDLE
     from accord.serving import packaging
 
-    print(packaging.package(BUNDLE))
+    print(packaging.package(BUNDLE, lock.load().serving))
 
 
 def serve(arguments: argparse.Namespace) -> None:
@@ -251,7 +288,7 @@ def serve(arguments: argparse.Namespace) -> None:
     bundle = BUNDLE if champion is None else releases.restored(champion)
     settings = lock.load().serving
     given = {name: value for name in ("host", "port") if (value := getattr(arguments, name)) is not None}
-    server.serve(packaging.package(bundle), settings.model_copy(update=given))
+    server.serve(packaging.package(bundle, settings), settings.model_copy(update=given))
 
 
 def predict(arguments: argparse.Namespace) -> None:
@@ -284,3 +321,20 @@ def forget(arguments: argparse.Namespace) -> None:
     config = lock.load()
     record = forgetting.forget(TRAFFIC, BATCHES, config.serving.traffic, config.data, arguments.key)
     print(forgetting.as_text(record, BATCHES))
+
+
+def load(arguments: argparse.Namespace) -> None:
+    from accord.serving import load as loading
+
+    found = loading.run(
+        arguments.url, arguments.rate, arguments.seconds, arguments.connections, arguments.rows_per_request
+    )
+    print(loading.as_text(found))
+
+
+def explain(arguments: argparse.Namespace) -> None:
+    from accord import explaining
+    from accord.config import lock
+
+    explanation = explaining.explain(arguments.prediction_id, lock.load().serving.traffic)
+    print(explaining.as_text(explanation, arguments.all))

@@ -22,15 +22,13 @@ from accord import bundle, paths
 from accord.errors import AccordError, nearest
 from accord.files import read_json, replacing, write_json, write_text
 
-CHAMPION = Path("models/champion.json")
 LOG = Path("models/releases.jsonl")
-FOLDER = Path("models/releases")
 REMOTE = "releases"
 
 
 def champion() -> dict[str, Any] | None:
     """The record of the champion, or None while there is none."""
-    record = read_json(CHAMPION) if CHAMPION.exists() else {}
+    record = read_json(paths.CHAMPION) if paths.CHAMPION.exists() else {}
     return record or None
 
 
@@ -83,7 +81,7 @@ def rollback(model_id: str | None, reason: str | None) -> dict[str, Any]:
 
 def restored(model_id: str) -> Path:
     """The released bundle's folder; its bytes are fetched from the remote if they aren't here."""
-    folder = FOLDER / model_id
+    folder = paths.RELEASES / model_id
     if not (folder / "manifest.json").is_file():
         done = _dvc("pull", "--quiet", "--remote", REMOTE, f"{folder}.dvc")
         if done.returncode:
@@ -95,7 +93,7 @@ def restored(model_id: str) -> Path:
 
 def commit(message: str) -> None:
     """Commits the pointers of the releases, and nothing else."""
-    files = [str(CHAMPION), str(LOG), str(FOLDER)]
+    files = [str(paths.CHAMPION), str(LOG), str(paths.RELEASES)]
     for words in (["add", *files], ["commit", "--quiet", "--message", message, "--", *files]):
         done = subprocess.run(["git", *words], capture_output=True, text=True)
         if done.returncode:
@@ -121,7 +119,7 @@ def _verdict(scorecard: Mapping[str, Any] | None, model_id: str) -> str:
 
 def _store(model_id: str) -> None:
     """The candidate's bytes in the release store, before anything names it champion."""
-    folder = FOLDER / model_id
+    folder = paths.RELEASES / model_id
     if not folder.exists():
         with replacing(folder) as temporary:
             shutil.copytree(paths.BUNDLE, temporary)
@@ -149,7 +147,7 @@ def _name(action: str, model_id: str, reason: str, scorecard: dict[str, Any], **
         "scorecard": scorecard,
         **more,
     }
-    write_json(CHAMPION, record)
+    write_json(paths.CHAMPION, record)
     write_text(LOG, "".join(json.dumps(line, sort_keys=True) + "\n" for line in [*records, record]))
     return record
 

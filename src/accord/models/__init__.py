@@ -1,11 +1,12 @@
 """Models behind one protocol. A new one is a class here (or anywhere) and a file in conf/model."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from array import array
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from accord.errors import AccordError, nearest
 
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
+Row: TypeAlias = "array[float]"
+"""One row of the matrix, of type code 'd'."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,10 @@ class Fitted(Protocol):
 
     def raw(self, X: Matrix) -> Vector:
         """Raw scores (n,), before the link of the loss, for X (n, n_features)."""
+
+    def of_row(self, row: Row) -> Callable[[], float]:
+        """A function for one thread that gives the raw score of whatever `row` (n_features,) holds when it is called: the
+        bits of `raw`, without what it costs to start on a matrix."""
 
     def contributions(self, X: Matrix) -> Matrix:
         """What each feature adds to the raw score, (n, n_features + 1); the last column is the constant."""

@@ -1,12 +1,13 @@
 """What one gets without a model: the mean of the training target, whatever the row."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from accord.files import read_json, write_json
-from accord.models import Examples, Feature, Matrix, Model, Vector
+from accord.models import Examples, Feature, Matrix, Model, Row, Vector
 from accord.models.tasks import raw_score
 
 
@@ -17,6 +18,9 @@ class FittedBaseline:
 
     def raw(self, X: Matrix) -> Vector:
         return np.full(len(X), self.constant)
+
+    def of_row(self, row: Row) -> Callable[[], float]:
+        return lambda: self.constant
 
     def contributions(self, X: Matrix) -> Matrix:
         parts = np.zeros((len(X), self.n_features + 1))

@@ -1,6 +1,8 @@
 """A generalised linear model: standardised numbers, one-hot categories, a term of its own for what is missing."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from accord.files import read_json, write_json
-from accord.models import Examples, Feature, Matrix, Model, Vector
+from accord.models import Examples, Feature, Matrix, Model, Row, Vector
 from accord.models.tasks import TWEEDIE_POWER
 
 
@@ -27,6 +29,11 @@ class Term:
             return np.array(self.values)[x.astype(np.intp)]
         return np.where(np.isnan(x), self.missing, self.slope * ((x - self.centre) / self.scale))
 
+    def of_one(self, x: float) -> float:
+        if self.values is not None:
+            return self.values[int(x)]
+        return self.missing if isnan(x) else self.slope * ((x - self.centre) / self.scale)
+
 
 @dataclass(frozen=True)
 class FittedLinear:
@@ -39,6 +46,15 @@ class FittedLinear:
         for j, term in enumerate(self.terms):
             total += term(X[:, j])
         return total
+
+    def of_row(self, row: Row) -> Callable[[], float]:
+        def raw() -> float:
+            total = self.intercept
+            for term, x in zip(self.terms, row, strict=True):
+                total += term.of_one(x)
+            return total
+
+        return raw
 
     def contributions(self, X: Matrix) -> Matrix:
         parts = [term(X[:, j]) for j, term in enumerate(self.terms)]

@@ -1,5 +1,7 @@
 """What a target's task and loss imply: the link from a model's raw score to its prediction, and back."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +23,15 @@ def prediction(raw: Vector, loss: str) -> Vector:
     if loss in POSITIVE_LOSSES:
         return np.exp(raw)
     return raw
+
+
+def prediction_of_one(loss: str) -> Callable[[float], float]:
+    """`prediction` for a single raw score, with the same bits: the exponential is NumPy's, which differs from Python's."""
+    if loss == "log":
+        return lambda raw: 1.0 / (1.0 + float(np.exp(-raw)))
+    if loss in POSITIVE_LOSSES:
+        return lambda raw: float(np.exp(raw))
+    return lambda raw: raw
 
 
 def raw_score(mean: float, loss: str) -> float:

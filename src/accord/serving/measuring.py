@@ -5,7 +5,6 @@ Saturation is found by doubling the clients until throughput stops rising.
 """
 
 import asyncio
-import json
 import os
 import signal
 import socket
@@ -16,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from accord.config.schema import Serving
 from accord.data import tables
 from accord.errors import AccordError
 from accord.files import read_json, write_json
-from accord.serving import packaging, server
+from accord.serving import asking, packaging, server
 from accord.training_cost import training_cpu_s
 
 N_ROWS = 500
@@ -79,7 +79,7 @@ def measure(settings: Serving) -> dict[str, Any]:
     if champion is not None and champion != candidate:
         folders["champion"] = releases.restored(champion)
     with ExitStack() as stack:
-        services = {role: stack.enter_context(_started(folder)) for role, folder in folders.items()}
+        services = {role: stack.enter_context(_started(folder, settings)) for role, folder in folders.items()}
         for service in services.values():
             asyncio.run(_load(service, 1, 1.0))  # what only the first requests pay is not measured
         for _ in range(settings.measure.rounds):
@@ -112,12 +112,14 @@ def measured_for(candidate: str, champion: str | None) -> dict[str, float]:
 
 
 @contextmanager
-def _started(folder: Path) -> Iterator[Service]:
-    tag = packaging.package(folder)
+def _started(folder: Path, settings: Serving) -> Iterator[Service]:
+    tag = packaging.package(folder, settings)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
-    command, source, environment = server.command(tag, "127.0.0.1", port, workers=1)
+    home = TemporaryDirectory(prefix="accord-measure-")  # its traffic is nobody's, and it follows no champion
+    alone = settings.model_copy(update={"host": "127.0.0.1", "port": port, "workers": 1})
+    command, source, environment = server.command(tag, alone, Path(home.name))
     began = time.perf_counter()
     process = subprocess.Popen(
         command,
@@ -139,17 +141,13 @@ def _started(folder: Path) -> Iterator[Service]:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        home.cleanup()
 
 
 def _requests(bundle: bundles.Bundle) -> list[bytes]:
-    """Requests of one test row each, as bytes for the wire."""
+    """Requests of one test row each."""
     rows = tables.scan(paths.SPLITS / "test").select(list(bundle.columns)).head(N_ROWS).collect()
-    found = []
-    for i in range(rows.height):
-        body = json.dumps({"rows": [bundles.as_json_row(rows, i)]}).encode()
-        head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        found.append(head.encode() + body)
-    return found
+    return asking.requests(rows)
 
 
 async def _until_ready(service: Service) -> None:
@@ -158,9 +156,9 @@ async def _until_ready(service: Service) -> None:
         if service.process.poll() is not None:
             break
         try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
-            await _ask(reader, writer, service.requests[0])
-            writer.close()
+            connection = await asyncio.open_connection("127.0.0.1", service.port)
+            await _ask(connection, service.requests[0])
+            connection[1].close()
             return
         except (OSError, asyncio.IncompleteReadError, AccordError):
             await asyncio.sleep(0.05)
@@ -200,26 +198,19 @@ async def _load(service: Service, clients: int, seconds: float) -> Load:
 
 
 async def _client(service: Service, first: int, step: int, until: float, latencies: list[float]) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+    connection = await asyncio.open_connection("127.0.0.1", service.port)
     at = first
     while (began := time.perf_counter()) < until:
-        await _ask(reader, writer, service.requests[at % len(service.requests)])
+        await _ask(connection, service.requests[at % len(service.requests)])
         latencies.append((time.perf_counter() - began) * 1000)
         at += step
-    writer.close()
+    connection[1].close()
 
 
-async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> None:
-    writer.write(request)
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = next(
-        (line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), b":0"
-    )
-    await reader.readexactly(int(length.partition(b":")[2]))
-    if not head.startswith(b"HTTP/1.1 200"):
-        raise AccordError(
-            f"The service answered {head.split(b' ', 2)[1].decode()} to a row of the test split; expected 200"
-        )
+async def _ask(connection: asking.Connection, request: bytes) -> None:
+    status, _ = await asking.ask(connection, request)
+    if status != 200:
+        raise AccordError(f"The service answered {status} to a row of the test split; expected 200")
 
 
 def _tree(pid: int) -> list[int]:

@@ -9,55 +9,65 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from accord.config.schema import Serving
 from accord.errors import AccordError
 from accord.files import read_json, replacing, sha256, write_text
 from accord.paths import BUNDLE
+from accord.serving import settings as environment
 
 BENTOML_HOME = Path(".bentoml")
 
 
-def environment() -> dict[str, str]:
+def variables_of_bentoml() -> dict[str, str]:
     """The environment that BentoML runs in: its store inside the project, no telemetry."""
     return {**os.environ, "BENTOML_HOME": str(BENTOML_HOME.absolute()), "BENTOML_DO_NOT_TRACK": "True"}
 
 
-def package(bundle: Path) -> str:
-    """The tag of the Bento that holds the bundle in this folder; built now, or found as built before."""
+def package(bundle: Path, settings: Serving) -> str:
+    """The tag of the Bento that holds the bundle in this folder, and these settings unless it is started with others;
+    built now, or found as built before."""
     if not (bundle / "manifest.json").is_file():
         raise AccordError(f"No model in {bundle}; expected a bundle. Make one: `accord run`")
     version = read_json(bundle / "manifest.json")["model_id"]
     tag = f"accord:{version}"
-    if is_current(tag, bundle):
+    if is_current(tag, bundle, settings):
         return tag
     # Built elsewhere and moved into place, so that half a Bento, of a build that was killed, is never taken for one.
     BENTOML_HOME.mkdir(exist_ok=True)
     with TemporaryDirectory(dir=BENTOML_HOME) as home, replacing(folder(tag)) as temporary:
-        _build(version, bundle, Path(home))
+        _build(version, bundle, settings, Path(home))
         shutil.move(Path(home) / "bentos" / tag.replace(":", "/"), temporary)
     write_text(folder(tag).parent / "latest", version)
     return tag
 
 
-def is_current(tag: str, bundle: Path) -> bool:
-    """Whether the Bento is there and holds this bundle and the code as it is; neither settings nor code change a model's id."""
+def is_current(tag: str, bundle: Path, settings: Serving) -> bool:
+    """Whether the Bento is there and holds this bundle, these settings and the code as it is; neither settings nor code
+    change a model's id."""
     source = folder(tag) / "src"
     built = source / BUNDLE / "manifest.json"
     return (
         built.is_file()
         and read_json(built) == read_json(bundle / "manifest.json")
+        and (source / environment.FILE).is_file()
+        and (source / environment.FILE).read_text(encoding="utf-8") == settings.model_dump_json()
         and sha256(source / "src/accord") == sha256(Path("src/accord"))
     )
 
 
-def _build(version: str, bundle: Path, home: Path) -> None:
+def _build(version: str, bundle: Path, settings: Serving, home: Path) -> None:
     """Builds the Bento in a BentoML home of its own, from the project with this bundle in models/bundle."""
     command = [sys.executable, "-m", "bentoml", "build", "--version", version, "--output", "tag"]
     for name, value in labels().items():
         command += ["--label", f"{name}={value}"]
     with TemporaryDirectory() as context:
-        _lay_out(Path(context), bundle)
-        settings = {**environment(), "BENTOML_HOME": str(home.absolute()), "PYTHONPATH": f"{context}/src"}
-        done = subprocess.run([*command, context], cwd=context, env=settings, capture_output=True, text=True)
+        _lay_out(Path(context), bundle, settings)
+        variables = {
+            **variables_of_bentoml(),
+            "BENTOML_HOME": str(home.absolute()),
+            "PYTHONPATH": f"{context}/src",
+        }
+        done = subprocess.run([*command, context], cwd=context, env=variables, capture_output=True, text=True)
     if done.returncode:
         reason = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]
         if "No space left" in done.stderr + done.stdout:
@@ -67,8 +77,9 @@ def _build(version: str, bundle: Path, home: Path) -> None:
         raise AccordError(f"bentoml build failed: {reason}")
 
 
-def _lay_out(context: Path, bundle: Path) -> None:
+def _lay_out(context: Path, bundle: Path, settings: Serving) -> None:
     """The folder that `bentoml build` works in: the project's, with this bundle in models/bundle."""
+    (context / environment.FILE).write_text(settings.model_dump_json(), encoding="utf-8")
     for name in ("bentofile.yaml", "requirements/serving.lock"):
         (context / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(name, context / name)

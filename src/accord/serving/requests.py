@@ -1,5 +1,6 @@
-"""Rows as they arrive in a request, checked against the bundle's contract."""
+"""Rows as they arrive in a request, decoded and checked against the bundle's contract in one go by msgspec."""
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -7,96 +8,183 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
-import polars as pl
 
 from accord.config.schema import Column
-from accord.expressions import TYPES
 
 NUMBER_TYPES: dict[str, type] = {"integer": int, "number": float}
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
+MAX_REASON = 200
+"""Characters of a reason, which may quote what was sent."""
+MAX_NUMBER = 1.7976931348623157e308
 OTHER_TYPES: dict[str, type] = {"category": str, "boolean": bool, "datetime": datetime}
+
+Row = Any
+"""An object with an attribute for each column that a row may bring, its instants in UTC and without a zone."""
 
 
 class InvalidRowError(Exception):
-    """A row breaks the contract; the message names the row, the field and what was expected."""
+    """A request breaks the contract; the message names the row, the field and what was expected."""
 
 
 class Decoder:
-    """Turns the rows of a request into a frame in the contract's types."""
+    """Turns requests into rows. `columns` must be there, unless they are nullable; `context` may come along."""
 
-    def __init__(self, columns: Mapping[str, Column]) -> None:
-        fields = [
-            (name, _type(column), *([None] if column.nullable else [])) for name, column in columns.items()
+    def __init__(
+        self, columns: Mapping[str, Column], context: Mapping[str, Column], max_rows: int, max_text: int
+    ) -> None:
+        fields: list[tuple[Any, ...]] = [
+            (name, _type(column, max_text), *([None] if column.nullable else []))
+            for name, column in columns.items()
         ]
-        required_first = sorted(fields, key=len)
-        self._row = msgspec.defstruct("Row", required_first, forbid_unknown_fields=True)
-        self._types = {name: TYPES[column.type] for name, column in columns.items()}
-        self._numbers = [name for name, column in columns.items() if column.type == "number"]
+        fields += [(name, _type(column, max_text) | None, None) for name, column in context.items()]
+        self.max_rows, self.max_text = max_rows, max_text
+        self.row_type = msgspec.defstruct(
+            "Row", sorted(fields, key=len), forbid_unknown_fields=True, omit_defaults=True
+        )
+        rows = Annotated[list[self.row_type], msgspec.Meta(min_length=1)]  # type: ignore[name-defined]
+        self._request = msgspec.defstruct("Request", [("rows", rows)], forbid_unknown_fields=True)
+        self._decode = msgspec.json.Decoder(self._request).decode
+        self._instants = [
+            name for name, column in {**columns, **context}.items() if column.type == "datetime"
+        ]
+        self._row_schema = _row_schema(columns, context, max_text)
 
-    def frame(self, rows: Sequence[Any]) -> pl.DataFrame:
-        """The rows (n) as a frame with all columns. Raises InvalidRowError for the first row that breaks the contract."""
+    def rows(self, body: bytes) -> list[Row]:
+        """The rows of a request in JSON, at least one. Raises InvalidRowError for the first that breaks the contract."""
         try:
-            decoded = msgspec.convert(rows, list[self._row])  # type: ignore[name-defined]
+            rows: list[Row] = self._decode(body).rows  # type: ignore[attr-defined]
         except msgspec.ValidationError as error:
             raise InvalidRowError(_in_words(str(error))) from error
-        values = {
-            name: [_plain(getattr(row, name), name, i) for i, row in enumerate(decoded)]
-            for name in self._types
-        }
-        for name in self._numbers:
-            for i, value in enumerate(values[name]):
-                if value is not None and not math.isfinite(value):
-                    raise InvalidRowError(
-                        f"rows[{i}].{name}: found {value}; expected a finite number, or null if it may be missing"
-                    )
-        return pl.DataFrame(values, schema=self._types)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise InvalidRowError(self._why_malformed(body, error)) from error
+        return self._checked(rows)
+
+    def converted(self, values: Sequence[Mapping[str, Any]]) -> list[Row]:
+        """The same from rows that are decoded already, such as those of a table."""
+        try:
+            rows: list[Row] = msgspec.convert({"rows": values}, self._request).rows  # type: ignore[attr-defined]
+        except msgspec.ValidationError as error:
+            raise InvalidRowError(_not_finite(values) or _in_words(str(error))) from error
+        return self._checked(rows)
 
     @property
     def json_schema(self) -> dict[str, Any]:
-        """The JSON Schema of one row."""
-        (schema,), definitions = msgspec.json.schema_components([self._row], ref_template="{name}")
-        return dict(definitions[schema["$ref"]])
+        """The JSON Schema of a request."""
+        rows = {"type": "array", "items": self._row_schema, "minItems": 1, "maxItems": self.max_rows}
+        return {
+            "title": "Request",
+            "type": "object",
+            "properties": {"rows": rows},
+            "required": ["rows"],
+            "additionalProperties": False,
+        }
+
+    def _checked(self, rows: list[Row]) -> list[Row]:
+        if len(rows) > self.max_rows:
+            raise InvalidRowError(f"rows: found {len(rows):,}; expected 1 to {self.max_rows:,}")
+        for name in self._instants:
+            for i, row in enumerate(rows):
+                value = getattr(row, name)
+                if value is not None and value.tzinfo is not None:
+                    setattr(row, name, _in_utc(value, f"rows[{i}].{name}"))
+        return rows
+
+    def _why_malformed(self, body: bytes, error: Exception) -> str:
+        """What is wrong with a body that is no JSON; most often a NaN or an Infinity, whose field can be named."""
+        try:
+            values = json.loads(body)["rows"]
+            msgspec.convert({"rows": values}, self._request)
+        except msgspec.ValidationError as invalid:
+            return _not_finite(values) or _in_words(str(invalid))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            pass
+        return f"the body is no JSON: {error}; expected an object with rows"
 
 
-def _type(column: Column) -> Any:
+def _type(column: Column, max_text: int) -> Any:
     """The Python type, with its bounds, that msgspec checks a column's values against."""
-    described: dict[str, Any] = {
-        "description": ", ".join(filter(None, [column.description, column.unit])) or None
-    }
-    if column.type in NUMBER_TYPES:
-        kind: Any = NUMBER_TYPES[column.type]
-        bounds: dict[str, Any] = {"ge": column.min, "le": column.max}
-        if column.type == "integer":
-            bounds = {
-                "ge": MIN_INTEGER if column.min is None else max(math.ceil(column.min), MIN_INTEGER),
-                "le": MAX_INTEGER if column.max is None else min(math.floor(column.max), MAX_INTEGER),
-            }
-        kind = Annotated[kind, msgspec.Meta(**bounds, **described)]
+    if column.type == "integer":
+        low = MIN_INTEGER if column.min is None else max(math.ceil(column.min), MIN_INTEGER)
+        high = MAX_INTEGER if column.max is None else min(math.floor(column.max), MAX_INTEGER)
+        kind: Any = Annotated[int, msgspec.Meta(ge=low, le=high)]
+    elif column.type == "number":
+        low_number = -MAX_NUMBER if column.min is None else column.min
+        kind = Annotated[
+            float, msgspec.Meta(ge=low_number, le=MAX_NUMBER if column.max is None else column.max)
+        ]
     elif column.values is not None:
-        kind = Annotated[Literal[tuple(column.values)], msgspec.Meta(**described)]
+        kind = Literal[tuple(column.values)]
+    elif column.type == "category":
+        kind = Annotated[str, msgspec.Meta(max_length=max_text)]
     else:
-        kind = Annotated[OTHER_TYPES[column.type], msgspec.Meta(**described)]
+        kind = OTHER_TYPES[column.type]
     return kind | None if column.nullable else kind
 
 
+def _row_schema(
+    columns: Mapping[str, Column], context: Mapping[str, Column], max_text: int
+) -> dict[str, Any]:
+    properties = {
+        name: _property(column, max_text, nullable=column.nullable or name in context)
+        for name, column in {**columns, **context}.items()
+    }
+    required = [name for name, column in columns.items() if not column.nullable]
+    return {
+        "title": "Row",
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+def _property(column: Column, max_text: int, nullable: bool) -> dict[str, Any]:
+    kind = column.type if column.type in ("integer", "number", "boolean") else "string"
+    found: dict[str, Any] = {"type": [kind, "null"] if nullable else kind}
+    if column.type == "integer":
+        found["minimum"] = MIN_INTEGER if column.min is None else math.ceil(column.min)
+        found["maximum"] = MAX_INTEGER if column.max is None else math.floor(column.max)
+    if column.type == "number":
+        found |= {} if column.min is None else {"minimum": column.min}
+        found |= {} if column.max is None else {"maximum": column.max}
+    if column.type == "datetime":
+        found["format"] = "date-time"
+    if column.values is not None:
+        found["enum"] = [*column.values, *([None] if nullable else [])]
+    elif column.type == "category":
+        found["maxLength"] = max_text
+    described = ", ".join(filter(None, [column.description, column.unit]))
+    return {**found, "description": described} if described else found
+
+
 def _in_words(message: str) -> str:
-    """msgspec's message with the place in front: 'Expected `int` - at `$[3].distance`' -> 'rows[3].distance: expected `int`'."""
-    reason, _, place = message.partition(" - at ")
-    place = "rows" + place.strip("`").removeprefix("$")
-    named = re.search(r"(missing required|unknown) field `(.+)`", reason)
+    """msgspec's message with the place in front: 'Expected `int` - at `$.rows[3].distance`' -> 'rows[3].distance: expected `int`'."""
+    message = " ".join(message.split())
+    reason, _, place = message.rpartition(" - at ") if " - at " in message else (message, "", "")
+    reason = reason if len(reason) <= MAX_REASON else f"{reason[:MAX_REASON]}..."
+    place = place.strip("`").removeprefix("$").removeprefix(".")
+    named = re.search(r"(missing required|unknown) field `(.+?)`?$", reason)
     if named:
         what = "is missing" if named[1] == "missing required" else "is no field of the contract; leave it out"
-        return f"{place}.{named[2]}: {what}"
-    return f"{place}: {reason[0].lower()}{reason[1:]}"
+        return f"{place}.{named[2]}: {what}".removeprefix(".")
+    return f"{place or 'the body'}: {reason[0].lower()}{reason[1:]}"
 
 
-def _plain(value: Any, name: str, i: int) -> Any:
-    """The value as the frame takes it: instants in UTC without a zone."""
-    if isinstance(value, datetime) and value.tzinfo is not None:
-        try:
-            return value.astimezone(UTC).replace(tzinfo=None)
-        except OverflowError as error:
-            raise InvalidRowError(
-                f"rows[{i}].{name}: found {value}; expected an instant of the years 1 to 9999 in UTC"
-            ) from error
-    return value
+def _not_finite(values: Any) -> str | None:
+    """The first number of the rows that isn't finite, in words."""
+    for i, row in enumerate(values if isinstance(values, list) else ()):
+        for name, value in row.items() if isinstance(row, dict) else ():
+            if isinstance(value, float) and not math.isfinite(value):
+                return (
+                    f"rows[{i}].{name}: found {value}; expected a finite number, or null if it may be missing"
+                )
+    return None
+
+
+def _in_utc(value: datetime, place: str) -> datetime:
+    try:
+        return value.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError as error:
+        raise InvalidRowError(
+            f"{place}: found {value}; expected an instant of the years 1 to 9999 in UTC"
+        ) from error

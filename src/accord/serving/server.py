@@ -7,26 +7,33 @@ from pathlib import Path
 from accord.config.schema import Serving
 from accord.errors import AccordError
 from accord.serving import packaging
+from accord.serving import settings as environment
 
 
-def command(tag: str, host: str, port: int, workers: int) -> tuple[list[str], Path, dict[str, str]]:
+def command(tag: str, settings: Serving, home: Path) -> tuple[list[str], Path, dict[str, str]]:
     """The command that serves the Bento, the folder to run it in, and its environment: the Bento's own code runs, not
-    the project's as it is now."""
+    the project's as it is now. `home` is the project whose champion it follows and where it logs its traffic."""
     source = packaging.folder(tag).absolute() / "src"
     if not source.is_dir():
         raise AccordError(f"There is no Bento {tag}; make it: `accord run`")
-    words = [sys.executable, "-m", "bentoml", "serve", tag, "--host", host, "--port", str(port)]
-    if workers > 1:
-        words += ["--api-workers", str(workers)]
-    return words, source, {**packaging.environment(), "PYTHONPATH": str(source / "src")}
+    words = [
+        sys.executable, "-m", "bentoml", "serve", tag, "--host", settings.host, "--port", str(settings.port),
+        "--timeout-graceful-shutdown", str(int(settings.timeout_s)),
+    ]  # fmt: skip
+    variables = {
+        environment.VARIABLE: settings.model_dump_json(),
+        environment.HOME_VARIABLE: str(home.absolute()),
+        "PYTHONPATH": str(source / "src"),
+    }
+    return words, source, {**packaging.variables_of_bentoml(), **variables}
 
 
 def serve(tag: str, settings: Serving) -> None:
-    """Turns this process into the BentoML server of the Bento."""
-    words, source, environment = command(tag, settings.host, settings.port, settings.workers)
+    """Turns this process into the guard of the Bento's server."""
+    words, source, variables = command(tag, settings, Path.cwd())
     print(
         f"Serving {tag} on http://{settings.host}:{settings.port} (the API's page is its root; Ctrl-C stops)",
         flush=True,
     )
     os.chdir(source)
-    os.execve(sys.executable, words, environment)
+    os.execve(sys.executable, [sys.executable, "-m", "accord.serving.guard", *words], variables)

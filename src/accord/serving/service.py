@@ -1,88 +1,110 @@
-"""The BentoML service: rows in, predictions of all targets out."""
+"""The BentoML service: what BentoML starts, watches and stops. Requests are answered by the lane in front of it.
+
+BentoML imports this module twice, in its supervisor and in each worker. Only a worker makes an `Accord`, and only that
+loads the model.
+"""
 
 import gc
 import os
-from pathlib import Path
 from typing import Annotated, Any
 
 import bentoml
 from pydantic import BaseModel, Field, WithJsonSchema
-from starlette.responses import JSONResponse
-from uuid_utils import uuid7
 
-from accord import bundle
-from accord.paths import BUNDLE
-from accord.serving.requests import Decoder, InvalidRowError
+from accord import paths
+from accord.config.schema import Column
+from accord.files import read_json
+from accord.serving import settings as environment
+from accord.serving.guard import end_with_parent
+from accord.serving.lane import App, Lane
+from accord.serving.requests import Decoder
 
-# BentoML starts the service in the folder that holds the bundle: the Bento's, or the project's.
-BUNDLED = bundle.load(Path(os.environ.get("ACCORD_BUNDLE", BUNDLE)))
-DECODER = Decoder(BUNDLED.columns)
-MAX_ROWS = int(BUNDLED.manifest["serving"]["max_rows"])
+SETTINGS = environment.load()
+CONTRACT = read_json(paths.BUNDLE / "contract.json")
+COLUMNS, CONTEXT = (
+    {name: Column.model_validate(column) for name, column in CONTRACT[part].items()}
+    for part in ("columns", "context")
+)
+SCHEMA = Decoder(COLUMNS, CONTEXT, SETTINGS.max_rows, SETTINGS.max_text).json_schema["properties"]["rows"]
+EXAMPLE = read_json(paths.BUNDLE / "example.json")
+LANE = Lane()
+PARENT = os.getppid()
 
-Rows = Annotated[
-    list[dict[str, Any]],
-    Field(description="Rows as the data contract has them.", examples=[[BUNDLED.example]]),
-    WithJsonSchema({"type": "array", "items": DECODER.json_schema, "minItems": 1, "maxItems": MAX_ROWS}),
-]
+Rows = Annotated[list[dict[str, Any]], Field(examples=[[EXAMPLE]]), WithJsonSchema(SCHEMA)]
 
 
 class Prediction(BaseModel):
     """The answer for one row, in the order of the request."""
 
-    prediction_id: str = Field(description="Identifies this prediction for feedback; sorts by time (UUIDv7).")
-    predictions: dict[str, float] = Field(description="Each target's prediction.")
-    score: float | None = Field(description="How much speaks for acting, by the policy; null without one.")
-    action: bool | None = Field(description="Whether the policy acts; null without one.")
-    warnings: list[str] = Field(
-        description="Why the prediction deserves less trust, such as a level unseen in training."
-    )
+    prediction_id: str
+    predictions: dict[str, float]
+    score: float | None
+    action: bool | None
+    warnings: list[str]
 
 
 class Predictions(BaseModel):
-    model: str = Field(description="The id of the model that answered.")
+    model: str
     rows: list[Prediction]
 
 
-@bentoml.service(name="accord", http={"cors": {"enabled": False}}, traffic={"timeout": 30})
+def in_front(how: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `bentoml.service` that put the lane outermost. Where BentoML's private base class has changed, the
+    lane goes among the middleware instead, by the public way: slower, with the same answers."""
+    try:
+        from _bentoml_sdk import Service
+
+        base = Service[Any].to_asgi
+    except (ImportError, AttributeError):
+        return how
+
+    class InFront(Service):  # type: ignore[misc]
+        def to_asgi(self, is_main: bool = True) -> App:
+            return LANE.around(base(self, is_main=is_main))
+
+    return {**how, "service_class": InFront}
+
+
+@bentoml.service(
+    **in_front(
+        {
+            "name": "accord",
+            "workers": SETTINGS.workers,
+            "http": {"cors": {"enabled": False}},
+            "logging": {"access": {"enabled": False}},  # the traffic log knows more
+            "traffic": {"timeout": int(SETTINGS.timeout_s) + 1},
+        }
+    )
+)
 class Accord:
-    """Predictions of every target of the bundled model, for rows that keep its data contract."""
+    """Predictions of every target of the model in use, for rows that keep its data contract."""
 
     def __init__(self) -> None:
-        self.bundle = BUNDLED
-        self.bundle.predict(
-            DECODER.frame([self.bundle.example])
-        )  # the first request must not pay for warming up
+        import numpy as np
+
+        from accord.serving.operations import Operations
+
+        np.seterr(over="ignore")  # an exponential that overflows is infinite, as in the batch path
+        end_with_parent(PARENT)
+        self.operations = Operations(environment.home(), SETTINGS)
+        LANE.open(self.operations)
         gc.collect()
         gc.freeze()  # what start-up made stays; collections need not look at it again
 
     @bentoml.api(route="/predict")  # type: ignore[untyped-decorator]
     def predict(self, rows: Rows) -> Predictions:
-        """Predictions for one row or many. A row that breaks the contract is refused with 422, naming row and field."""
-        if not 1 <= len(rows) <= MAX_ROWS:
-            return refused(f"rows: found {len(rows)}; expected 1 to {MAX_ROWS:,}")
-        try:
-            frame = DECODER.frame(rows)
-        except InvalidRowError as error:
-            return refused(str(error))
-        answer = {name: values.tolist() for name, values in self.bundle.answer(frame).items()}
-        answers = [
-            Prediction(
-                prediction_id=str(uuid7()),
-                predictions={name: answer[name][i] for name in self.bundle.targets},
-                score=answer["score"][i] if self.bundle.policy else None,
-                action=answer["action"][i] if self.bundle.policy else None,
-                warnings=warnings,
-            )
-            for i, warnings in enumerate(self.bundle.warnings(frame))
-        ]
-        return Predictions(model=self.bundle.model_id, rows=answers)
+        """Predictions for one row or many, each logged before it is answered."""
+        return Predictions.model_validate_json(LANE.ask(rows))
 
-    @bentoml.api(route="/model")  # type: ignore[untyped-decorator]
-    def model(self) -> dict[str, Any]:
-        """The manifest of the model that answers: what it was made from."""
-        return self.bundle.manifest
+    def __metrics__(self, counted: str) -> str:
+        """BentoML's metrics, and the state beside them."""
+        return counted + self.operations.gauges()
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    def close(self) -> None:
+        LANE.close()
+        self.operations.close()
 
 
-def refused(why: str) -> Predictions:
-    # What BentoML sends is the response as it is, whatever the declared type. A BentoMLException would put the message into a list and a stack trace into the log.
-    return JSONResponse({"error": why}, status_code=422)  # type: ignore[return-value]
+if "service_class" not in in_front({}):
+    Accord.add_asgi_middleware(LANE.around)  # type: ignore[attr-defined]

@@ -26,10 +26,18 @@ def bundle(config: Config) -> str:
             name for name in config.data.columns if name in transform.inputs or name in policy_inputs(policy)
         ]
         write_json(folder / "policy.json", None if policy is None else policy.model_dump())
-        write_json(folder / "contract.json", bundles.contract(config.data.columns, inputs, targets))
+        contract = bundles.contract(config.data, inputs, targets)
+        write_json(folder / "contract.json", contract)
+        train = (
+            tables.scan(paths.SPLITS / "train").select(*contract["columns"], *contract["context"]).collect()
+        )
+        trees, proofs = bundles.compiled(train, contract, transform, policy, config.seed)
+        write_json(folder / "compiled.json", trees)
         example = tables.scan(paths.SPLITS / "test").select(inputs).head(1).collect()
         write_json(folder / "example.json", bundles.as_json_row(example, 0))
-        manifest = bundles.manifest(folder, config, read_json(paths.ACCOUNTING), read_json(paths.METRICS))
+        manifest = bundles.manifest(
+            folder, config, read_json(paths.ACCOUNTING), read_json(paths.METRICS), proofs
+        )
         write_json(folder / "manifest.json", manifest)
     return f"model {manifest['model_id']} in {paths.BUNDLE}"
 

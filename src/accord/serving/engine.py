@@ -1,0 +1,228 @@
+"""What answers rows: a bundle, ready for one row at a time without a table, and for many by the batch path.
+
+Both give the same bits. A row alone takes the quick path where the bundle holds every expression in compiled form.
+"""
+
+import random
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from math import isnan, nan
+from typing import Any, NamedTuple
+
+import msgspec
+import polars as pl
+
+from accord import compiled
+from accord.bundle import Bundle, unseen
+from accord.config.schema import Serving
+from accord.expressions import TYPES, with_derived
+from accord.models.tasks import prediction_of_one
+from accord.serving.requests import Decoder, InvalidRowError, Row
+from accord.traffic.pii import Pseudonyms
+from accord.traffic.records import key_text
+
+EPOCH = datetime(1970, 1, 1)
+UNSEEN = object()
+Values = Mapping[str, Any]
+
+
+class Answered(NamedTuple):
+    """What is known of a row once it is answered."""
+
+    predictions: dict[str, float]
+    score: float | None
+    action: bool | None
+    warnings: list[str]
+    probability: float | None = None
+    """Of the action taken, where actions are explored."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A bundle that answers rows. Its policy's weights are the bundle's, or those that were set in their place."""
+
+    bundle: Bundle
+    decoder: Decoder
+    explore: float
+    weights: dict[str, float] | None
+    quick: "OneRow | None"
+    logging: "Logging"
+
+    @classmethod
+    def of(
+        cls,
+        bundle: Bundle,
+        settings: Serving,
+        pseudonyms: Callable[[], Pseudonyms],
+        weights: dict[str, float] | None = None,
+    ) -> "Engine":
+        if weights is not None and bundle.policy is not None:
+            changed = bundle.policy.model_copy(update={"weights": {**bundle.policy.weights, **weights}})
+            bundle = replace(bundle, policy=changed)
+        decoder = Decoder(bundle.columns, bundle.context, settings.max_rows, settings.max_text)
+        quick = None if None in bundle.compiled.values() else OneRow(bundle)
+        return cls(bundle, decoder, settings.explore, weights, quick, Logging(bundle, pseudonyms))
+
+    def answer_quickly(self, rows: Sequence[Row]) -> list[Answered]:
+        """Answers for few rows; for one thread only. Raises InvalidRowError for the first that breaks a rule."""
+        if self.quick is None:
+            return self.answer(rows)
+        try:
+            return self._explored([self.quick(row, i) for i, row in enumerate(rows)])
+        except (
+            ArithmeticError,
+            TypeError,
+            ValueError,
+        ):  # a row that Python can't hold, or that Polars refuses too
+            return self.answer(rows)
+
+    def answer(self, rows: Sequence[Row]) -> list[Answered]:
+        """Answers for rows (n) by the batch path. Raises InvalidRowError for the first that breaks a rule."""
+        frame = self.frame(rows)
+        self._keep_rules(frame)
+        columns = {name: values.tolist() for name, values in self.bundle.answer(frame).items()}
+        targets, has_policy = list(self.bundle.targets), self.bundle.policy is not None
+        return self._explored(
+            [
+                Answered(
+                    {name: columns[name][i] for name in targets},
+                    _number(columns["score"][i]) if has_policy else None,
+                    columns["action"][i] if has_policy else None,
+                    warnings,
+                )
+                for i, warnings in enumerate(self.bundle.warnings(frame))
+            ]
+        )
+
+    def frame(self, rows: Sequence[Row]) -> pl.DataFrame:
+        """The rows (n) as a table in the contract's types."""
+        columns = {**self.bundle.columns, **self.bundle.context}
+        return pl.DataFrame(
+            {name: [getattr(row, name) for row in rows] for name in columns},
+            schema={name: TYPES[column.type] for name, column in columns.items()},
+        )
+
+    def _keep_rules(self, frame: pl.DataFrame) -> None:
+        kept = with_derived(frame, {f"rule|{name}": sql for name, sql in self.bundle.rules.items()})
+        for name, sql in self.bundle.rules.items():
+            broken = (~kept[f"rule|{name}"].fill_null(True)).arg_true()
+            if len(broken):
+                raise InvalidRowError(_breach(broken[0], name, sql))
+
+    def _explored(self, answered: list[Answered]) -> list[Answered]:
+        """The same, or by chance other actions: each action as likely as the other for the share of rows that explores."""
+        if not self.explore or self.bundle.policy is None:
+            return answered
+        found = []
+        for one in answered:
+            action = random.random() < 0.5 if random.random() < self.explore else one.action
+            probability = self.explore / 2 + (1 - self.explore if action == one.action else 0)
+            found.append(one._replace(action=action, probability=probability))
+        return found
+
+
+class OneRow:
+    """Answers one row, without a table, from the compiled forms of the bundle's expressions. Not for two threads at once."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        trees = {name: tree for name, tree in bundle.compiled.items() if tree is not None}
+        functions = {name: compiled.function(tree) for name, tree in trees.items()}
+        encodings = list(enumerate(bundle.transform.encodings))
+        self._numbers = array("d", [0.0] * len(encodings))
+        plain = {name for name, kind in bundle.types.items() if kind in ("integer", "number", "boolean")}
+        self._plain = [(j, e.name) for j, e in encodings if e.name in plain]
+        self._categories = [
+            (j, e.name, _codes(e.levels), e.name in bundle.columns)
+            for j, e in encodings
+            if e.levels is not None
+        ]
+        self._others = [(j, e.name) for j, e in encodings if e.levels is None and e.name not in plain]
+        self._derived = [(name, functions[f"data.derived.{name}"]) for name in bundle.transform.derived]
+        self._rules = [(name, sql, functions[f"data.rules.{name}"]) for name, sql in bundle.rules.items()]
+        self._models = [
+            (name, model.of_row(self._numbers), prediction_of_one(bundle.targets[name]["loss"]))
+            for name, model in bundle.models.items()
+        ]
+        self._weights = None if bundle.policy is None else bundle.policy.weights
+        self._score = functions.get("objective.policy.score")
+        self._action = functions.get("objective.policy.action")
+
+    def __call__(self, row: Row, index: int) -> Answered:
+        values = msgspec.structs.asdict(row)
+        for name, sql, holds in self._rules:
+            if holds(values) is False:
+                raise InvalidRowError(_breach(index, name, sql))
+        for name, derived in self._derived:
+            values[name] = derived(values)
+        numbers, warnings = self._numbers, []
+        for j, name in self._plain:
+            numbers[j] = nan if (value := values[name]) is None else value
+        for j, name, codes, is_given in self._categories:
+            code = codes.get(level := values[name])
+            if code is None:
+                code = codes[UNSEEN]
+                if is_given:
+                    warnings.append(unseen(name, level))
+            numbers[j] = code
+        for j, name in self._others:
+            numbers[j] = _as_number(values[name])
+        predictions = {name: link(raw()) for name, raw, link in self._models}
+        if self._weights is None:
+            return Answered(predictions, None, None, warnings)
+        values |= self._weights
+        values |= predictions
+        score = self._score(values)  # type: ignore[misc]
+        values["score"] = score = None if score is None else float(score)
+        return Answered(predictions, _number(score), self._action(values) == 1, warnings)  # type: ignore[misc]
+
+
+class Logging:
+    """Rows as the traffic log keeps them: with their key, and without what the config calls personal."""
+
+    def __init__(self, bundle: Bundle, pseudonyms: Callable[[], Pseudonyms]) -> None:
+        columns = {**bundle.columns, **bundle.context}
+        self._key = bundle.key
+        self._hashed = [name for name, column in columns.items() if column.pii == "hash"]
+        self._dropped = [name for name, column in columns.items() if column.pii == "drop"]
+        self._pseudonym = pseudonyms().of if self._hashed else None
+
+    def __call__(self, row: Row) -> tuple[Any, str | None]:
+        """The row to keep, and its key if the request brought all of it."""
+        kept = row
+        if self._hashed or self._dropped:
+            kept = {name: value for name, value in msgspec.structs.asdict(row).items() if value is not None}
+            for name in self._dropped:
+                kept.pop(name, None)
+            for name in self._hashed:
+                if name in kept:
+                    kept[name] = self._pseudonym(kept[name])  # type: ignore[misc]
+        get = kept.get if isinstance(kept, dict) else lambda name: getattr(row, name)
+        values = [get(name) for name in self._key]
+        return kept, None if not values or None in values else key_text(values)
+
+
+def _codes(levels: Sequence[str]) -> dict[Any, float]:
+    """The number of each level of a category, of None, and of a level that training hardly saw, as features.Transform has them."""
+    known = {level: float(code) for code, level in enumerate(levels)}
+    return {**known, UNSEEN: float(len(levels)), None: float(len(levels) + 1)}
+
+
+def _as_number(value: Any) -> float:
+    if value is None:
+        return nan
+    if isinstance(value, date):  # a datetime is one too
+        since = (
+            value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
+        ) - EPOCH
+        return float((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
+    return float(value)
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or isnan(value) else value
+
+
+def _breach(index: int, name: str, sql: str) -> str:
+    return f"rows[{index}]: breaks the rule {name}; expected {sql}"

@@ -1,0 +1,406 @@
+"""The hot path: an ASGI application in front of BentoML's, which answers requests for predictions by itself.
+
+BentoML's own endpoint spends ten times what a prediction costs on middleware, threads and models of its own. So the
+lane takes the requests that accord documents and leaves the pages, health and metrics to BentoML. A request is read,
+decoded and checked, answered, logged, and only then sent.
+"""
+
+import asyncio
+import hmac
+import os
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import bentoml
+import msgspec
+from uuid_utils import uuid7
+
+from accord.serving.answers import Answer, Answers, Explained, Explanations, Readiness
+from accord.serving.requests import InvalidRowError
+from accord.traffic import records
+from accord.traffic.log import NotLoggedError
+
+if TYPE_CHECKING:
+    from accord.serving.engine import Engine
+    from accord.serving.operations import Operations
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+JSON = b"application/json"
+ARROW = b"application/vnd.apache.arrow.stream"
+PARQUET = b"application/vnd.apache.parquet"
+QUICK_BYTES = 16_384
+"""Requests up to this size, some thirty rows, are answered at once; larger ones by a thread, so that none waits for them."""
+LOOK_EVERY_S = 1.0
+TOKEN_VARIABLE = "ACCORD_TOKEN"
+BENTOML_PATHS = {"/", "/schema.json", "/livez", "/healthz", "/metrics"}
+STATIC = Path(bentoml.__file__).parent / "_internal/server/static_content"
+BENTOML_FILES = {f"/static_content/{file.name}" for file in STATIC.glob("*")}
+"""BentoML counts requests by path, whatever the path: it gets to see those that exist."""
+SECURITY_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    # BentoML's page would call Google's tag manager; it works without.
+    (b"content-security-policy", b"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"),
+]  # fmt: skip
+ANSWER_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cache-control", b"no-store"),
+]
+
+
+class RefusedError(Exception):
+    """The request is refused: a status, and why in one line."""
+
+    def __init__(self, status: int, reason: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        super().__init__(reason)
+        self.status, self.reason, self.headers = status, reason, headers
+
+
+class Request(NamedTuple):
+    method: str
+    content_type: bytes
+    accept: bytes
+    authorization: bytes
+    body: bytes
+    client: str
+    arrived: datetime
+    started: int
+    """By the clock that latency is taken with, in nanoseconds."""
+
+
+class Response(NamedTuple):
+    body: bytes
+    content_type: bytes = JSON
+    status: int = 200
+
+
+class DisconnectedError(Exception):
+    """The client went away before its request was complete."""
+
+
+class Lane:
+    """Answers accord's endpoints; `app` is BentoML's application, for the rest. Made idle, opened where requests arrive."""
+
+    def __init__(self) -> None:
+        self._operations: Operations | None = None
+        self._receiving: dict[asyncio.Task[Any], float] = {}
+        """The requests whose bodies are being received, and since when."""
+        self._sweeping = False
+        self._routes: dict[str, dict[str, Callable[[Request], Response]]] = {
+            "/predict": {"POST": self._predict},
+            "/explain": {"POST": self._explain},
+            "/model": {"GET": self._model},
+            "/contract": {"GET": self._contract},
+            "/policy": {"GET": self._policy, "POST": self._change_policy},
+            "/readyz": {"GET": self._ready},
+            "/docs.json": {"GET": self._documents},
+        }
+
+    def open(self, operations: "Operations") -> None:
+        """From here on requests are answered."""
+        self._operations = operations
+        self._max_bytes = int(operations.settings.max_mb * 1e6)
+        self._threads = ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 1), thread_name_prefix="rows")
+        self._seen = operations.metrics.seen
+
+    def close(self) -> None:
+        self._threads.shutdown()
+
+    def around(self, app: App) -> App:
+        """This application in front of another."""
+
+        async def fronted(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != "http":
+                await app(scope, receive, send)
+            elif (path := scope["path"]) in self._routes:
+                await self._serve(path, scope, receive, send)
+            elif path in BENTOML_PATHS or path in BENTOML_FILES:
+                await app(scope, receive, _with_security_headers(send))
+            else:
+                reason = f"there is no {path[:200]!r} here; see / for what there is"
+                await _send(send, _error(reason, 404))
+
+        return fronted
+
+    def ask(self, rows: Sequence[Mapping[str, Any]]) -> bytes:
+        """The answer to a request that came by no HTTP. Raises RefusedError."""
+        body = records.encode({"rows": rows})
+        now, started = datetime.now(UTC), time.perf_counter_ns()
+        return self._predict(Request("POST", JSON, JSON, b"", body, "", now, started), quick=False).body
+
+    async def _serve(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter_ns()
+        arrived = datetime.now(UTC)
+        body = b""
+        headers: Sequence[tuple[bytes, bytes]] = ()
+        try:
+            handlers = self._routes[path]
+            handler = handlers.get(scope["method"])
+            if handler is None:
+                allowed = ", ".join(handlers)
+                raise RefusedError(405, f"{path} takes {allowed}", [(b"allow", allowed.encode())])
+            given = _headers(scope)
+            body = await self._body(given, receive)
+            client = scope["client"][0] if scope.get("client") else ""
+            request = Request(
+                scope["method"], given.get(b"content-type", b""), given.get(b"accept", b""),
+                given.get(b"authorization", b""), body, client, arrived, started,
+            )  # fmt: skip
+            if (
+                len(body) <= QUICK_BYTES
+                and given.get(b"content-type", JSON).startswith(JSON)
+                and path != "/explain"
+            ):
+                response = handler(request)
+            else:
+                response = await asyncio.get_running_loop().run_in_executor(self._threads, handler, request)
+        except RefusedError as refused:
+            response, headers = self._refused(path, refused, arrived, started, len(body)), refused.headers
+        except DisconnectedError:
+            return
+        except Exception:
+            # Nothing of it goes to the client; whoever runs the service finds it in the server's own output.
+            traceback.print_exc()
+            response = _error("the service failed on this request; its output says how", 500)
+        await _send(send, response, headers)
+        self._seen(path, response.status, (time.perf_counter_ns() - started) / 1e9)
+
+    async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+        if (declared := headers.get(b"content-length")) is not None and int(declared) > self._max_bytes:
+            raise self._too_large()
+        if headers.get(b"content-encoding", b"identity") != b"identity":
+            raise RefusedError(415, "the body is encoded; send it without content-encoding")
+        task = asyncio.current_task()
+        assert task is not None
+        self._receiving[task] = time.monotonic()
+        if not self._sweeping:
+            self._sweeping = True
+            asyncio.get_running_loop().call_later(LOOK_EVERY_S, self._end_slow_ones)
+        try:
+            return await self._whole(receive)
+        except asyncio.CancelledError:
+            if task in self._receiving:
+                raise
+            task.uncancel()
+            reason = f"the body did not arrive within {self._open.settings.timeout_s:g} s"
+            raise RefusedError(408, reason) from None
+        finally:
+            self._receiving.pop(task, None)
+
+    async def _whole(self, receive: Receive) -> bytes:
+        parts, size, more = [], 0, True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise DisconnectedError
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > self._max_bytes:
+                raise self._too_large()
+            more = message.get("more_body", False)
+        return b"".join(parts)
+
+    def _end_slow_ones(self) -> None:
+        """Ends the wait for bodies that don't come. A timeout for each request would cost a tenth of what it takes."""
+        too_old = time.monotonic() - self._open.settings.timeout_s
+        for task, since in list(self._receiving.items()):
+            if since < too_old:
+                del self._receiving[task]
+                task.cancel()
+        self._sweeping = bool(self._receiving)
+        if self._sweeping:
+            asyncio.get_running_loop().call_later(LOOK_EVERY_S, self._end_slow_ones)
+
+    def _too_large(self) -> RefusedError:
+        return RefusedError(
+            413, f"the body has more than {self._max_bytes:,} bytes; send fewer rows at a time"
+        )
+
+    @property
+    def _open(self) -> "Operations":
+        if self._operations is None:
+            raise RefusedError(503, "the service is starting")
+        return self._operations
+
+    def _predict(self, request: Request, quick: bool = True) -> Response:
+        engine = (
+            self._open.engine
+        )  # read once: all of the answer comes from this model, whatever is loaded meanwhile
+        try:
+            if request.content_type.startswith(JSON):
+                rows = engine.decoder.rows(request.body)
+                quick = quick and len(request.body) <= QUICK_BYTES
+            else:
+                rows, quick = _table_rows(engine, request), False
+            answered = engine.answer_quickly(rows) if quick else engine.answer(rows)
+        except InvalidRowError as error:
+            raise RefusedError(422, str(error)) from error
+        answers, logged = [], []
+        for row, (predictions, score, action, warnings, probability) in zip(rows, answered, strict=True):
+            prediction_id = str(uuid7())
+            kept, key = engine.logging(row)
+            answers.append(Answer(prediction_id, predictions, score, action, warnings))
+            logged.append(
+                records.LoggedRow(prediction_id, kept, predictions, key, score, action, probability, warnings)
+            )
+        self._log(request, engine, logged)
+        wanted = request.accept.partition(b";")[0]
+        if wanted in (ARROW, PARQUET):
+            return Response(_table(engine.bundle.model_id, answers, wanted), wanted)
+        return Response(records.encode(Answers(engine.bundle.model_id, answers)))
+
+    def _log(self, request: Request, engine: "Engine", rows: list[records.LoggedRow]) -> None:
+        operations = self._open
+        latency_us = (time.perf_counter_ns() - request.started) // 1000
+        bundle = engine.bundle
+        record = records.Predicted(
+            request.arrived, latency_us, bundle.model_id, bundle.config_id, rows, engine.weights
+        )
+        try:
+            operations.log.append(records.encode(record))
+        except NotLoggedError as error:
+            operations.metrics.not_logged(len(rows))
+            if operations.settings.traffic.when_full == "refuse":
+                reason = f"nothing is predicted that can't be logged: {error}"
+                raise RefusedError(503, reason, [(b"retry-after", b"5")]) from error
+
+    def _explain(self, request: Request) -> Response:
+        engine = self._open.engine
+        _need_json(request)
+        try:
+            rows = engine.decoder.rows(request.body)
+            answered = engine.answer(rows)
+        except InvalidRowError as error:
+            raise RefusedError(422, str(error)) from error
+        parts = {name: table.to_dicts() for name, table in engine.bundle.explain(engine.frame(rows)).items()}
+        explained = [
+            Explained(a.predictions, {name: parts[name][i] for name in parts}, a.score, a.action, a.warnings)
+            for i, a in enumerate(answered)
+        ]
+        return Response(records.encode(Explanations(engine.bundle.model_id, explained)))
+
+    def _model(self, _: Request) -> Response:
+        return Response(records.encode(self._open.engine.bundle.manifest))
+
+    def _contract(self, _: Request) -> Response:
+        return Response(records.encode(self._open.contract()))
+
+    def _policy(self, _: Request) -> Response:
+        return Response(records.encode(self._open.policy()))
+
+    def _change_policy(self, request: Request) -> Response:
+        self._authorise(request)
+        _need_json(request)
+        return Response(records.encode(self._open.change_policy(request.body, request.client)))
+
+    def _ready(self, _: Request) -> Response:
+        ready, problems = self._open.state()
+        return Response(records.encode(Readiness(ready, problems)), status=200 if ready else 503)
+
+    def _documents(self, _: Request) -> Response:
+        return Response(records.encode(self._open.document()))
+
+    def _authorise(self, request: Request) -> None:
+        """Raises RefusedError unless the request has the token that the environment names."""
+        token = os.environ.get(TOKEN_VARIABLE, "")
+        if not token:
+            raise RefusedError(
+                403, f"this needs a token, and the service was started without {TOKEN_VARIABLE}"
+            )
+        if not hmac.compare_digest(request.authorization, f"Bearer {token}".encode()):
+            raise RefusedError(
+                401,
+                "this needs the header Authorization: Bearer with the service's token",
+                [(b"www-authenticate", b"Bearer")],
+            )
+
+    def _refused(
+        self, path: str, refused: RefusedError, arrived: datetime, started: int, n_bytes: int
+    ) -> Response:
+        """The answer to a refused request; what was no prediction for that reason is logged too, where it can be."""
+        if path == "/predict" and refused.status < 500 and self._operations is not None:
+            latency_us = (time.perf_counter_ns() - started) // 1000
+            record = records.Refused(arrived, latency_us, refused.status, refused.reason, n_bytes)
+            try:
+                self._operations.log.append(records.encode(record))
+            except NotLoggedError:
+                self._operations.metrics.not_logged(0)
+        return _error(refused.reason, refused.status)
+
+
+def _headers(scope: Scope) -> dict[bytes, bytes]:
+    return dict(scope["headers"])
+
+
+def _need_json(request: Request) -> None:
+    if not request.content_type.startswith(JSON):
+        raise RefusedError(
+            415, f"the content type is {_quoted(request.content_type)}; expected application/json"
+        )
+
+
+def _table_rows(engine: "Engine", request: Request) -> list[Any]:
+    """The rows of a request that is an Arrow stream or a Parquet file."""
+    from accord.serving import table
+
+    kind = request.content_type.partition(b";")[0]
+    if kind not in (ARROW, PARQUET):
+        expected = ", ".join(k.decode() for k in (JSON, ARROW, PARQUET))
+        raise RefusedError(
+            415, f"the content type is {_quoted(request.content_type)}; expected one of {expected}"
+        )
+    return engine.decoder.converted(table.rows(request.body, kind == PARQUET, engine.decoder))
+
+
+def _table(model: str, answers: Sequence[Answer], kind: bytes) -> bytes:
+    from accord.serving import table
+
+    return table.written(
+        [msgspec.to_builtins(answer) | {"model": model} for answer in answers], kind == PARQUET
+    )
+
+
+def _quoted(value: bytes) -> str:
+    return repr(value[:100].decode("latin-1")) if value else "missing"
+
+
+def _error(reason: str, status: int) -> Response:
+    return Response(records.encode({"error": reason}), status=status)
+
+
+async def _send(send: Send, response: Response, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+    length = str(len(response.body)).encode()
+    await send(
+        {
+            "type": "http.response.start",
+            "status": response.status,
+            "headers": [
+                (b"content-type", response.content_type),
+                (b"content-length", length),
+                *ANSWER_HEADERS,
+                *headers,
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": response.body})
+
+
+def _with_security_headers(send: Send) -> Send:
+    async def secured(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", []), *SECURITY_HEADERS]
+        await send(message)
+
+    return secured

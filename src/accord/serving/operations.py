@@ -1,0 +1,265 @@
+"""What runs beside the requests: the model in use and its successors, the policy's weights, the log, the state of it all."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from accord import bundle as bundles
+from accord import paths
+from accord.bundle import Bundle
+from accord.config.schema import Serving
+from accord.errors import AccordError, nearest
+from accord.files import read_json
+from accord.serving import settings as environment
+from accord.serving.documents import document
+from accord.serving.engine import Engine
+from accord.serving.lane import RefusedError
+from accord.serving.metrics import Metrics
+from accord.traffic.log import TrafficLog
+from accord.traffic.pii import Pseudonyms
+
+LOOK_EVERY_S = 0.2
+POLICY_CHANGES = "policy.jsonl"
+HOUSEKEEPING = "housekeeping.json"
+MAX_REASON = 500
+
+
+class PolicyChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What POST /policy takes."""
+
+    weights: dict[str, float]
+    reason: str = ""
+
+
+class Operations:
+    """The state of one worker. A thread follows the pointer to the champion and the changes of the policy's weights,
+    which all workers share as files."""
+
+    def __init__(self, home: Path, settings: Serving) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self._home = home
+        self._folder = home / paths.TRAFFIC
+        self._reload_problem: str | None = None
+        self._seen: dict[Path, Any] = {}
+        self._changing = threading.Lock()
+        self._housekeeper: subprocess.Popen[bytes] | None = None
+        self._kept_house = time.monotonic()
+        self.log = TrafficLog(self._folder, settings.traffic)
+        self.engine = self._engine(bundles.load(paths.BUNDLE))
+        self._follow()
+        self._warm(self.engine)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="operations", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stopping.set()
+        self._thread.join()
+        self.log.close()
+
+    def state(self) -> tuple[bool, list[str]]:
+        """Whether requests are answered, and what is wrong if anything is."""
+        problems = [p for p in (self.log.problem, self._reload_problem, self._housekeeping_problem()) if p]
+        ready = self.log.problem is None or self.settings.traffic.when_full == "answer"
+        return ready, problems
+
+    def gauges(self) -> str:
+        """The state as lines for Prometheus. It is the machine's rather than the worker's, so whoever is asked tells it."""
+        ready, problems = self.state()
+        lines = {
+            "accord_ready": int(ready),
+            "accord_problems": len(problems),
+            "accord_log_megabytes": round(self.log.used_mb, 3),
+        }
+        model = f'accord_model_info{{model="{self.engine.bundle.model_id}"}} 1\n'
+        return "".join(f"# TYPE {name} gauge\n{name} {value}\n" for name, value in lines.items()) + model
+
+    def contract(self) -> dict[str, Any]:
+        """What a request must keep, as JSON Schema, and what it is answered with."""
+        bundle = self.engine.bundle
+        return {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            **self.engine.decoder.json_schema,
+            "examples": [{"rows": [bundle.example]}],
+            "x-accord": {
+                "model": bundle.model_id,
+                "columns": {name: column.model_dump() for name, column in bundle.columns.items()},
+                "context": {name: column.model_dump() for name, column in bundle.context.items()},
+                "key": bundle.key,
+                "rules": bundle.rules,
+                "targets": bundle.targets,
+            },
+        }
+
+    def document(self) -> dict[str, Any]:
+        """The OpenAPI document of the service with the model in use."""
+        bundle = self.engine.bundle
+        weights = {} if bundle.policy is None else bundle.policy.weights
+        return document(bundle.model_id, self.engine.decoder, bundle.example, bundle.targets, weights)
+
+    def policy(self) -> dict[str, Any]:
+        """The policy as it is applied now."""
+        bundle = self.engine.bundle
+        return {
+            "model": bundle.model_id,
+            "policy": None if bundle.policy is None else bundle.policy.model_dump(),
+            "changed": self.engine.weights is not None,
+            "explore": self.settings.explore,
+        }
+
+    def change_policy(self, body: bytes, client: str) -> dict[str, Any]:
+        """Sets weights of the policy of the model in use, for all workers and for restarts, until another model comes.
+        Raises RefusedError for weights that the policy doesn't have."""
+        try:
+            change = msgspec.json.decode(body, type=PolicyChange)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise RefusedError(422, f"the body: {' '.join(str(error).split())[:200]}") from error
+        with self._changing:
+            self._check_weights(change.weights)
+            record = {
+                "at": datetime.now(UTC).isoformat(timespec="microseconds"),
+                "model": self.engine.bundle.model_id,
+                "weights": {**(self.engine.weights or {}), **change.weights},
+                "reason": change.reason[:MAX_REASON],
+                "client": client,
+            }
+            try:
+                _append(self._folder / POLICY_CHANGES, json.dumps(record))
+            except OSError as error:
+                raise RefusedError(
+                    503, f"the change could not be recorded, so it was not made: {error.strerror}"
+                ) from error
+            self._look_at_policy()
+        return self.policy()
+
+    def _check_weights(self, weights: Mapping[str, float]) -> None:
+        policy = self.engine.bundle.policy
+        if policy is None:
+            raise RefusedError(422, "the model has no policy, so it has no weights")
+        for name, value in weights.items():
+            if name not in policy.weights:
+                raise RefusedError(
+                    422, f"weights: the policy has no weight {name[:100]!r}; {nearest(name, policy.weights)}"
+                )
+            if not isfinite(value):
+                raise RefusedError(422, f"weights.{name}: found {value}; expected a finite number")
+
+    def _engine(self, bundle: Bundle, weights: dict[str, float] | None = None) -> Engine:
+        return Engine.of(bundle, self.settings, lambda: self._pseudonyms, weights)
+
+    @cached_property
+    def _pseudonyms(self) -> Pseudonyms:
+        return Pseudonyms(self._folder)
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(LOOK_EVERY_S):
+            with self._changing:
+                self._follow()
+            self._keep_house()
+
+    def _follow(self) -> None:
+        """Takes up what has changed: first the champion, then its weights."""
+        pointer = self._home / paths.CHAMPION
+        if self._changed(pointer):
+            self._look_at_champion(pointer)
+        if self._changed(self._folder / POLICY_CHANGES):
+            self._look_at_policy()
+
+    def _changed(self, path: Path) -> bool:
+        try:
+            stat = path.stat()
+            found = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
+        except OSError:
+            return False
+        changed = self._seen.get(path) != found
+        self._seen[path] = found
+        return changed
+
+    def _look_at_champion(self, pointer: Path) -> None:
+        try:
+            model_id = read_json(pointer).get("model_id")
+            if model_id is not None and model_id != self.engine.bundle.model_id:
+                engine = self._engine(bundles.load(self._home / paths.RELEASES / model_id))
+                self._warm(engine)
+                self.engine = engine
+                self.metrics.reloaded()
+                self._seen.pop(self._folder / POLICY_CHANGES, None)  # there may be weights set for this one
+                print(f"accord: model {model_id} answers from now on", flush=True)
+            self._reload_problem = None
+        except (AccordError, OSError, ValueError, KeyError) as error:
+            self._reload_problem = (
+                f"the champion can't be loaded, {self.engine.bundle.model_id} goes on: {error}"
+            )
+            print(f"accord: {self._reload_problem}", file=sys.stderr, flush=True)
+
+    def _look_at_policy(self) -> None:
+        """Applies the last change that was made for the model in use."""
+        try:
+            changes = _records(self._folder / POLICY_CHANGES)
+        except OSError:
+            return
+        bundle = self.engine.bundle
+        ours = [change["weights"] for change in changes if change["model"] == bundle.model_id]
+        if ours and ours[-1] != self.engine.weights:
+            self.engine = self._engine(bundle, ours[-1])
+
+    def _warm(self, engine: Engine) -> None:
+        """The first request must not pay for what is done once."""
+        row = engine.decoder.converted([engine.bundle.example])
+        engine.answer(row)
+        engine.answer_quickly(row)
+
+    def _keep_house(self) -> None:
+        """Starts the housekeeping of the log as a process of its own, now and then."""
+        if self._housekeeper is not None and self._housekeeper.poll() is None:
+            return
+        if time.monotonic() - self._kept_house < self.settings.traffic.segment_seconds:
+            return
+        self._kept_house = time.monotonic()
+        self._housekeeper = subprocess.Popen(
+            [sys.executable, "-m", "accord.traffic.housekeeping", str(self._folder.absolute())],
+            env={**os.environ, environment.VARIABLE: self.settings.model_dump_json()},
+            stdin=subprocess.DEVNULL,
+            preexec_fn=lambda: os.nice(19),
+        )
+
+    def _housekeeping_problem(self) -> str | None:
+        try:
+            problem = read_json(self._folder / HOUSEKEEPING).get("problem")
+        except (OSError, ValueError):
+            return None
+        return None if problem is None else str(problem)
+
+
+def _append(path: Path, line: str) -> None:
+    """One line, on the disk when this returns; half a line that a crash left before it stays one by itself."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as file:
+        if file.tell() and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n":
+            line = "\n" + line
+        file.write(f"{line}\n".encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _records(path: Path) -> list[dict[str, Any]]:
+    """The file's whole lines."""
+    found = []
+    for line in path.read_bytes().splitlines(keepends=True):
+        try:
+            found.append(json.loads(line))
+        except ValueError:  # half a line
+            continue
+    return found

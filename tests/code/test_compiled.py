@@ -1,0 +1,453 @@
+"""Compiled expressions: what Polars gives, to the bit, or refused by the proof."""
+
+import json
+import math
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accord.compiled import compile_sql, function, proof
+from accord.config.schema import Column, Config
+from accord.errors import AccordError
+from accord.expressions import TYPES, evaluate, with_derived
+
+ROOT = Path(__file__).parents[2]
+COLUMNS = {
+    "x": Column(type="number", nullable=True),
+    "y": Column(type="number", nullable=True),
+    "i": Column(type="integer", nullable=True),
+    "j": Column(type="integer"),
+    "small": Column(type="integer", min=-20, max=20),
+    "level": Column(type="category", values=["A", "b", "Bc", "2013-1-1", "2024-02-29"], nullable=True),
+    "text": Column(type="category", nullable=True),
+    "b": Column(type="boolean", nullable=True),
+    "c": Column(type="boolean", nullable=True),
+    "at": Column(type="datetime", nullable=True),
+    "until": Column(type="datetime"),
+    "year": Column(type="integer", min=1900, max=2100),
+    "month": Column(type="integer", min=1, max=12),
+    "day": Column(type="integer", min=1, max=31),
+}
+KINDS = {name: column.type for name, column in COLUMNS.items()} | {"p": "number", "q": "number"}
+SCHEMA = {name: TYPES[kind] for name, kind in KINDS.items()}
+NO_ROWS = pl.DataFrame(schema=SCHEMA)
+
+EQUAL = """
+x
+-x
+x + y
+x + 0
+0 - x
+x - 0.5
+x * y - x
+x / y
+x / 3
+x / 7.0 / y
+1 / x
+x / 0
+x % y
+x % 3
+p + q * 2
+p / q
+p % q
+(1 - p) * (q - x) + p * y * 60
+i + j
+i * j
+-i
+i + x
+i / j
+i / 3
+3 / i
+i * 2.5
+i % j
+i % 7
+(i % 7) / 7.0
+i // 3
+small * small - 1
+small // 3
+small % 7
+length(text) - 3
+length(level) * 0.5
+abs(x) + abs(i)
+floor(x)
+ceil(x)
+floor(i)
+round(x)
+round(x, 2)
+round(small / 3, 1)
+sign(x) + sign(i)
+sqrt(x)
+ln(p)
+log10(x)
+log(x, 2)
+exp(x)
+exp(p) / (1 + exp(-p))
+power(x, 2)
+power(x, 4)
+power(x, 10)
+power(x, 0.5)
+power(x, -1)
+power(p, q)
+power(small, 3)
+sin(p) + cos(x) * tan(y)
+sin(2 * pi() * extract(hour FROM at) / 24)
+x > y
+x >= 0.5
+p = q
+p < q
+p <= q
+p <> q
+i > 0.5
+i = 9007199254740992.0
+i > x
+b = TRUE
+b > c
+b IS TRUE
+text = 'unseen'
+text <> 'unseen'
+text < level
+x BETWEEN y AND p
+small NOT BETWEEN -3 AND 3
+x IS NULL
+x IS NOT NULL
+x IS DISTINCT FROM y
+p IS NOT DISTINCT FROM q
+NOT b
+b AND c
+b OR c
+b AND NULL
+b OR NULL
+NOT (x > 1 OR y < 2) AND b
+i IN (1, 2, 7)
+i IN (1, NULL)
+i NOT IN (1, NULL)
+i IN (1.5, 2)
+p IN (1, 2.5)
+x IN (y, 3)
+text IN ('unseen', 'ß')
+level NOT IN ('A')
+CASE WHEN b THEN 1 ELSE 0 END
+CASE WHEN b THEN 1 END
+CASE WHEN b THEN x ELSE i END
+CASE WHEN b THEN 3000000000 ELSE 0 END
+CASE WHEN x IS NULL OR x >= 180 THEN 150 WHEN x >= 60 THEN 50 ELSE 0 END
+CASE small WHEN 1 THEN 'one' WHEN 2 THEN 'two' END
+if(b, x / 3, -1)
+coalesce(x, i, 0.5)
+coalesce(i, 0)
+nullif(x, 0)
+x / nullif(small, 0)
+greatest(x, p, q)
+least(x, p, q)
+greatest(i, 2.5)
+greatest(at, until)
+upper(level)
+lower(level)
+length(text)
+left(text, 2)
+substr(text, 2)
+text LIKE 'u%'
+text LIKE '%n'
+text LIKE '%se%'
+text NOT LIKE 'u%'
+concat(small, '-', i, text, b)
+text || '-' || small
+date(level)
+CAST(x AS DOUBLE)
+CAST(b AS DOUBLE) * x
+CAST(i AS DOUBLE) / 3
+CAST(b AS BIGINT)
+CAST(round(x) AS BIGINT)
+TRY_CAST(x AS INTEGER)
+CAST(i AS VARCHAR)
+CAST(i AS BOOLEAN)
+CAST(at AS DATE)
+CAST(at AS BIGINT)
+b + 1
+b + c
+extract(year FROM at)
+extract(month FROM at) * 30 + extract(day FROM at)
+extract(hour FROM at) * 60 + extract(minute FROM at)
+extract(hour FROM at) / 24
+extract(second FROM at)
+extract(dow FROM at)
+extract(dow FROM at) IN (0, 6)
+extract(isodow FROM at)
+extract(doy FROM at)
+extract(week FROM at)
+extract(isoyear FROM at)
+extract(quarter FROM at)
+extract(epoch FROM at) / 86400
+extract(dow FROM date(concat(year, '-', month, '-', day)))
+at > until
+at >= TIMESTAMP '2013-01-01'
+at < DATE '2013-01-01'
+CAST(at AS DATE) = DATE '2013-01-01'
+at - until
+at - until > INTERVAL '1 day'
+at + INTERVAL '90 minutes'
+at - INTERVAL '1 day 2 hours' > until
+1
+2.5
+'one'
+NULL
+1 = 1
+x * NULL
+2 / 3 * x
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("sql", EQUAL)
+def test_a_compiled_expression_gives_what_polars_gives(sql: str):
+    tree = compile_sql(sql, "w", KINDS)
+    assert tree is not None
+    proven = proof(sql, tree, "w", NO_ROWS, COLUMNS, seed=0, n_random=3000)
+    assert proven.difference is None
+    assert proven.n_rows > 1000
+
+
+@pytest.mark.parametrize("sql", ["CASE WHEN b THEN 1 ELSE 0 END", "i * 2", "x > y", "x / 3", "2"])
+def test_as_a_number_it_gives_the_float_of_evaluate(sql: str):
+    tree = compile_sql(sql, "w", KINDS, as_number=True)
+    assert tree is not None
+    assert proof(sql, tree, "w", NO_ROWS, COLUMNS, seed=1, n_random=1000, as_number=True).holds
+    assert type(function(tree)({"b": True, "i": 2, "x": 3.0, "y": 1.0})) is float
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "x // 3",
+        "i & 3",
+        "CAST(x AS VARCHAR)",
+        "CAST(text AS DOUBLE)",
+        "CAST(i AS REAL)",
+        "concat(x, 'a')",
+        "text LIKE 'a%b'",
+        "trim(text)",
+        "log(x, y)",
+        "at + INTERVAL '1 month'",
+        "i * INTERVAL '1 minute'",
+        "strftime(at, '%H')",
+        "x > 0 AND text LIKE '_a'",
+    ],
+)
+def test_a_construct_without_a_compiled_form_gives_none(sql: str):
+    assert compile_sql(sql, "w", KINDS) is None
+
+
+def test_a_wrong_expression_is_named_with_its_key():
+    with pytest.raises(AccordError, match=r"^data\.derived\.z: .*unknown column 'distanse'"):
+        compile_sql("distanse + 1", "data.derived.z", KINDS)
+
+
+X, Y, I, J, B, C = (["column", name] for name in ("x", "y", "i", "j", "b", "c"))  # noqa: E741
+P, Q = ["column", "p"], ["column", "q"]
+
+
+@pytest.mark.parametrize(
+    ("sql", "wrong"),
+    [
+        ("x / 3", ["/", X, ["literal", 3.0]]),
+        ("x + 0", ["+", X, ["literal", 0.0]]),
+        ("-x", ["-", ["literal", 0.0], X]),
+        ("x * 0.1", ["*", X, ["literal", 0.10000000000000002]]),
+        ("x > 60", [">=", X, ["literal", 60.0]]),
+        ("x > 60", [">", X, ["literal", 60.00000000000001]]),
+        ("x > 60 AND y < 2", [">", X, ["literal", 60.0]]),
+        ("coalesce(x, 0)", X),
+        ("coalesce(x, 0)", ["coalesce", X, ["literal", 0]]),
+        ("i + j", ["+", I, J]),
+        ("i % j", ["-", I, ["*", J, ["floor quotient", I, J]]]),
+        ("i / j", ["float", ["floor quotient", I, J]]),
+        ("b AND c", ["case", B, C, ["literal", False]]),
+        ("b AND c", ["*", B, C]),
+        ("CASE WHEN b THEN 1 ELSE 0 END", ["case", B, ["literal", 1.0], ["literal", 0.0]]),
+        ("CASE WHEN b THEN 1 ELSE 0 END", ["int", B]),
+        ("p = q", ["-", P, Q]),
+        ("p > q", ["<", ["-", Q, P], ["literal", 0.0]]),
+        ("greatest(p, q)", ["case", [">", P, Q], P, Q]),
+        ("power(x, 4)", ["power", X, ["literal", 4.0]]),
+        ("round(x, 1)", ["*", ["round", 0, ["*", X, ["literal", 10.0]]], ["literal", 0.1]]),
+        ("text = 'Zoo'", ["=", ["column", "text"], ["literal", "zoo"]]),
+        ("text IN ('a', 'b')", ["in", ["a"], ["column", "text"]]),
+        ("extract(dow FROM at)", ["weekday", ["column", "at"]]),
+        ("extract(day FROM at)", ["month", ["column", "at"]]),
+        ("x", ["column", "z"]),
+        ("x", ["ln", ["literal", None]]),
+        ("1", ["literal", True]),
+        ("1", ["literal", 1.0]),
+    ],
+)
+def test_a_wrong_compiled_form_is_refused(sql: str, wrong: list[Any]):
+    assert json.dumps(compile_sql(sql, "w", KINDS)) != json.dumps(wrong)
+    proven = proof(sql, wrong, "w", NO_ROWS, COLUMNS, seed=2)
+    assert not proven.holds
+    assert "Polars gives" in str(proven.difference)
+
+
+def test_case_beyond_ascii_is_left_to_polars():
+    tree = compile_sql("upper(text)", "w", KINDS)
+    assert tree is not None
+    assert not proof("upper(text)", tree, "w", NO_ROWS, COLUMNS, seed=0).holds
+    assert function(tree)({"text": "Zoo"}) == "ZOO"
+    with pytest.raises(ValueError, match="expected ASCII"):
+        function(tree)({"text": "Zürich"})
+
+
+def test_the_rows_given_are_compared_too():
+    unusual = pl.DataFrame({"x": [123.456, None]})
+    wrong = ["case", ["=", X, ["+", ["literal", 123.0], ["literal", 0.456]]], ["literal", 0.0], X]
+    assert proof("x", wrong, "w", pl.DataFrame({"x": [1.0]}), COLUMNS, seed=0).holds
+    proven = proof("x", wrong, "w", unusual, COLUMNS, seed=0)
+    assert proven.difference == "for {'x': 123.456} Polars gives 123.456, the compiled form 0.0"
+
+
+def test_rows_that_polars_refuses_do_not_count():
+    sql = "extract(dow FROM date(concat(year, '-', month, '-', day)))"
+    tree = compile_sql(sql, "w", KINDS)
+    assert tree is not None
+    proven = proof(sql, tree, "w", NO_ROWS, COLUMNS, seed=0, n_random=500)
+    assert proven.holds
+    assert proven.n_rows < 500
+    with pytest.raises(ValueError, match="day is out of range"):
+        function(tree)({"year": 2013, "month": 2, "day": 30})
+
+
+def test_nothing_is_proven_where_polars_refuses_all_rows():
+    column = {"text": Column(type="category", values=["nonsense"])}
+    tree = compile_sql("date(text)", "w", {"text": "category"})
+    assert tree is not None
+    assert not proof("date(text)", tree, "w", pl.DataFrame({"text": ["nonsense"]}), column, 0, 50).holds
+
+
+def test_random_rows_keep_to_the_contract():
+    months = {"month": Column(type="integer", min=1, max=12)}
+    wrong = ["case", ["in", list(range(1, 13)), ["column", "month"]], ["column", "month"], ["literal", -1]]
+    assert proof("month", wrong, "w", pl.DataFrame({"month": [3]}), months, seed=0).holds
+    assert not proof("month", wrong, "w", pl.DataFrame({"month": [3]}), {"month": COLUMNS["i"]}, seed=0).holds
+
+
+NUMBERS = st.none() | st.floats(allow_nan=False, allow_infinity=False)
+ROWS = st.lists(
+    st.tuples(
+        NUMBERS,
+        NUMBERS,
+        st.none() | st.integers(-(2**63), 2**63 - 1),
+        st.none() | st.text(max_size=3),
+        st.none() | st.booleans(),
+        st.none() | st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)),
+    ),
+    min_size=1,
+    max_size=20,
+)
+
+
+def numeric_sql(depth: int = 3) -> st.SearchStrategy[str]:
+    leaf = st.sampled_from(["x", "y", "i", "extract(year FROM at)", "0", "1", "3", "0.1", "2.5", "NULL"])
+    if not depth:
+        return leaf
+    inner = numeric_sql(depth - 1)
+    return st.one_of(
+        leaf,
+        st.builds("({} {} {})".format, inner, st.sampled_from("+-*/%"), inner),
+        st.builds("{}({})".format, st.sampled_from(["abs", "-", "floor", "round", "exp", "sqrt"]), inner),
+        st.builds("coalesce({}, {}, 1)".format, inner, inner),
+        st.builds("greatest({}, {})".format, inner, inner),
+        st.builds("CASE WHEN {} THEN {} ELSE {} END".format, condition_sql(depth - 1), inner, inner),
+    )
+
+
+def condition_sql(depth: int) -> st.SearchStrategy[str]:
+    leaf = st.sampled_from(["b", "text = 'a'", "x > y", "i IS NULL", "x >= 1", "text IN ('a', 'b')"])
+    if not depth:
+        return leaf
+    numbers = numeric_sql(depth - 1)
+    return st.one_of(
+        leaf,
+        st.builds("({} {} {})".format, numbers, st.sampled_from(["<", ">=", "=", "<>"]), numbers),
+        st.builds("({} {} {})".format, leaf, st.sampled_from(["AND", "OR"]), condition_sql(depth - 1)),
+        st.builds("(NOT {})".format, leaf),
+    )
+
+
+def same(x: Any, y: Any) -> bool:
+    if isinstance(x, float) and isinstance(y, float):
+        return (math.isnan(x) and math.isnan(y)) or x.hex() == y.hex()
+    return type(x) is type(y) and x == y
+
+
+@settings(max_examples=80, deadline=None)
+@given(sql=numeric_sql() | condition_sql(2), rows=ROWS)
+def test_what_proves_is_equal_on_rows_it_has_not_seen(sql: str, rows: list[tuple[Any, ...]]):
+    names = ("x", "y", "i", "text", "b", "at")
+    frame = pl.DataFrame(rows, schema={name: SCHEMA[name] for name in names}, orient="row")
+    try:
+        expected = with_derived(frame, {"value": sql})["value"].to_list()
+        tree = compile_sql(sql, "w", {name: KINDS[name] for name in names})
+        proven = tree and proof(sql, tree, "w", frame.head(0), COLUMNS, seed=0, n_random=300)
+    except (AccordError, pl.exceptions.PolarsError):  # not an expression of one type
+        return
+    if tree and proven and proven.holds:
+        found = [function(tree)(row) for row in frame.iter_rows(named=True)]
+        assert all(map(same, expected, found)), (sql, expected, found)
+
+
+def test_a_tree_is_the_same_after_a_stay_in_json():
+    sql = "CASE WHEN level IN ('A', 'b') AND at > TIMESTAMP '2013-01-01' THEN x / 3 ELSE -0.1 END"
+    tree = compile_sql(sql, "w", KINDS)
+    assert tree is not None
+    assert json.loads(json.dumps(tree, allow_nan=False)) == tree
+
+
+SHIPPED = [
+    (f"data={data}", f"objective={objective}")
+    for data in (file.stem for file in sorted((ROOT / "conf/data").glob("*.yaml")))
+    for objective in (file.stem for file in sorted((ROOT / "conf/objective").glob("*.yaml")))
+    if data == "flights" or objective == "quality"
+]
+
+
+@pytest.mark.parametrize("words", SHIPPED, ids=str)
+def test_all_that_ships_compiles_and_proves(composed, words: tuple[str, ...]):
+    config = Config.model_validate(composed(*words))
+    columns, policy = config.data.columns, config.objective.policy
+    names: dict[str, str] = {name: column.type for name, column in columns.items()}
+    names |= dict.fromkeys(
+        [*config.objective.targets, *(policy.weights if policy else ()), "score"], "number"
+    )
+    frame = pl.DataFrame(schema={name: TYPES[kind] for name, kind in names.items()})
+    expressions = {**config.data.derived, **config.data.rules}
+    scores = {"score": policy.score, "action": policy.action} if policy else {}
+    for sql, as_number in [
+        *((sql, False) for sql in expressions.values()),
+        *((sql, True) for sql in scores.values()),
+    ]:
+        tree = compile_sql(sql, "w", names, as_number)
+        assert tree is not None
+        assert proof(sql, tree, "w", frame, columns, 0, 2000, as_number).difference is None
+
+
+def test_a_policy_scores_one_row_as_it_scores_many():
+    sql = "(1 - w) * (fee - payout) + w * relief * disruption"
+    row = {"w": 0.3, "fee": 12.0, "payout": 7.1, "relief": 60.0, "disruption": 0.23}
+    tree = compile_sql(sql, "w", dict.fromkeys(row, "number"), as_number=True)
+    assert tree is not None
+    assert [function(tree)(row)] == evaluate(pl.DataFrame([row]), sql, "w").to_list()
+
+
+def test_the_service_loads_trees_without_polars():
+    code = (
+        "import sys, accord.compiled; print({'polars', 'numpy', 'sqlglot', 'pydantic'} & sys.modules.keys())"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True
+    )
+    assert found.stdout == "set()\n"
