@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
 from projects import RIDES, Project, program, rides
+from services import MODELS, Home, Running, home_with, make_bundle, running
 
 Serve = Callable[[Project], AbstractContextManager[httpx.Client]]
 MORE_COLUMNS = """
@@ -56,6 +58,29 @@ def service(packaged: Project, serve: Serve) -> Iterator[httpx.Client]:
 def serve() -> Serve:
     """Serves a project's Bento while a block runs."""
     return serving
+
+
+@pytest.fixture(scope="session")
+def released(packaged: Project, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A bundle of each model, all with a policy and with columns that could identify a person."""
+    folder = tmp_path_factory.mktemp("released")
+    return {model: make_bundle(packaged, folder / model, model) for model in MODELS}
+
+
+@pytest.fixture
+def home(tmp_path: Path, released: dict[str, Path]) -> Home:
+    """A project folder whose champion is lightgbm, with the other models released too."""
+    return home_with(released, tmp_path / "home")
+
+
+@pytest.fixture(scope="module")
+def live(
+    packaged: Project, released: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    """A service of lightgbm for a module's tests. Each leaves the champion and the policy as it found them."""
+    home = home_with(released, tmp_path_factory.mktemp("live") / "home")
+    with running(packaged, home, {"timeout_s": 2, "max_mb": 1, "traffic": {"max_mb": 100}}) as service:
+        yield service
 
 
 def with_more_columns(text: str) -> str:

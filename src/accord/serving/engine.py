@@ -186,6 +186,7 @@ class Logging:
         self._key = bundle.key
         self._hashed = [name for name, column in columns.items() if column.pii == "hash"]
         self._dropped = [name for name, column in columns.items() if column.pii == "drop"]
+        self._personal = frozenset((*self._hashed, *self._dropped))
         self._pseudonym = pseudonyms().of if self._hashed else None
 
     def __call__(self, row: Row) -> tuple[Any, str | None]:
@@ -201,6 +202,11 @@ class Logging:
         get = kept.get if isinstance(kept, dict) else lambda name: getattr(row, name)
         values = [get(name) for name in self._key]
         return kept, None if not values or None in values else key_text(values)
+
+    def words(self, text: str) -> str:
+        """A warning or a refusal's reason as the log keeps it: values that it quotes are left out if they are personal."""
+        place, _, rest = text.partition(": ")
+        return f"{place}: (not kept)" if rest and place.rpartition(".")[2] in self._personal else text
 
 
 def _codes(levels: Sequence[str]) -> dict[Any, float]:

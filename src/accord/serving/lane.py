@@ -251,9 +251,10 @@ class Lane:
         for row, (predictions, score, action, warnings, probability) in zip(rows, answered, strict=True):
             prediction_id = str(uuid7())
             kept, key = engine.logging(row)
+            told = [engine.logging.words(warning) for warning in warnings]
             answers.append(Answer(prediction_id, predictions, score, action, warnings))
             logged.append(
-                records.LoggedRow(prediction_id, kept, predictions, key, score, action, probability, warnings)
+                records.LoggedRow(prediction_id, kept, predictions, key, score, action, probability, told)
             )
         self._log(request, engine, logged)
         wanted = request.accept.partition(b";")[0]
@@ -332,7 +333,8 @@ class Lane:
         """The answer to a refused request; what was no prediction for that reason is logged too, where it can be."""
         if path == "/predict" and refused.status < 500 and self._operations is not None:
             latency_us = (time.perf_counter_ns() - started) // 1000
-            record = records.Refused(arrived, latency_us, refused.status, refused.reason, n_bytes)
+            reason = self._operations.engine.logging.words(refused.reason)
+            record = records.Refused(arrived, latency_us, refused.status, reason, n_bytes)
             try:
                 self._operations.log.append(records.encode(record))
             except NotLoggedError:

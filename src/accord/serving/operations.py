@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property
@@ -30,6 +31,8 @@ from accord.traffic.log import TrafficLog
 from accord.traffic.pii import Pseudonyms
 
 LOOK_EVERY_S = 0.2
+RETRY_EVERY_S = 5.0
+"""A champion that couldn't be loaded is tried again, since its bytes may come after its pointer."""
 POLICY_CHANGES = "policy.jsonl"
 HOUSEKEEPING = "housekeeping.json"
 MAX_REASON = 500
@@ -42,6 +45,13 @@ class PolicyChange(msgspec.Struct, forbid_unknown_fields=True):
     reason: str = ""
 
 
+class RecordedChange(msgspec.Struct):
+    """What a change that was made leaves to be applied."""
+
+    model: str
+    weights: dict[str, float]
+
+
 class Operations:
     """The state of one worker. A thread follows the pointer to the champion and the changes of the policy's weights,
     which all workers share as files."""
@@ -52,6 +62,7 @@ class Operations:
         self._home = home
         self._folder = home / paths.TRAFFIC
         self._reload_problem: str | None = None
+        self._tried = 0.0
         self._seen: dict[Path, Any] = {}
         self._changing = threading.Lock()
         self._housekeeper: subprocess.Popen[bytes] | None = None
@@ -165,14 +176,18 @@ class Operations:
 
     def _watch(self) -> None:
         while not self._stopping.wait(LOOK_EVERY_S):
-            with self._changing:
-                self._follow()
-            self._keep_house()
+            try:
+                with self._changing:
+                    self._follow()
+                self._keep_house()
+            except Exception:  # the watch outlives whatever it meets, or the service would never follow again
+                traceback.print_exc()
 
     def _follow(self) -> None:
         """Takes up what has changed: first the champion, then its weights."""
         pointer = self._home / paths.CHAMPION
-        if self._changed(pointer):
+        again = self._reload_problem is not None and time.monotonic() - self._tried >= RETRY_EVERY_S
+        if self._changed(pointer) or again:
             self._look_at_champion(pointer)
         if self._changed(self._folder / POLICY_CHANGES):
             self._look_at_policy()
@@ -188,6 +203,7 @@ class Operations:
         return changed
 
     def _look_at_champion(self, pointer: Path) -> None:
+        self._tried = time.monotonic()
         try:
             model_id = read_json(pointer).get("model_id")
             if model_id is not None and model_id != self.engine.bundle.model_id:
@@ -198,11 +214,14 @@ class Operations:
                 self._seen.pop(self._folder / POLICY_CHANGES, None)  # there may be weights set for this one
                 print(f"accord: model {model_id} answers from now on", flush=True)
             self._reload_problem = None
-        except (AccordError, OSError, ValueError, KeyError) as error:
-            self._reload_problem = (
-                f"the champion can't be loaded, {self.engine.bundle.model_id} goes on: {error}"
+        except Exception as error:  # a broken bundle can fail in any way; none of them may end the service
+            reason = (
+                str(error) if isinstance(error, AccordError) else " ".join(repr(error).split())[:MAX_REASON]
             )
-            print(f"accord: {self._reload_problem}", file=sys.stderr, flush=True)
+            problem = f"the champion can't be loaded, {self.engine.bundle.model_id} goes on: {reason}"
+            if problem != self._reload_problem:
+                print(f"accord: {problem}", file=sys.stderr, flush=True)
+            self._reload_problem = problem
 
     def _look_at_policy(self) -> None:
         """Applies the last change that was made for the model in use."""
@@ -211,7 +230,7 @@ class Operations:
         except OSError:
             return
         bundle = self.engine.bundle
-        ours = [change["weights"] for change in changes if change["model"] == bundle.model_id]
+        ours = [change.weights for change in changes if change.model == bundle.model_id]
         if ours and ours[-1] != self.engine.weights:
             self.engine = self._engine(bundle, ours[-1])
 
@@ -254,12 +273,12 @@ def _append(path: Path, line: str) -> None:
         os.fsync(file.fileno())
 
 
-def _records(path: Path) -> list[dict[str, Any]]:
-    """The file's whole lines."""
+def _records(path: Path) -> list[RecordedChange]:
+    """The file's changes; half a line, or another's, is none."""
     found = []
-    for line in path.read_bytes().splitlines(keepends=True):
+    for line in path.read_bytes().splitlines():
         try:
-            found.append(json.loads(line))
-        except ValueError:  # half a line
+            found.append(msgspec.json.decode(line, type=RecordedChange))
+        except (msgspec.DecodeError, UnicodeDecodeError):
             continue
     return found

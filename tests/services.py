@@ -1,0 +1,263 @@
+"""Running services for tests: bundles made without the pipeline, a home of their own, and the processes behind the port."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import polars as pl
+from projects import Project
+
+from accord import bundle as bundles
+from accord import paths, training
+from accord.bundle import Bundle
+from accord.config import lock
+from accord.config.schema import Config, Policy, Serving
+from accord.files import read_json
+from accord.serving import server
+from accord.stages.bundle import bundle as stage_bundle
+
+TOKEN = "a token of the tests"
+READY_WITHIN_S = 180
+MODELS: dict[str, dict[str, Any]] = {
+    "lightgbm": {"_target_": "accord.models.lightgbm.LightGBM", "n_estimators": 20},
+    "linear": {"_target_": "accord.models.linear.Linear"},
+    "baseline": {"_target_": "accord.models.baseline.Baseline"},
+}
+POLICY = Policy(
+    weights={"fee": 4.0, "w": 0.5},
+    score="fee - w * delay_minutes - 2 * late + CASE WHEN distance > 5.5 THEN 0.5 ELSE 0 END",
+)
+PERSONAL = {"bike": "hash", "booked_at": "drop"}
+
+
+def make_bundle(
+    project: Project,
+    folder: Path,
+    model: str = "lightgbm",
+    policy: Policy | None = POLICY,
+    personal: Mapping[str, str] = PERSONAL,
+) -> Path:
+    """A bundle of the project's data with another model or policy, at `folder`/its id."""
+    work = folder / "work"
+    work.mkdir(parents=True)
+    for name in ("data", "reports", "conf.lock.yaml"):
+        (work / name).symlink_to(project.root / name)
+    with contextlib.chdir(work):
+        config = _changed(lock.load(), MODELS[model], policy, personal)
+        targets = config.objective.targets
+        for name, target in targets.items():
+            (paths.TRAINED / name).mkdir(parents=True)
+            training.train_one(
+                training.Job(
+                    name, target, config.model, config.seed, paths.FEATURES, paths.SPLITS, paths.TRAINED
+                )
+            )
+        stage_bundle(config)
+        made = folder / read_json(paths.BUNDLE / "manifest.json")["model_id"]
+        paths.BUNDLE.rename(made)
+    shutil.rmtree(work)
+    return made
+
+
+def _changed(
+    config: Config, model: dict[str, Any], policy: Policy | None, personal: Mapping[str, str]
+) -> Config:
+    columns = {
+        name: column.model_copy(update={"pii": personal.get(name)})
+        for name, column in config.data.columns.items()
+    }
+    return config.model_copy(
+        update={
+            "model": model,
+            "data": config.data.model_copy(update={"columns": columns}),
+            "objective": config.objective.model_copy(update={"policy": policy}),
+        }
+    )
+
+
+def json_rows(project: Project, bundle: Bundle, split: str = "test") -> list[dict[str, Any]]:
+    """The split's rows as requests carry them."""
+    names = [*bundle.columns, *bundle.context]
+    frame = pl.read_parquet(project.root / f"data/splits/{split}/*.parquet").select(names)
+    return [bundles.as_json_row(frame, i) for i in range(frame.height)]
+
+
+@dataclass
+class Home:
+    """A project folder as a service sees it: released bundles, the pointer to the champion, the traffic."""
+
+    root: Path
+
+    def __post_init__(self) -> None:
+        (self.root / paths.RELEASES).mkdir(parents=True)
+
+    def release(self, bundle: Path) -> str:
+        """The id of the bundle, whose bytes are here from now on."""
+        shutil.copytree(bundle, self.root / paths.RELEASES / bundle.name)
+        return bundle.name
+
+    def name_champion(self, model_id: str) -> None:
+        """As releases do it: written beside the pointer and renamed into its place."""
+        pointer = self.root / paths.CHAMPION
+        temporary = pointer.with_name(f".{pointer.name}.tmp")
+        temporary.write_text(json.dumps({"model_id": model_id}))
+        temporary.rename(pointer)
+
+    @property
+    def traffic(self) -> Path:
+        return self.root / paths.TRAFFIC
+
+    def records(self) -> list[dict[str, Any]]:
+        """What the log holds, each worker's records in their order; a half line at a segment's end is dropped."""
+        found = []
+        for segment in sorted((self.traffic / "segments").glob("*.jsonl")):
+            *lines, _ = segment.read_bytes().split(b"\n")
+            found += [json.loads(line) for line in lines]
+        return found
+
+    def predicted(self) -> dict[str, list[dict[str, Any]]]:
+        """The logged rows by their prediction's id, each with its record's own fields."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for record in self.records():
+            for row in record["rows"] if record["kind"] == "predicted" else ():
+                found.setdefault(row["prediction_id"], []).append(
+                    {**{k: v for k, v in record.items() if k != "rows"}, **row}
+                )
+        return found
+
+    def refused(self) -> list[dict[str, Any]]:
+        return [record for record in self.records() if record["kind"] == "refused"]
+
+
+def home_with(released: dict[str, Path], folder: Path) -> Home:
+    """A project folder whose champion is lightgbm, with the other models released too."""
+    home = Home(folder)
+    for bundle in released.values():
+        home.release(bundle)
+    home.name_champion(released["lightgbm"].name)
+    return home
+
+
+@dataclass
+class Running:
+    """A service that answers, and what belongs to it."""
+
+    home: Home
+    client: httpx.Client
+    port: int
+    guard: "subprocess.Popen[bytes]"
+    log: Path
+    settings: Serving
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def ask(self, *rows: Mapping[str, Any], **headers: str) -> dict[str, Any]:
+        answer = self.client.post("/predict", json={"rows": rows}, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def supervisor(self) -> int | None:
+        return next(iter(_children(self.guard.pid)), None)
+
+    def workers(self) -> list[int]:
+        """The processes that answer."""
+        supervisor = self.supervisor()
+        return [] if supervisor is None else [p for p in _children(supervisor) if "worker" in _command(p)]
+
+    def metrics(self) -> dict[str, float]:
+        """The samples of /metrics by their names with labels."""
+        lines = self.client.get("/metrics").text.splitlines()
+        pairs = (line.rpartition(" ") for line in lines if line and not line.startswith("#"))
+        return {name: float(value) for name, _, value in pairs}
+
+    def until(self, holds: Any, what: str) -> None:
+        """Waits until something holds; what takes this long has failed rather than been slow."""
+        deadline = time.monotonic() + READY_WITHIN_S
+        while time.monotonic() < deadline:
+            with contextlib.suppress(httpx.TransportError):
+                if holds():
+                    return
+            time.sleep(0.02)
+        raise AssertionError(f"not within {READY_WITHIN_S} s: {what}\n{self.log.read_text()[-3000:]}")
+
+    def until_ready(self) -> None:
+        self.until(lambda: self.client.get("/readyz").status_code == 200, "ready")
+
+    def until_model(self, model_id: str) -> None:
+        self.until(lambda: self.client.get("/model").json()["model_id"] == model_id, f"model {model_id}")
+
+
+@contextmanager
+def running(
+    project: Project, home: Home, settings: Mapping[str, Any] | None = None, **environment: str
+) -> Iterator[Running]:
+    """The project's Bento as `accord serve` starts it, with a home and settings of its own."""
+    traffic = {"segment_seconds": 1e6, "min_free_mb": 0, **(settings or {}).get("traffic", {})}
+    chosen = Serving(**{**(settings or {}), "port": free_port(), "traffic": traffic})
+    tag = f"accord:{read_json(project.root / paths.BUNDLE / 'manifest.json')['model_id']}"
+    with contextlib.chdir(project.root):
+        words, source, variables = server.command(tag, chosen, home.root)
+    variables |= {"ACCORD_TOKEN": TOKEN}
+    for name, value in environment.items():
+        variables[name] = f"{value}{os.pathsep}{variables[name]}" if name == "PYTHONPATH" else value
+    log = home.root / "serve.log"
+    with log.open("ab") as out:
+        guard = subprocess.Popen(
+            [sys.executable, "-m", "accord.serving.guard", *words],
+            cwd=source, env=variables, stdout=out, stderr=out, start_new_session=True,
+        )  # fmt: skip
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{chosen.port}", timeout=120) as client:
+            service = Running(home, client, chosen.port, guard, log, chosen)
+            service.until_ready()
+            yield service
+    finally:
+        stop(guard)
+
+
+def stop(guard: "subprocess.Popen[bytes]") -> None:
+    """Ends the guard and all of its session."""
+    if guard.poll() is None:
+        guard.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            guard.wait(timeout=30)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(guard.pid, signal.SIGKILL)
+    guard.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def memory_mb(pid: int) -> float:
+    """The memory that is the process's own."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    found = (int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Private_"))
+    return sum(found) / 1000
+
+
+def _children(pid: int) -> list[int]:
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        tasks = Path(f"/proc/{pid}/task").glob("*/children")
+        return [int(child) for task in tasks for child in task.read_text().split()]
+    return []
+
+
+def _command(pid: int) -> str:
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return ""
