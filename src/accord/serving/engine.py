@@ -5,10 +5,12 @@ Both give the same bits. A row alone takes the quick path where the bundle holds
 
 import random
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import lru_cache
 from math import isnan, nan
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,7 +19,7 @@ import polars as pl
 from accord import compiled
 from accord.bundle import Bundle, unseen
 from accord.config.schema import Serving
-from accord.expressions import TYPES, with_derived
+from accord.expressions import TYPES, columns_of, with_derived
 from accord.models.tasks import prediction_of_one
 from accord.serving.requests import Decoder, InvalidRowError, Row
 from accord.traffic.pii import Pseudonyms
@@ -25,6 +27,8 @@ from accord.traffic.records import key_text
 
 EPOCH = datetime(1970, 1, 1)
 UNSEEN = object()
+FEW_VALUES = {"integer", "category", "boolean"}
+N_REMEMBERED = 4096
 Values = Mapping[str, Any]
 
 
@@ -139,7 +143,10 @@ class OneRow:
             if e.levels is not None
         ]
         self._others = [(j, e.name) for j, e in encodings if e.levels is None and e.name not in plain]
-        self._derived = [(name, functions[f"data.derived.{name}"]) for name in bundle.transform.derived]
+        self._derived = [
+            (name, _remembering(functions[f"data.derived.{name}"], columns_of(sql, name), bundle.types))
+            for name, sql in bundle.transform.derived.items()
+        ]
         self._rules = [(name, sql, functions[f"data.rules.{name}"]) for name, sql in bundle.rules.items()]
         self._models = [
             (name, model.of_row(self._numbers), prediction_of_one(bundle.targets[name]["loss"]))
@@ -207,6 +214,17 @@ class Logging:
         """A warning or a refusal's reason as the log keeps it: values that it quotes are left out if they are personal."""
         place, _, rest = text.partition(": ")
         return f"{place}: (not kept)" if rest and place.rpartition(".")[2] in self._personal else text
+
+
+def _remembering(
+    function: compiled.RowFunction, columns: Collection[str], types: Mapping[str, str]
+) -> compiled.RowFunction:
+    """The function, which recalls its last values where all it reads are columns of few values, such as a date's parts."""
+    if len(columns) < 2 or not all(types.get(name) in FEW_VALUES for name in columns):
+        return function
+    key_of = itemgetter(*columns)
+    recalled = lru_cache(N_REMEMBERED)(lambda key: function(dict(zip(columns, key, strict=True))))
+    return lambda values: recalled(key_of(values))
 
 
 def _codes(levels: Sequence[str]) -> dict[Any, float]:

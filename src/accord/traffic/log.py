@@ -20,6 +20,8 @@ SUFFIX = ".jsonl"
 ASK = "complete.request"
 """Touching this file of the folder asks every worker to complete its segment."""
 LOOK_EVERY_S = 0.5
+LOOK_AT_ALL_EVERY_S = 30.0
+"""What has moved on from the segments changes slowly, and may be thousands of files."""
 
 
 class NotLoggedError(Exception):
@@ -40,6 +42,8 @@ class TrafficLog:
         self._size = 0
         self._opened = 0.0
         self._dirty = False
+        self._is_new = False
+        self._kept_mb, self._looked_at_all = 0.0, -LOOK_AT_ALL_EVERY_S
         self._asked = _changed(folder / ASK)
         self._stopping = threading.Event()
         self._look()
@@ -72,8 +76,10 @@ class TrafficLog:
         with self._lock:
             fd, self._fd = self._fd, None
         if fd is not None:
-            self._flush(fd)
-            os.close(fd)
+            try:
+                self._flush(fd)
+            finally:
+                os.close(fd)
 
     def close(self) -> None:
         self._stopping.set()
@@ -87,14 +93,13 @@ class TrafficLog:
         temporary = path.with_suffix(".tmp")
         fd = os.open(temporary, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
         try:
-            fcntl.flock(
-                fd, fcntl.LOCK_EX
-            )  # before the file has its name: else it would look complete for a moment
+            # The lock comes before the name: else the segment would look complete for a moment.
+            fcntl.flock(fd, fcntl.LOCK_EX)
             temporary.rename(path)
         except OSError:
             os.close(fd)
             raise
-        self._fd, self._size, self._opened = fd, 0, time.monotonic()
+        self._fd, self._size, self._opened, self._is_new = fd, 0, time.monotonic(), True
 
     def _take_back(self) -> None:
         """Undoes a write that came only half through."""
@@ -129,14 +134,25 @@ class TrafficLog:
         self._dirty = False
         try:
             os.fdatasync(fd)
+            if self._is_new:
+                self._is_new = False
+                _flush_folder(self.folder / SEGMENTS)
         except OSError as error:
             self.problem = f"the log in {self.folder} can't be flushed: {error.strerror}"
+            with self._lock:  # the kernel reports it once a file, so the next record begins another
+                if self._fd == fd:
+                    os.close(fd)
+                    self._fd = None
 
     def _look(self) -> None:
         """Whether there is room for records; so a problem ends by itself when its cause has gone."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.used_mb = sum(_size(path) for path in self.folder.rglob("*")) / 1e6
+            if time.monotonic() - self._looked_at_all >= LOOK_AT_ALL_EVERY_S:
+                self._looked_at_all = time.monotonic()
+                kept = (path for path in self.folder.rglob("*") if path.parent.name != SEGMENTS)
+                self._kept_mb = sum(map(_size, kept)) / 1e6
+            self.used_mb = self._kept_mb + sum(map(_size, (self.folder / SEGMENTS).glob("*"))) / 1e6
             disk = os.statvfs(self.folder)
         except OSError as error:
             self.problem = f"the log in {self.folder} can't be written: {error.strerror}"
@@ -148,6 +164,15 @@ class TrafficLog:
             self.problem = f"the disk of {self.folder} has {free_mb:.0f} MB left; the log leaves serving.traffic.min_free_mb {self._settings.min_free_mb:g}"
         else:
             self.problem = None
+
+
+def _flush_folder(folder: Path) -> None:
+    """The names of the folder's files to the disk: a file without one is lost with the power, however well it was flushed."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _changed(path: Path) -> int | None:

@@ -1,5 +1,6 @@
 """What the log holds of a request: one line of JSON, whether it was answered or refused."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,8 @@ class LoggedRow(msgspec.Struct, omit_defaults=True):
     prediction_id: str
     row: Any
     """The row's columns by name, as decoded; what the config calls personal is hashed or missing."""
-    predictions: dict[str, float]
+    predictions: Mapping[str, float | None]
+    """Null stands for what is no finite number."""
     key: str | None = None
     """The values of the key's columns, if the request brought all of them: see `key_text`."""
     score: float | None = None
