@@ -1,5 +1,6 @@
 """What runs beside the requests: the model in use and its successors, the policy's weights, the log, the state of it all."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -7,7 +8,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from math import isfinite
@@ -137,22 +139,23 @@ class Operations:
             change = msgspec.json.decode(body, type=PolicyChange)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RefusedError(422, f"the body: {' '.join(str(error).split())[:200]}") from error
-        with self._changing:
-            self._check_weights(change.weights)
-            record = {
-                "at": datetime.now(UTC).isoformat(timespec="microseconds"),
-                "model": self.engine.bundle.model_id,
-                "weights": {**(self.engine.weights or {}), **change.weights},
-                "reason": change.reason[:MAX_REASON],
-                "client": client,
-            }
-            try:
+        try:
+            with self._changing, _alone(self._folder / POLICY_CHANGES):
+                self._look_at_policy()  # another worker may have made a change that this one adds to
+                self._check_weights(change.weights)
+                record = {
+                    "at": datetime.now(UTC).isoformat(timespec="microseconds"),
+                    "model": self.engine.bundle.model_id,
+                    "weights": {**(self.engine.weights or {}), **change.weights},
+                    "reason": change.reason[:MAX_REASON],
+                    "client": client,
+                }
                 _append(self._folder / POLICY_CHANGES, json.dumps(record))
-            except OSError as error:
-                raise RefusedError(
-                    503, f"the change could not be recorded, so it was not made: {error.strerror}"
-                ) from error
-            self._look_at_policy()
+                self._look_at_policy()
+        except OSError as error:
+            raise RefusedError(
+                503, f"the change could not be recorded, so it was not made: {error.strerror}"
+            ) from error
         return self.policy()
 
     def _check_weights(self, weights: Mapping[str, float]) -> None:
@@ -262,9 +265,17 @@ class Operations:
         return None if problem is None else str(problem)
 
 
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """No other process is in such a block for this file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def _append(path: Path, line: str) -> None:
     """One line, on the disk when this returns; half a line that a crash left before it stays one by itself."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as file:
         if file.tell() and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n":
             line = "\n" + line
