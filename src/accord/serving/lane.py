@@ -41,6 +41,8 @@ PARQUET = b"application/vnd.apache.parquet"
 QUICK_BYTES = 16_384
 """Requests up to this size, some thirty rows, are answered at once; larger ones by a thread, so that none waits for them."""
 LOOK_EVERY_S = 1.0
+SLOW_METHODS = {("POST", "/explain"), ("POST", "/policy")}
+"""These compute by the batch path, or wait for the disk or for another worker."""
 TOKEN_VARIABLE = "ACCORD_TOKEN"
 BENTOML_PATHS = {"/", "/schema.json", "/livez", "/healthz", "/metrics"}
 STATIC = Path(bentoml.__file__).parent / "_internal/server/static_content"
@@ -71,6 +73,7 @@ class RefusedError(Exception):
 class Request(NamedTuple):
     method: str
     content_type: bytes
+    """The media type alone, in small letters."""
     accept: bytes
     authorization: bytes
     body: bytes
@@ -154,14 +157,15 @@ class Lane:
             given = _headers(scope)
             body = await self._body(given, receive)
             client = scope["client"][0] if scope.get("client") else ""
+            content_type = given.get(b"content-type", b"").partition(b";")[0].strip().lower()
             request = Request(
-                scope["method"], given.get(b"content-type", b""), given.get(b"accept", b""),
+                scope["method"], content_type, given.get(b"accept", b""),
                 given.get(b"authorization", b""), body, client, arrived, started,
             )  # fmt: skip
             if (
                 len(body) <= QUICK_BYTES
-                and given.get(b"content-type", JSON).startswith(JSON)
-                and path != "/explain"
+                and content_type in (JSON, b"")
+                and (scope["method"], path) not in SLOW_METHODS
             ):
                 response = handler(request)
             else:
@@ -180,7 +184,7 @@ class Lane:
     async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         if (declared := headers.get(b"content-length")) is not None and int(declared) > self._max_bytes:
             raise self._too_large()
-        if headers.get(b"content-encoding", b"identity") != b"identity":
+        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
             raise RefusedError(415, "the body is encoded; send it without content-encoding")
         task = asyncio.current_task()
         assert task is not None
@@ -239,7 +243,7 @@ class Lane:
             self._open.engine
         )  # read once: all of the answer comes from this model, whatever is loaded meanwhile
         try:
-            if request.content_type.startswith(JSON):
+            if request.content_type == JSON:
                 rows = engine.decoder.rows(request.body)
                 quick = quick and len(request.body) <= QUICK_BYTES
             else:
@@ -347,7 +351,7 @@ def _headers(scope: Scope) -> dict[bytes, bytes]:
 
 
 def _need_json(request: Request) -> None:
-    if not request.content_type.startswith(JSON):
+    if request.content_type != JSON:
         raise RefusedError(
             415, f"the content type is {_quoted(request.content_type)}; expected application/json"
         )
@@ -357,7 +361,7 @@ def _table_rows(engine: "Engine", request: Request) -> list[Any]:
     """The rows of a request that is an Arrow stream or a Parquet file."""
     from accord.serving import table
 
-    kind = request.content_type.partition(b";")[0]
+    kind = request.content_type
     if kind not in (ARROW, PARQUET):
         expected = ", ".join(k.decode() for k in (JSON, ARROW, PARQUET))
         raise RefusedError(
