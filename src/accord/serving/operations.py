@@ -33,7 +33,7 @@ from accord.traffic.log import TrafficLog
 from accord.traffic.pii import Pseudonyms
 
 LOOK_EVERY_S = 0.2
-RETRY_EVERY_S = 5.0
+RETRY_EVERY_S = 2.0
 """A champion that couldn't be loaded is tried again, since its bytes may come after its pointer."""
 POLICY_CHANGES = "policy.jsonl"
 HOUSEKEEPING = "housekeeping.json"
