@@ -239,9 +239,8 @@ class Lane:
         return self._operations
 
     def _predict(self, request: Request, quick: bool = True) -> Response:
-        engine = (
-            self._open.engine
-        )  # read once: all of the answer comes from this model, whatever is loaded meanwhile
+        # Read once: all of the answer comes from this model, whatever is loaded meanwhile.
+        engine = self._open.engine
         try:
             if request.content_type == JSON:
                 rows = engine.decoder.rows(request.body)
