@@ -193,7 +193,17 @@ class Lane:
             self._sweeping = True
             asyncio.get_running_loop().call_later(LOOK_EVERY_S, self._end_slow_ones)
         try:
-            return await self._whole(receive)
+            parts, size, more = [], 0, True
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise DisconnectedError
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                if size > self._max_bytes:
+                    raise self._too_large()
+                more = message.get("more_body", False)
+            return b"".join(parts)
         except asyncio.CancelledError:
             if task in self._receiving:
                 raise
@@ -202,19 +212,6 @@ class Lane:
             raise RefusedError(408, reason) from None
         finally:
             self._receiving.pop(task, None)
-
-    async def _whole(self, receive: Receive) -> bytes:
-        parts, size, more = [], 0, True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise DisconnectedError
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > self._max_bytes:
-                raise self._too_large()
-            more = message.get("more_body", False)
-        return b"".join(parts)
 
     def _end_slow_ones(self) -> None:
         """Ends the wait for bodies that don't come. A timeout for each request would cost a tenth of what it takes."""

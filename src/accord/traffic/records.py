@@ -1,6 +1,6 @@
 """What the log holds of a request: one line of JSON, whether it was answered or refused."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -55,7 +55,7 @@ encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(Record).decode
 
 
-def key_text(values: list[Any]) -> str:
+def key_text(values: Iterable[Any]) -> str:
     r"""A row's key as one text: its columns' values in their order, with a bar between them.
 
     >>> key_text([datetime(2013, 7, 1, 9), "UA", 1545])
