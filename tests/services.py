@@ -8,8 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +30,7 @@ from accord.serving import server
 from accord.stages.bundle import bundle as stage_bundle
 
 TOKEN = "a token of the tests"
-READY_WITHIN_S = 60
+READY_WITHIN_S = 180
 MODELS: dict[str, dict[str, Any]] = {
     "lightgbm": {"_target_": "accord.models.lightgbm.LightGBM", "n_estimators": 20},
     "linear": {"_target_": "accord.models.linear.Linear"},
@@ -204,7 +205,7 @@ def running(
 ) -> Iterator[Running]:
     """The project's Bento as `accord serve` starts it, with a home and settings of its own."""
     traffic = {"segment_seconds": 1e6, "min_free_mb": 0, **(settings or {}).get("traffic", {})}
-    chosen = Serving(**{**(settings or {}), "port": free_port(), "traffic": traffic})
+    chosen = Serving(**{"port": free_port(), **(settings or {}), "traffic": traffic})
     tag = f"accord:{read_json(project.root / paths.BUNDLE / 'manifest.json')['model_id']}"
     with contextlib.chdir(project.root):
         words, source, variables = server.command(tag, chosen, home.root)
@@ -261,10 +262,78 @@ def _reply(stream: BinaryIO) -> Reply | None:
     if len(status) < 2:
         return None
     headers = {}
-    while (line := stream.readline().strip()) != b"":
+    while (line := stream.readline()) != b"\r\n":
+        if not line.endswith(b"\r\n"):
+            return None
         name, _, value = line.decode("latin-1").partition(":")
         headers[name.lower()] = value.strip()
-    return Reply(int(status[1]), headers, stream.read(int(headers.get("content-length", 0))))
+    length = int(headers.get("content-length", 0))
+    body = stream.read(length)
+    return Reply(int(status[1]), headers, body) if len(body) == length else None
+
+
+def post(path: str, body: bytes, *headers: str) -> bytes:
+    """A request as bytes for the wire."""
+    lines = [
+        f"POST {path} HTTP/1.1",
+        "host: x",
+        "content-type: application/json",
+        f"content-length: {len(body)}",
+        *headers,
+    ]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+class Clients:
+    """Clients that send a request, one after the other, while the block runs, and keep the replies that came whole.
+    One whose connection breaks opens another."""
+
+    def __init__(self, port: int, requests: Sequence[bytes], n_clients: int, pause_s: float = 0.0) -> None:
+        self.replies: list[tuple[int, Reply]] = []
+        """Which request, and its reply, in the order of arrival."""
+        self.n_broken = 0
+        """Connections that could not be opened or that ended before the reply."""
+        self._port, self._requests, self._pause_s = port, requests, pause_s
+        self._stopping = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(i,), daemon=True) for i in range(n_clients)]
+
+    def __enter__(self) -> "Clients":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+    def until_more(self, n: int) -> None:
+        """Waits for so many more replies."""
+        wanted, deadline = len(self.replies) + n, time.monotonic() + READY_WITHIN_S
+        while len(self.replies) < wanted:
+            assert time.monotonic() < deadline, f"not {n} replies within {READY_WITHIN_S} s"
+            time.sleep(0.01)
+
+    def _run(self, at: int) -> None:
+        while not self._stopping.is_set():
+            try:
+                with socket.create_connection(
+                    ("127.0.0.1", self._port), timeout=READY_WITHIN_S
+                ) as connection:
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    stream = connection.makefile("rb")
+                    while not self._stopping.is_set():
+                        which = at % len(self._requests)
+                        connection.sendall(self._requests[which])
+                        reply = _reply(stream)
+                        if reply is None:
+                            raise ConnectionError
+                        self.replies.append((which, reply))
+                        at += len(self._threads)
+                        self._stopping.wait(self._pause_s) if self._pause_s else None
+            except (OSError, ValueError):
+                self.n_broken += 1
+                time.sleep(0.02)
 
 
 def free_port() -> int:
@@ -278,6 +347,12 @@ def memory_mb(pid: int) -> float:
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     found = (int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Private_"))
     return sum(found) / 1000
+
+
+def is_running(pid: int) -> bool:
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
 
 
 def _children(pid: int) -> list[int]:

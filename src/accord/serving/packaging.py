@@ -20,7 +20,8 @@ BENTOML_HOME = Path(".bentoml")
 
 def variables_of_bentoml() -> dict[str, str]:
     """The environment that BentoML runs in: its store inside the project, no telemetry."""
-    return {**os.environ, "BENTOML_HOME": str(BENTOML_HOME.absolute()), "BENTOML_DO_NOT_TRACK": "True"}
+    inherited = {name: value for name, value in os.environ.items() if name != environment.SUPERVISOR_VARIABLE}
+    return {**inherited, "BENTOML_HOME": str(BENTOML_HOME.absolute()), "BENTOML_DO_NOT_TRACK": "True"}
 
 
 def package(bundle: Path, settings: Serving) -> str:

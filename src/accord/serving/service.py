@@ -31,7 +31,11 @@ LANE = Lane()
 HOST = (
     "0.0.0.0" if os.environ.get("BENTOML_CONTAINERIZED") else SETTINGS.host
 )  # a container's ports are its runner's choice
-PARENT = os.getppid()
+SUPERVISOR = int(os.environ.setdefault(environment.SUPERVISOR_VARIABLE, str(os.getpid())))
+"""Which process imported this first: its workers inherit its environment. One whose supervisor died while it was starting
+must end too, or it would hold the port, and answer, for good."""
+if os.getpid() != SUPERVISOR:
+    end_with_parent(SUPERVISOR)
 
 Rows = Annotated[list[dict[str, Any]], Field(examples=[[EXAMPLE]]), WithJsonSchema(SCHEMA)]
 
@@ -88,7 +92,6 @@ class Accord:
         from accord.serving.operations import Operations
 
         np.seterr(over="ignore")  # an exponential that overflows is infinite, as in the batch path
-        end_with_parent(PARENT)
         self.operations = Operations(environment.home(), SETTINGS)
         LANE.open(self.operations)
         gc.collect()

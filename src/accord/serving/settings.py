@@ -9,6 +9,8 @@ VARIABLE = "ACCORD_SERVING"
 FILE = Path("serving.json")
 """In the Bento: the settings as they were when it was packaged."""
 HOME_VARIABLE = "ACCORD_HOME"
+SUPERVISOR_VARIABLE = "ACCORD_SUPERVISOR"
+"""By which workers know their supervisor; a service that is started from within another has one of its own."""
 
 
 def load() -> Serving:
