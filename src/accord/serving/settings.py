@@ -9,6 +9,7 @@ VARIABLE = "ACCORD_SERVING"
 FILE = Path("serving.json")
 """In the Bento: the settings as they were when it was packaged."""
 HOME_VARIABLE = "ACCORD_HOME"
+TOKEN_VARIABLE = "ACCORD_TOKEN"
 
 
 def load() -> Serving:
