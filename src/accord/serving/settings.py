@@ -11,6 +11,7 @@ FILE = Path("serving.json")
 HOME_VARIABLE = "ACCORD_HOME"
 SUPERVISOR_VARIABLE = "ACCORD_SUPERVISOR"
 """By which workers know their supervisor; a service that is started from within another has one of its own."""
+TOKEN_VARIABLE = "ACCORD_TOKEN"
 
 
 def load() -> Serving:
