@@ -6,7 +6,7 @@ from typing import Any
 from uuid_utils import uuid7
 
 from accord.config.schema import Traffic
-from accord.traffic.records import LoggedRow, Predicted, Refused
+from accord.traffic.records import LoggedOutcome, LoggedRow, Predicted, Refused, Reported
 
 NOON = datetime(2024, 5, 31, 12, tzinfo=UTC)
 SETTINGS = Traffic(min_free_mb=0, retention_days=36_500)
@@ -18,6 +18,16 @@ def predicted(*rows: dict[str, Any], at: datetime = NOON, model: str = "first", 
         for row in rows or ({"distance": 1.5, "station": "north"},)
     ]
     return Predicted(at, 120, model, "c0", logged)
+
+
+def reported(
+    prediction_id: str | None = None,
+    key: str | None = None,
+    at: datetime = NOON,
+    row: dict[str, Any] | None = None,
+    **values: Any,
+) -> Reported:
+    return Reported(at, [LoggedOutcome(str(uuid7()), values, prediction_id, key, row or {})])
 
 
 def refused(at: datetime = NOON, reason: str = "rows: found 0; expected 1") -> Refused:

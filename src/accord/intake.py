@@ -71,7 +71,11 @@ class Intake:
     def json_schema(self) -> dict[str, Any]:
         """The JSON Schema of a request."""
         schema = self.decoder.json_schema
-        named = [{"required": [ID]}, *([{"required": self._key_names}] if self._key_names else [])]
+        named = [
+            {"required": names, "properties": {name: {"not": {"type": "null"}} for name in names}}
+            for names in ([ID], self._key_names)
+            if names
+        ]
         schema["properties"]["outcomes"]["items"] |= {"title": "Outcome", "anyOf": named}
         return {**schema, "title": "Outcomes"}
 

@@ -84,7 +84,8 @@ def test_what_breaks_the_contract_is_named(intake: Intake, change: dict[str, Any
 def test_the_schema_says_what_is_taken(intake: Intake):
     outcome = intake.json_schema["properties"]["outcomes"]["items"]
     assert sorted(outcome["required"]) == ["arrived_at", "delay", "stops"]
-    assert outcome["anyOf"] == [{"required": ["prediction_id"]}, {"required": list(KEY)}]
+    assert [way["required"] for way in outcome["anyOf"]] == [["prediction_id"], list(KEY)]
+    assert outcome["anyOf"][0]["properties"] == {"prediction_id": {"not": {"type": "null"}}}
     assert outcome["properties"]["delay"] == {"type": ["number", "null"], "maximum": 500}
 
 

@@ -8,22 +8,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from traffic_records import NOON, SETTINGS, predicted
-from uuid_utils import uuid7
+from traffic_records import NOON, SETTINGS, predicted, reported
 
 from accord.traffic import outcomes
 from accord.traffic.housekeeping import keep_house
 from accord.traffic.outcomes import coverage, labelled
 from accord.traffic.overview import as_text
-from accord.traffic.records import LoggedOutcome, Predicted, Reported, encode
+from accord.traffic.records import Predicted, encode
 
 Write = Callable[..., None]
-
-
-def reported(
-    prediction_id: str | None = None, key: str | None = None, at: datetime = NOON, **values: Any
-) -> Reported:
-    return Reported(at, [LoggedOutcome(str(uuid7()), values, prediction_id, key)])
 
 
 def id_of(record: Predicted) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from postgres_server import Server
-from traffic_records import SETTINGS, predicted, refused
+from traffic_records import SETTINGS, predicted, refused, reported
 
 from accord.config.schema import Column, Data, Postgres
 from accord.errors import AccordError
@@ -22,7 +22,7 @@ from accord.traffic.forget import as_text, forget
 from accord.traffic.housekeeping import keep_house
 from accord.traffic.log import TrafficLog
 from accord.traffic.pii import Pseudonyms
-from accord.traffic.reading import scan_predictions
+from accord.traffic.reading import scan_outcomes, scan_predictions
 from accord.traffic.records import encode, key_text
 
 Write = Callable[..., list[str]]
@@ -93,6 +93,44 @@ def test_a_hashed_person_is_known_by_name_and_by_pseudonym(folder: Path, batches
     assert forget(folder, batches, SETTINGS, data(pii="hash"), "ann")["rows"]["files by day"] == 1
     assert forget(folder, batches, SETTINGS, data(pii="hash"), str(of("bob")))["rows"]["files by day"] == 1
     assert riders(folder) == [of("cid")]
+
+
+def test_outcomes_go_by_the_predictions_they_are_of_and_by_their_keys(
+    folder: Path, batches: Path, write: Write
+):
+    of = Pseudonyms(folder).of
+    rides = data("rider", ["number", "started_at"], "hash")
+    ann, bob = predicted({"rider": of("ann")}, key="1|x"), predicted({"rider": of("bob")}, key="2|x")
+    write(ann, bob)
+    for record, key in ((ann, "1|x"), (bob, "2|x")):
+        write(reported(record.rows[0].prediction_id, delay=1), reported(key=key, delay=2))
+    batches.mkdir()
+    ids = [record.rows[0].prediction_id for record in (ann, bob)]
+    pl.DataFrame({"prediction_id": ids, "rider": None, "row|rider": None}).write_parquet(
+        batches / "one.parquet"
+    )
+    later = {"prediction_id": ["gone"] * 2, "rider": None, "row|rider": [of("ann"), of("bob")]}
+    pl.DataFrame(later, schema_overrides={"rider": pl.String}).write_parquet(batches / "two.parquet")
+    rows = forget(folder, batches, SETTINGS, rides, "ann")["rows"]
+    assert (rows["files by day"], rows["batches"]) == (3, 2)
+    left = scan_outcomes(folder).collect()
+    assert left.select("prediction_id", "key").rows() == [(ids[1], None), (None, "2|x")]
+    assert pl.read_parquet(batches / "one.parquet")["prediction_id"].to_list() == ids[1:]
+    assert pl.read_parquet(batches / "two.parquet")["row|rider"].to_list() == [of("bob")]
+
+
+def test_outcomes_without_a_prediction_go_by_what_their_key_says(folder: Path, batches: Path, write: Write):
+    write(
+        reported(key="ann|1", row={"rider": "ann", "number": 1}, delay=1),
+        reported(key="bob|1", row={"rider": "bob"}, delay=1),
+    )
+    rides = data("rider", ["rider", "number"])
+    assert forget(folder, batches, SETTINGS, rides, "ann")["rows"]["files by day"] == 1
+    assert scan_outcomes(folder).collect()["key"].to_list() == ["bob|1"]
+    assert (
+        forget(folder, batches, SETTINGS, data(None, ["rider", "number"]), "bob|1")["rows"]["files by day"]
+        == 1
+    )
 
 
 def test_a_person_may_be_a_number(folder: Path, batches: Path, write: Write):

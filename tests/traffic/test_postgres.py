@@ -9,13 +9,15 @@ import polars as pl
 import psycopg
 import pytest
 from postgres_server import Server
-from traffic_records import NOON, SETTINGS, predicted, refused
+from traffic_records import NOON, SETTINGS, predicted, refused, reported
 
-from accord.config.schema import Postgres, Traffic
+from accord.config.schema import Data, Postgres, Traffic
 from accord.errors import AccordError
-from accord.traffic import housekeeping
+from accord.traffic import housekeeping, outcomes
+from accord.traffic.forget import forget
 from accord.traffic.housekeeping import Kept, keep_house
-from accord.traffic.reading import find, scan_predictions, scan_refusals
+from accord.traffic.outcomes import coverage, labelled
+from accord.traffic.reading import find, scan_outcomes, scan_predictions, scan_refusals
 
 Write = Callable[..., list[str]]
 
@@ -61,6 +63,48 @@ def test_rows_in_postgres_read_as_those_in_files_do(folder: Path, write: Write, 
     assert scan_refusals(folder, postgres=settings.postgres).collect()["reason"].to_list() == ["why\ufffd"]
     assert (find(folder, found[0], settings.postgres) or {})["key"] == "k|1"
     assert (find(folder, found[2], settings.postgres) or {})["row|c"] == 3
+
+
+def test_outcomes_in_postgres_stand_beside_their_predictions_as_those_in_files_do(
+    folder: Path, write: Write, settings: Traffic
+):
+    first, second, third = (predicted({"ride": i}, key=f"{i}|x") for i in range(3))
+    ids = write(first, second, third)
+    now = datetime.now(UTC)
+    write(
+        reported(ids[0], delay=1, how="late\0"),
+        reported(key="1|x", at=now, delay=None),
+        reported(key="9|x", delay=3),
+    )
+    write(reported(key="0|x", at=now, row={"ride": 0}, delay=2.5))
+    columns = ["prediction_id", "outcome_at", "outcome|delay"]
+    before = labelled(folder).select(columns).collect().sort("prediction_id")
+    assert before["outcome|delay"].to_list() == [2.5, None, None]
+    assert before["outcome_at"].is_not_null().to_list() == [True, True, False]
+    kept = kept_now(folder, settings)
+    assert (kept.problem, kept.n_outcomes) == (None, 4)
+    assert (
+        labelled(folder, postgres=settings.postgres)
+        .select(columns)
+        .collect()
+        .sort("prediction_id")
+        .equals(before)
+    )
+    covered = coverage(folder, postgres=settings.postgres)
+    assert covered.select(pl.exclude("day").sum()).rows() == [(3, 2, 1)]
+    found = outcomes.of(folder, {"prediction_id": ids[0], "key": "0|x"}, settings.postgres)
+    assert (found["outcome|delay"], found["outcome_at"]) == (2.5, now)
+    assert forget(folder, folder / "none", settings, rides(["ride"]), "0")["rows"]["Postgres"] == 3
+    assert scan_outcomes(folder, postgres=settings.postgres).collect().height == 2
+
+
+def rides(key: list[str]) -> Data:
+    target = {"task": "regression", "sql": "ride"}
+    columns = {name: {"type": "integer"} for name in key}
+    return Data.model_validate(
+        {"name": "rides", "sources": {"rides": {"path": "rides.csv"}}, "subject": key[0], "key": key,
+         "columns": columns, "targets": {"late": target}}
+    )  # fmt: skip
 
 
 def test_a_scan_fetches_what_is_asked_for(folder: Path, write: Write, settings: Traffic):
