@@ -167,6 +167,7 @@ def as_text(explanation: Explanation, every: bool = False) -> str:
         f"model       {logged['model']}{f' in {explanation.found[0]}' if explanation.found else ''}",
         *([f"key         {logged['key']}"] if logged["key"] is not None else []),
         f"outcome     {_outcome(explanation)}",
+        *([f"received    {logged['outcome_at']:%Y-%m-%d %H:%M:%S} UTC"] if logged.get("outcome_at") else []),
         f"warnings    {'; '.join(logged['warnings'] or []) or 'none'}",
         *_section("Row", _row(explanation)),
         *_section("Predictions", _predictions(explanation)),
@@ -187,10 +188,7 @@ def _section(title: str, lines: list[str]) -> list[str]:
 
 def _outcome(explanation: Explanation) -> str:
     known = explanation.part("outcome")
-    if not known:
-        return "not known yet"
-    values = ", ".join(f"{name} {_plain(value)}" for name, value in known.items())
-    return f"{values}; received {explanation.logged['outcome_at']:%Y-%m-%d %H:%M:%S} UTC"
+    return ", ".join(f"{name} {_plain(value)}" for name, value in known.items()) or "not known yet"
 
 
 def _row(explanation: Explanation) -> list[str]:

@@ -119,7 +119,7 @@ def test_outcomes_over_http_are_checked_logged_and_explained(accord: Accord, ser
         assert client.outcomes(given) == 2
         with pytest.raises(ServiceError, match=r"outcomes\[0\].delay: is missing"):
             client.outcomes([{"prediction_id": answer.prediction_id}])
-    assert "outcome     delay 12.5; received" in accord(served.home, "explain", answer.prediction_id)
+    assert "outcome     delay 12.5\nreceived    20" in accord(served.home, "explain", answer.prediction_id)
     assert coverage(served.home.traffic)["unmatched"].sum() == before + 1
     for body, headers, status, words in (
         ({"outcomes": [{"ride": 1, "delay": 1}]}, {}, 401, "Authorization"),
