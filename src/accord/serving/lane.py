@@ -402,25 +402,37 @@ def _error(reason: str, status: int) -> Response:
 
 async def _send(send: Send, response: Response, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
     length = str(len(response.body)).encode()
-    await send(
-        {
-            "type": "http.response.start",
-            "status": response.status,
-            "headers": [
-                (b"content-type", response.content_type),
-                (b"content-length", length),
-                *ANSWER_HEADERS,
-                *headers,
-            ],
-        }
-    )
-    await send({"type": "http.response.body", "body": response.body})
+    with _to_whom_is_there():
+        await send(
+            {
+                "type": "http.response.start",
+                "status": response.status,
+                "headers": [
+                    (b"content-type", response.content_type),
+                    (b"content-length", length),
+                    *ANSWER_HEADERS,
+                    *headers,
+                ],
+            }
+        )
+        await send({"type": "http.response.body", "body": response.body})
+
+
+class _to_whom_is_there:  # noqa: N801
+    """A client may go away before its answer is written. uvloop then raises a RuntimeError, which would be a traceback a time."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> bool:
+        return kind is RuntimeError and "closed" in str(error)
 
 
 def _with_security_headers(send: Send) -> Send:
     async def secured(message: Message) -> None:
         if message["type"] == "http.response.start":
             message["headers"] = [*message.get("headers", []), *SECURITY_HEADERS]
-        await send(message)
+        with _to_whom_is_there():
+            await send(message)
 
     return secured
