@@ -2,8 +2,6 @@
 
 import argparse
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -141,28 +139,12 @@ def project_root(start: Path | None = None) -> Path:
 def run(arguments: argparse.Namespace) -> None:
     if arguments.words:
         select(arguments.words)
-    reproduce()
-    from accord.config import lock
-    from accord.paths import BUNDLE
-    from accord.serving import packaging
+    from accord import pipeline
 
-    tag = packaging.package(BUNDLE, lock.load().serving)
-    print()
-    if asks_for_measuring():
-        measure(arguments)
-        print()
-    judge(arguments)
+    tag, _ = pipeline.candidate()
     print(f"\nPackaged   {tag}")
     print("Look at    reports/scorecard.html, reports/index.html, reports/model_card.md")
     print("Serve it   make serve")
-
-
-def asks_for_measuring() -> bool:
-    """Whether a team's metric is about the running service."""
-    from accord.config import lock
-    from accord.objective.teams import MEASURED
-
-    return any(metric.builtin in MEASURED for metric in lock.load().objective.metrics.values())
 
 
 def measure(arguments: argparse.Namespace) -> None:
@@ -243,31 +225,6 @@ def select(words: Sequence[str]) -> None:
     selection.write(chosen)
     for note in chosen.notes:
         print(note)
-
-
-def reproduce() -> None:
-    """Runs `dvc repro`. Ends the program with its exit code, or 2 if a stage blamed the user's input."""
-    if not Path(".git").exists():
-        raise AccordError("There is no git repository here, which DVC needs; create one: git init")
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dvc", "repro"], env=environment, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stderr is not None
-    blamed = full = False
-    for line in process.stderr:
-        blamed = blamed or "exited with 2" in line
-        full = full or "No space left on device" in line
-        print(line, end="", file=sys.stderr, flush=True)
-    if process.wait():
-        if full and not blamed:
-            raise AccordError(
-                "The disk is full: DVC found no space left. Nothing was lost; free some space and run again"
-            )
-        sys.exit(2 if blamed else process.returncode)
 
 
 def package(arguments: argparse.Namespace) -> None:
