@@ -32,6 +32,10 @@ run: setup  ## reproduce the pipeline, package the model; swap with ARGS="model=
 serve: setup  ## serve the model on http://127.0.0.1:3000
 	@accord serve $(ARGS)
 
+.PHONY: replay
+replay: setup  ## send later rows to the running service: ARGS="--from 2013-07-01 --to 2013-08-01"
+	@accord replay $(ARGS)
+
 .PHONY: tradeoff
 tradeoff: setup  ## who wins and who loses as the policy's weights move; reports/tradeoff.html
 	@accord tradeoff $(ARGS)

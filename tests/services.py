@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 import polars as pl
@@ -29,7 +29,7 @@ from accord.serving import server
 from accord.stages.bundle import bundle as stage_bundle
 
 TOKEN = "a token of the tests"
-READY_WITHIN_S = 180
+READY_WITHIN_S = 60
 MODELS: dict[str, dict[str, Any]] = {
     "lightgbm": {"_target_": "accord.models.lightgbm.LightGBM", "n_estimators": 20},
     "linear": {"_target_": "accord.models.linear.Linear"},
@@ -101,7 +101,7 @@ class Home:
     root: Path
 
     def __post_init__(self) -> None:
-        (self.root / paths.RELEASES).mkdir(parents=True)
+        (self.root / paths.RELEASES).mkdir(parents=True, exist_ok=True)
 
     def release(self, bundle: Path) -> str:
         """The id of the bundle, whose bytes are here from now on."""
@@ -235,6 +235,36 @@ def stop(guard: "subprocess.Popen[bytes]") -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(guard.pid, signal.SIGKILL)
     guard.wait()
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def exchange(port: int, request: bytes, n_replies: int = 1) -> list[Reply]:
+    """The replies to bytes sent as they are; fewer if the service closes the connection before."""
+    found = []
+    with socket.create_connection(("127.0.0.1", port), timeout=READY_WITHIN_S) as connection:
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(request)
+        stream = connection.makefile("rb")
+        while len(found) < n_replies and (reply := _reply(stream)) is not None:
+            found.append(reply)
+    return found
+
+
+def _reply(stream: BinaryIO) -> Reply | None:
+    status = stream.readline().split()
+    if len(status) < 2:
+        return None
+    headers = {}
+    while (line := stream.readline().strip()) != b"":
+        name, _, value = line.decode("latin-1").partition(":")
+        headers[name.lower()] = value.strip()
+    return Reply(int(status[1]), headers, stream.read(int(headers.get("content-length", 0))))
 
 
 def free_port() -> int:

@@ -13,6 +13,8 @@ from accord.stages import exit_with_message
 DESCRIPTION = "Machine learning on tabular data where every team has a seat."
 WORDS = "group=option, such as model=linear; key=value, such as model.C=0.1; or a preset, such as experiment=quick"
 
+URL = "http://127.0.0.1:3000"
+
 N = TypeVar("N", int, float)
 
 
@@ -81,6 +83,28 @@ def parser() -> argparse.ArgumentParser:
         "--explain", action="store_true", help="add what each feature contributes, as target|feature"
     )
     command(traffic, "traffic", "move the service's log on to where it is kept, and tell what it holds")
+    added = command(outcomes, "outcomes", "log the outcomes of a CSV or Parquet file, without a service")
+    added.add_argument(
+        "file",
+        type=absolute,
+        metavar="FILE",
+        help="rows with prediction_id, or the key's columns, and every outcome column",
+    )
+    added = command(
+        replay,
+        "replay",
+        "send real later rows to the running service, and their outcomes once they are known",
+    )
+    added.add_argument("--from", required=True, dest="begin", metavar="DATE", help="where the clock begins")
+    added.add_argument("--to", required=True, dest="end", metavar="DATE", help="where it ends; not included")
+    added.add_argument(
+        "--rate",
+        type=positive(float),
+        metavar="N",
+        help="rows a second (default: as fast as the service answers)",
+    )
+    added.add_argument("--url", default=URL, help="the service (default: %(default)s)")
+    command(collect, "collect", "put predictions whose outcomes are known into data/batches, for training")
     added = command(forget, "forget", "erase a person's rows from the service's log and from batches")
     added.add_argument(
         "key",
@@ -92,7 +116,7 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument(
         "--for", type=positive(float), required=True, dest="seconds", metavar="SECONDS", help="how long"
     )
-    added.add_argument("--url", default="http://127.0.0.1:3000", help="the service (default: %(default)s)")
+    added.add_argument("--url", default=URL, help="the service (default: %(default)s)")
     added.add_argument(
         "--connections", type=positive(int), default=64, metavar="N",
         help="how many requests may be under way at a time (default: %(default)s)",
@@ -268,6 +292,31 @@ def traffic(arguments: argparse.Namespace) -> None:
             f"Another process has been keeping house in {TRAFFIC} for a minute; try again later"
         )
     print(overview.as_text(TRAFFIC, settings, kept))
+
+
+def outcomes(arguments: argparse.Namespace) -> None:
+    from accord import intake
+    from accord.config import lock
+    from accord.paths import TRAFFIC
+
+    config = lock.load()
+    n_outcomes = intake.from_file(arguments.file, TRAFFIC, config.data, config.serving)
+    print(f"{n_outcomes:,} outcomes to {TRAFFIC}")
+
+
+def replay(arguments: argparse.Namespace) -> None:
+    from accord import replaying
+    from accord.config import lock
+
+    found = replaying.run(lock.load(), arguments.url, arguments.begin, arguments.end, arguments.rate)
+    print(replaying.as_text(found))
+
+
+def collect(arguments: argparse.Namespace) -> None:
+    from accord import batches
+    from accord.config import lock
+
+    print(batches.as_text(batches.collect(lock.load())))
 
 
 def forget(arguments: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import lru_cache
 from math import isnan, nan
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,6 +20,7 @@ from accord import compiled
 from accord.bundle import Bundle, unseen
 from accord.config.schema import Serving
 from accord.expressions import TYPES, columns_of, with_derived
+from accord.intake import Intake
 from accord.models.tasks import prediction_of_one
 from accord.serving.requests import Decoder, InvalidRowError, Row
 from accord.traffic.pii import Pseudonyms
@@ -53,6 +54,7 @@ class Engine:
     weights: dict[str, float] | None
     quick: "OneRow | None"
     logging: "Logging"
+    intake: Intake
 
     @classmethod
     def of(
@@ -67,7 +69,9 @@ class Engine:
             bundle = replace(bundle, policy=changed)
         decoder = Decoder(bundle.columns, bundle.context, settings.max_rows, settings.max_text)
         quick = None if None in bundle.compiled.values() else OneRow(bundle)
-        return cls(bundle, decoder, settings.explore, weights, quick, Logging(bundle, pseudonyms))
+        known = {**bundle.columns, **bundle.context}
+        intake = Intake(bundle.outcomes, {name: known[name] for name in bundle.key}, pseudonyms, settings)
+        return cls(bundle, decoder, settings.explore, weights, quick, Logging(bundle, pseudonyms), intake)
 
     def answer_quickly(self, rows: Sequence[Row]) -> list[Answered]:
         """Answers for few rows; for one thread only. Raises InvalidRowError for the first that breaks a rule."""
@@ -191,6 +195,10 @@ class Logging:
     def __init__(self, bundle: Bundle, pseudonyms: Callable[[], Pseudonyms]) -> None:
         columns = {**bundle.columns, **bundle.context}
         self._key = bundle.key
+        several = len(bundle.key) > 1
+        self._key_of = (
+            attrgetter(*bundle.key) if several else lambda row: [getattr(row, n) for n in bundle.key]
+        )
         self._hashed = [name for name, column in columns.items() if column.pii == "hash"]
         self._dropped = [name for name, column in columns.items() if column.pii == "drop"]
         self._personal = frozenset((*self._hashed, *self._dropped))
@@ -198,17 +206,17 @@ class Logging:
 
     def __call__(self, row: Row) -> tuple[Any, str | None]:
         """The row to keep, and its key if the request brought all of it."""
-        kept = row
-        if self._hashed or self._dropped:
-            kept = {name: value for name, value in msgspec.structs.asdict(row).items() if value is not None}
-            for name in self._dropped:
-                kept.pop(name, None)
-            for name in self._hashed:
-                if name in kept:
-                    kept[name] = self._pseudonym(kept[name])  # type: ignore[misc]
-        get = kept.get if isinstance(kept, dict) else lambda name: getattr(row, name)
-        values = [get(name) for name in self._key]
-        return kept, None if not values or None in values else key_text(values)
+        if not self._personal:
+            key = self._key_of(row)
+            return row, None if not key or None in key else key_text(key)
+        kept = {name: value for name, value in msgspec.structs.asdict(row).items() if value is not None}
+        for name in self._dropped:
+            kept.pop(name, None)
+        for name in self._hashed:
+            if name in kept:
+                kept[name] = self._pseudonym(kept[name])  # type: ignore[misc]
+        key = [kept.get(name) for name in self._key]
+        return kept, None if not key or None in key else key_text(key)
 
     def words(self, text: str) -> str:
         """A warning or a refusal's reason as the log keeps it: values that it quotes are left out if they are personal."""

@@ -19,7 +19,7 @@ PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
 LASTED_S = 30.0
 """A server that ran this long has started well."""
 MAX_FAILURES = 10
-"""So many starts in a row that ended at once are given up."""
+"""So many starts in a row that ended at once, and not by a kill, are given up."""
 
 
 def end_with_parent(parent: int) -> None:
@@ -43,15 +43,17 @@ def guard(command: list[str]) -> int:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     failures, pause_s = 0, PAUSE_S
-    while True:
+    while not stopping:
         began = time.monotonic()
         server = subprocess.Popen(command, preexec_fn=partial(end_with_parent, os.getpid()))
+        if stopping:  # the signal came while the server was being started
+            server.send_signal(signal.SIGTERM)
         code = server.wait()
         if stopping or code == 0:
-            return 0
+            break
         if time.monotonic() - began >= LASTED_S:
             failures, pause_s = 0, PAUSE_S
-        failures += 1
+        failures += code > 0  # what was killed did not fail by itself
         if failures >= MAX_FAILURES:
             print(
                 f"accord: the server ended {failures} times in a row, the last time with {code}; it is given up",
@@ -59,8 +61,11 @@ def guard(command: list[str]) -> int:
             )
             return 1
         print(f"accord: the server ended with {code}; starting it again", file=sys.stderr, flush=True)
-        time.sleep(pause_s)
+        until = time.monotonic() + pause_s
+        while not stopping and time.monotonic() < until:
+            time.sleep(PAUSE_S)
         pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+    return 0
 
 
 if __name__ == "__main__":

@@ -20,8 +20,9 @@ import bentoml
 import msgspec
 from uuid_utils import uuid7
 
-from accord.serving.answers import Answer, Answers, Explained, Explanations, Readiness
+from accord.serving.answers import Answer, Answers, Explained, Explanations, Readiness, Received
 from accord.serving.requests import InvalidRowError
+from accord.serving.settings import TOKEN_VARIABLE
 from accord.traffic import records
 from accord.traffic.log import NotLoggedError
 
@@ -41,7 +42,8 @@ PARQUET = b"application/vnd.apache.parquet"
 QUICK_BYTES = 16_384
 """Requests up to this size, some thirty rows, are answered at once; larger ones by a thread, so that none waits for them."""
 LOOK_EVERY_S = 1.0
-TOKEN_VARIABLE = "ACCORD_TOKEN"
+SLOW_METHODS = {("POST", "/explain"), ("POST", "/policy")}
+"""These compute by the batch path, or wait for the disk or for another worker."""
 BENTOML_PATHS = {"/", "/schema.json", "/livez", "/healthz", "/metrics"}
 STATIC = Path(bentoml.__file__).parent / "_internal/server/static_content"
 BENTOML_FILES = {f"/static_content/{file.name}" for file in STATIC.glob("*")}
@@ -59,6 +61,8 @@ ANSWER_HEADERS = [
     (b"cache-control", b"no-store"),
 ]
 
+RETRY_LATER = [(b"retry-after", b"5")]
+
 
 class RefusedError(Exception):
     """The request is refused: a status, and why in one line."""
@@ -71,6 +75,7 @@ class RefusedError(Exception):
 class Request(NamedTuple):
     method: str
     content_type: bytes
+    """The media type alone, in small letters."""
     accept: bytes
     authorization: bytes
     body: bytes
@@ -101,6 +106,7 @@ class Lane:
         self._routes: dict[str, dict[str, Callable[[Request], Response]]] = {
             "/predict": {"POST": self._predict},
             "/explain": {"POST": self._explain},
+            "/outcomes": {"POST": self._outcomes},
             "/model": {"GET": self._model},
             "/contract": {"GET": self._contract},
             "/policy": {"GET": self._policy, "POST": self._change_policy},
@@ -154,14 +160,15 @@ class Lane:
             given = _headers(scope)
             body = await self._body(given, receive)
             client = scope["client"][0] if scope.get("client") else ""
+            content_type = given.get(b"content-type", b"").partition(b";")[0].strip().lower()
             request = Request(
-                scope["method"], given.get(b"content-type", b""), given.get(b"accept", b""),
+                scope["method"], content_type, given.get(b"accept", b""),
                 given.get(b"authorization", b""), body, client, arrived, started,
             )  # fmt: skip
             if (
                 len(body) <= QUICK_BYTES
-                and given.get(b"content-type", JSON).startswith(JSON)
-                and path != "/explain"
+                and content_type in (JSON, b"")
+                and (scope["method"], path) not in SLOW_METHODS
             ):
                 response = handler(request)
             else:
@@ -180,7 +187,7 @@ class Lane:
     async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         if (declared := headers.get(b"content-length")) is not None and int(declared) > self._max_bytes:
             raise self._too_large()
-        if headers.get(b"content-encoding", b"identity") != b"identity":
+        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
             raise RefusedError(415, "the body is encoded; send it without content-encoding")
         task = asyncio.current_task()
         assert task is not None
@@ -189,7 +196,17 @@ class Lane:
             self._sweeping = True
             asyncio.get_running_loop().call_later(LOOK_EVERY_S, self._end_slow_ones)
         try:
-            return await self._whole(receive)
+            parts, size, more = [], 0, True
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise DisconnectedError
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                if size > self._max_bytes:
+                    raise self._too_large()
+                more = message.get("more_body", False)
+            return b"".join(parts)
         except asyncio.CancelledError:
             if task in self._receiving:
                 raise
@@ -198,19 +215,6 @@ class Lane:
             raise RefusedError(408, reason) from None
         finally:
             self._receiving.pop(task, None)
-
-    async def _whole(self, receive: Receive) -> bytes:
-        parts, size, more = [], 0, True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise DisconnectedError
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > self._max_bytes:
-                raise self._too_large()
-            more = message.get("more_body", False)
-        return b"".join(parts)
 
     def _end_slow_ones(self) -> None:
         """Ends the wait for bodies that don't come. A timeout for each request would cost a tenth of what it takes."""
@@ -235,11 +239,10 @@ class Lane:
         return self._operations
 
     def _predict(self, request: Request, quick: bool = True) -> Response:
-        engine = (
-            self._open.engine
-        )  # read once: all of the answer comes from this model, whatever is loaded meanwhile
+        # Read once: all of the answer comes from this model, whatever is loaded meanwhile.
+        engine = self._open.engine
         try:
-            if request.content_type.startswith(JSON):
+            if request.content_type == JSON:
                 rows = engine.decoder.rows(request.body)
                 quick = quick and len(request.body) <= QUICK_BYTES
             else:
@@ -275,7 +278,7 @@ class Lane:
             operations.metrics.not_logged(len(rows))
             if operations.settings.traffic.when_full == "refuse":
                 reason = f"nothing is predicted that can't be logged: {error}"
-                raise RefusedError(503, reason, [(b"retry-after", b"5")]) from error
+                raise RefusedError(503, reason, RETRY_LATER) from error
 
     def _explain(self, request: Request) -> Response:
         engine = self._open.engine
@@ -291,6 +294,21 @@ class Lane:
             for i, a in enumerate(answered)
         ]
         return Response(records.encode(Explanations(engine.bundle.model_id, explained)))
+
+    def _outcomes(self, request: Request) -> Response:
+        self._authorise(request)
+        _need_json(request)
+        operations = self._open
+        intake = operations.engine.intake
+        try:
+            reported = intake.record(intake.decoder.rows(request.body), request.arrived)
+        except InvalidRowError as error:
+            raise RefusedError(422, str(error)) from error
+        try:
+            operations.log.append(records.encode(reported))
+        except NotLoggedError as error:
+            raise RefusedError(503, f"the outcomes can't be logged: {error}", RETRY_LATER) from error
+        return Response(records.encode(Received(len(reported.rows))))
 
     def _model(self, _: Request) -> Response:
         return Response(records.encode(self._open.engine.bundle.manifest))
@@ -347,7 +365,7 @@ def _headers(scope: Scope) -> dict[bytes, bytes]:
 
 
 def _need_json(request: Request) -> None:
-    if not request.content_type.startswith(JSON):
+    if request.content_type != JSON:
         raise RefusedError(
             415, f"the content type is {_quoted(request.content_type)}; expected application/json"
         )
@@ -357,7 +375,7 @@ def _table_rows(engine: "Engine", request: Request) -> list[Any]:
     """The rows of a request that is an Arrow stream or a Parquet file."""
     from accord.serving import table
 
-    kind = request.content_type.partition(b";")[0]
+    kind = request.content_type
     if kind not in (ARROW, PARQUET):
         expected = ", ".join(k.decode() for k in (JSON, ARROW, PARQUET))
         raise RefusedError(

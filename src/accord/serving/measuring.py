@@ -6,6 +6,7 @@ Saturation is found by doubling the clients until throughput stops rising.
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import statistics
@@ -142,6 +143,7 @@ def _started(folder: Path, settings: Serving) -> Iterator[Service]:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         home.cleanup()
+        shutil.rmtree(environment["BENTOML_HOME"])  # made for this port alone
 
 
 def _requests(bundle: bundles.Bundle) -> list[bytes]:

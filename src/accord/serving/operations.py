@@ -1,5 +1,6 @@
 """What runs beside the requests: the model in use and its successors, the policy's weights, the log, the state of it all."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -7,7 +8,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from math import isfinite
@@ -31,7 +33,7 @@ from accord.traffic.log import TrafficLog
 from accord.traffic.pii import Pseudonyms
 
 LOOK_EVERY_S = 0.2
-RETRY_EVERY_S = 5.0
+RETRY_EVERY_S = 2.0
 """A champion that couldn't be loaded is tried again, since its bytes may come after its pointer."""
 POLICY_CHANGES = "policy.jsonl"
 HOUSEKEEPING = "housekeeping.json"
@@ -108,6 +110,7 @@ class Operations:
                 "model": bundle.model_id,
                 "columns": {name: column.model_dump() for name, column in bundle.columns.items()},
                 "context": {name: column.model_dump() for name, column in bundle.context.items()},
+                "outcomes": {name: column.model_dump() for name, column in bundle.outcomes.items()},
                 "key": bundle.key,
                 "rules": bundle.rules,
                 "targets": bundle.targets,
@@ -118,7 +121,14 @@ class Operations:
         """The OpenAPI document of the service with the model in use."""
         bundle = self.engine.bundle
         weights = {} if bundle.policy is None else bundle.policy.weights
-        return document(bundle.model_id, self.engine.decoder, bundle.example, bundle.targets, weights)
+        return document(
+            bundle.model_id,
+            self.engine.decoder,
+            self.engine.intake.json_schema,
+            bundle.example,
+            bundle.targets,
+            weights,
+        )
 
     def policy(self) -> dict[str, Any]:
         """The policy as it is applied now."""
@@ -137,22 +147,23 @@ class Operations:
             change = msgspec.json.decode(body, type=PolicyChange)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RefusedError(422, f"the body: {' '.join(str(error).split())[:200]}") from error
-        with self._changing:
-            self._check_weights(change.weights)
-            record = {
-                "at": datetime.now(UTC).isoformat(timespec="microseconds"),
-                "model": self.engine.bundle.model_id,
-                "weights": {**(self.engine.weights or {}), **change.weights},
-                "reason": change.reason[:MAX_REASON],
-                "client": client,
-            }
-            try:
+        try:
+            with self._changing, _alone(self._folder / POLICY_CHANGES):
+                self._look_at_policy()  # another worker may have made a change that this one adds to
+                self._check_weights(change.weights)
+                record = {
+                    "at": datetime.now(UTC).isoformat(timespec="microseconds"),
+                    "model": self.engine.bundle.model_id,
+                    "weights": {**(self.engine.weights or {}), **change.weights},
+                    "reason": change.reason[:MAX_REASON],
+                    "client": client,
+                }
                 _append(self._folder / POLICY_CHANGES, json.dumps(record))
-            except OSError as error:
-                raise RefusedError(
-                    503, f"the change could not be recorded, so it was not made: {error.strerror}"
-                ) from error
-            self._look_at_policy()
+                self._look_at_policy()
+        except OSError as error:
+            raise RefusedError(
+                503, f"the change could not be recorded, so it was not made: {error.strerror}"
+            ) from error
         return self.policy()
 
     def _check_weights(self, weights: Mapping[str, float]) -> None:
@@ -262,9 +273,17 @@ class Operations:
         return None if problem is None else str(problem)
 
 
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """No other process is in such a block for this file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def _append(path: Path, line: str) -> None:
     """One line, on the disk when this returns; half a line that a crash left before it stays one by itself."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as file:
         if file.tell() and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n":
             line = "\n" + line

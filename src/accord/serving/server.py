@@ -23,9 +23,20 @@ def command(tag: str, settings: Serving, home: Path) -> tuple[list[str], Path, d
     variables = {
         environment.VARIABLE: settings.model_dump_json(),
         environment.HOME_VARIABLE: str(home.absolute()),
+        "BENTOML_HOME": str(_own_home(settings.port)),
         "PYTHONPATH": str(source / "src"),
     }
     return words, source, {**packaging.variables_of_bentoml(), **variables}
+
+
+def _own_home(port: int) -> Path:
+    """A home of BentoML's for the service on this port, with the project's Bentos: a service begins by deleting the metrics
+    that its home holds, and those of another that runs beside it must stay."""
+    home = packaging.BENTOML_HOME.absolute() / "serving" / str(port)
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "bentos").is_symlink():
+        (home / "bentos").symlink_to("../../bentos")
+    return home
 
 
 def serve(tag: str, settings: Serving) -> None:

@@ -28,6 +28,9 @@ COLUMNS, CONTEXT = (
 SCHEMA = Decoder(COLUMNS, CONTEXT, SETTINGS.max_rows, SETTINGS.max_text).json_schema["properties"]["rows"]
 EXAMPLE = read_json(paths.BUNDLE / "example.json")
 LANE = Lane()
+HOST = (
+    "0.0.0.0" if os.environ.get("BENTOML_CONTAINERIZED") else SETTINGS.host
+)  # a container's ports are its runner's choice
 PARENT = os.getppid()
 
 Rows = Annotated[list[dict[str, Any]], Field(examples=[[EXAMPLE]]), WithJsonSchema(SCHEMA)]
@@ -70,7 +73,7 @@ def in_front(how: dict[str, Any]) -> dict[str, Any]:
         {
             "name": "accord",
             "workers": SETTINGS.workers,
-            "http": {"cors": {"enabled": False}},
+            "http": {"host": HOST, "port": SETTINGS.port, "cors": {"enabled": False}},
             "logging": {"access": {"enabled": False}},  # the traffic log knows more
             "traffic": {"timeout": int(SETTINGS.timeout_s) + 1},
         }

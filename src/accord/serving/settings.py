@@ -9,6 +9,7 @@ VARIABLE = "ACCORD_SERVING"
 FILE = Path("serving.json")
 """In the Bento: the settings as they were when it was packaged."""
 HOME_VARIABLE = "ACCORD_HOME"
+TOKEN_VARIABLE = "ACCORD_TOKEN"
 
 
 def load() -> Serving:
@@ -19,5 +20,9 @@ def load() -> Serving:
 
 
 def home() -> Path:
-    """The project whose champion is served and whose traffic is logged; a Bento on its own is its own."""
-    return Path(os.environ.get(HOME_VARIABLE, "."))
+    """The project whose champion is served and whose traffic is logged: that of the store which holds the Bento. A Bento
+    elsewhere, such as in a container, is its own."""
+    given, store = os.environ.get(HOME_VARIABLE), Path(os.environ.get("BENTOML_HOME", ""))
+    if given:
+        return Path(given)
+    return store.parent if store.name == ".bentoml" else Path()

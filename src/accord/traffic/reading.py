@@ -16,6 +16,10 @@ from accord.traffic.records import Record
 from accord.traffic.segments import Lines, listed
 
 TRIES = 10
+KINDS: dict[Kind, str] = {
+    "predictions": '"kind":"predicted"', "refusals": '"kind":"refused"', "outcomes": '"kind":"outcomes"',
+}  # fmt: skip
+"""What a line of each kind has in it, so that others need not be decoded."""
 AROUND = timedelta(hours=1)
 """How far a prediction's id, which holds its time, may be from the arrival of its request."""
 
@@ -45,6 +49,16 @@ def scan_refusals(
     return _scan("refusals", folder, begin, end, postgres)
 
 
+def scan_outcomes(
+    folder: Path,
+    begin: datetime | None = None,
+    end: datetime | None = None,
+    postgres: Postgres | None = None,
+) -> pl.LazyFrame:
+    """The same of outcomes, as often as they were received; `outcomes.labelled` has the latest beside each prediction."""
+    return _scan("outcomes", folder, begin, end, postgres)
+
+
 def find(folder: Path, prediction_id: str, postgres: Postgres | None = None) -> dict[str, Any] | None:
     """The predicted row with this id, by column, or None."""
     at = _time_of(prediction_id)
@@ -72,7 +86,7 @@ def _scan(
         try:
             # In this order: what moves on after the listing is then read from its segment or, if that is gone, again.
             segments = listed(folder)
-            waiting = frames(_records(segments, only))[kind].lazy()
+            waiting = frames(_records(segments, only or KINDS[kind]))[kind].lazy()
             names = {path.stem for path in segments}
             kept = [place.scan(kind, begin, end, names, only) for place in places(folder, postgres)]
             break
@@ -88,10 +102,11 @@ def _scan(
     return rows.filter(conditions) if conditions else rows
 
 
-def _records(segments: list[Path], only: str | None) -> Iterator[Record]:
+def _records(segments: list[Path], text: str) -> Iterator[Record]:
+    """The records that have this text in them."""
     for path in segments:
         with path.open("rb") as file:
-            for _, record in Lines(file).records((only or "").encode()):
+            for _, record in Lines(file).records(text.encode()):
                 yield record
 
 

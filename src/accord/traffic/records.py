@@ -1,6 +1,6 @@
-"""What the log holds of a request: one line of JSON, whether it was answered or refused."""
+"""What the log holds of a request: one line of JSON, whether it was answered, refused, or told outcomes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -49,13 +49,33 @@ class Refused(msgspec.Struct, omit_defaults=True, tag_field="kind", tag="refused
     n_bytes: int = 0
 
 
-Record = Predicted | Refused
+class LoggedOutcome(msgspec.Struct, omit_defaults=True):
+    """What became of one row: named by its prediction, by its key, or by both."""
+
+    outcome_id: str
+    """UUIDv7: of two outcomes of a row the greater one is the later."""
+    outcome: dict[str, Any]
+    """The outcome columns by name; null is a value."""
+    prediction_id: str | None = None
+    key: str | None = None
+    row: dict[str, Any] = {}
+    """The key's columns, as far as they were given; what the config calls personal is hashed."""
+
+
+class Reported(msgspec.Struct, omit_defaults=True, tag_field="kind", tag="outcomes"):
+    """Outcomes that were received together."""
+
+    at: datetime
+    rows: list[LoggedOutcome]
+
+
+Record = Predicted | Refused | Reported
 
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(Record).decode
 
 
-def key_text(values: list[Any]) -> str:
+def key_text(values: Iterable[Any]) -> str:
     r"""A row's key as one text: its columns' values in their order, with a bar between them.
 
     >>> key_text([datetime(2013, 7, 1, 9), "UA", 1545])
