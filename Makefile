@@ -40,6 +40,10 @@ replay: setup  ## send later rows to the running service: ARGS="--from 2013-07-0
 tradeoff: setup  ## who wins and who loses as the policy's weights move; reports/tradeoff.html
 	@accord tradeoff $(ARGS)
 
+.PHONY: retrain
+retrain: setup  ## train anew if the rule says so, promote if better
+	@accord retrain $(ARGS)
+
 .PHONY: test
 test: setup  ## the quick tests
 	@pytest $(ARGS)

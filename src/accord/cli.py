@@ -3,6 +3,7 @@
 import argparse
 import os
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
@@ -129,6 +130,14 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument(
         "--all", action="store_true", help="every feature's contribution, not the largest only"
     )
+    added = command(
+        retrain, "retrain", "train anew if the rule says so, judge the model, promote it if it is better"
+    )
+    added.add_argument("--now", action="store_true", help="whatever the rule says")
+    added.add_argument(
+        "--cutoff", type=date.fromisoformat, metavar="DATE",
+        help="the day before which the new rows end (default: where the window of accord monitor ends)",
+    )  # fmt: skip
     return top
 
 
@@ -344,3 +353,9 @@ def explain(arguments: argparse.Namespace) -> None:
 
     explanation = explaining.explain(arguments.prediction_id, lock.load().serving.traffic)
     print(explaining.as_text(explanation, arguments.all))
+
+
+def retrain(arguments: argparse.Namespace) -> None:
+    from accord.retraining import run as retraining
+
+    print(retraining.as_text(retraining.retrain(arguments.now, arguments.cutoff)))
