@@ -44,6 +44,10 @@ tradeoff: setup  ## who wins and who loses as the policy's weights move; reports
 retrain: setup  ## train anew if the rule says so, promote if better
 	@accord retrain $(ARGS)
 
+.PHONY: simulate
+simulate: setup  ## months of retraining rules side by side; reports/simulation.html
+	@accord simulate $(ARGS)
+
 .PHONY: test
 test: setup  ## the quick tests
 	@pytest $(ARGS)

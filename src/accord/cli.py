@@ -138,6 +138,30 @@ def parser() -> argparse.ArgumentParser:
         "--cutoff", type=date.fromisoformat, metavar="DATE",
         help="the day before which the new rows end (default: where the window of accord monitor ends)",
     )  # fmt: skip
+    added = command(
+        simulate, "simulate", "play the months after the cutoff with several rules of retraining side by side"
+    )
+    added.add_argument(
+        "--from",
+        type=date.fromisoformat,
+        dest="begin",
+        metavar="DATE",
+        help="the first day (default: data.split.cutoff)",
+    )
+    added.add_argument(
+        "--to",
+        type=date.fromisoformat,
+        dest="end",
+        metavar="DATE",
+        help="the day after the last (default: the rows' end)",
+    )
+    added.add_argument(
+        "--period", default="1mo", metavar="STRETCH", help="how often it is decided (default: %(default)s)"
+    )
+    added.add_argument(
+        "--policies", default="never,always,schedule,drift,quality", metavar="NAMES",
+        help="options of conf/retraining; the first is what the others are compared with (default: %(default)s)",
+    )  # fmt: skip
     return top
 
 
@@ -359,3 +383,18 @@ def retrain(arguments: argparse.Namespace) -> None:
     from accord.retraining import run as retraining
 
     print(retraining.as_text(retraining.retrain(arguments.now, arguments.cutoff)))
+
+
+def simulate(arguments: argparse.Namespace) -> None:
+    from accord import paths
+    from accord.files import write_json, write_text
+    from accord.report import simulation as page
+    from accord.retraining import simulation
+
+    report = simulation.simulate(
+        arguments.policies.split(","), arguments.begin, arguments.end, arguments.period
+    )
+    write_json(paths.SIMULATION, report)
+    write_text(paths.SIMULATION_PAGE, page.render(report))
+    print(simulation.as_text(report))
+    print(f"\nWrote {paths.SIMULATION_PAGE} and {paths.SIMULATION}")

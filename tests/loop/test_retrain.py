@@ -106,7 +106,6 @@ def test_a_due_training_moves_the_cutoff_and_is_judged_against_the_champion(serv
 def test_a_pipeline_that_fails_is_logged_and_leaves_the_champion(served: Project) -> None:
     reset(served)
     decided(served, "drift", "quality", end="2024-03-26T00:00:00")
-    served.run("accord", "run", "retraining.window=1d")
     before = champion(served)
     served.replace(
         "conf/data/rides.yaml", "members_ride_near: member IS NULL OR distance < 90", "near: distance < 2"
