@@ -1,6 +1,6 @@
 """The bundle: all that serving needs as plain data in one folder, named by the hash of what decides its answers.
 
-contract.json    the columns that a row brings, the rules that it keeps, and the targets that it is answered with
+contract.json    the columns that a row brings, the rules that it keeps, the targets that it is answered with, and its outcomes
 transform.json   from those columns to numbers
 policy.json      from predictions to a score and an action; null without a policy
 compiled.json    the SQL expressions of the above in a form that is quick for one row, proven equal to Polars
@@ -50,6 +50,8 @@ class Bundle:
     """The columns that a row brings, as the contract has them."""
     context: dict[str, Column]
     """Columns that may come along: no prediction needs them, but the log keeps them."""
+    outcomes: dict[str, Column]
+    """Columns that are known later, and reported then."""
     key: list[str]
     """The columns that identify a row."""
     rules: dict[str, str]
@@ -133,6 +135,7 @@ def load(folder: Path) -> Bundle:
         manifest,
         {name: Column.model_validate(column) for name, column in contract["columns"].items()},
         {name: Column.model_validate(column) for name, column in contract["context"].items()},
+        {name: Column.model_validate(column) for name, column in contract["outcomes"].items()},
         contract["key"],
         contract["rules"],
         contract["targets"],
@@ -153,6 +156,9 @@ def contract(data: Data, inputs: Sequence[str], targets: Mapping[str, Target]) -
     return {
         "columns": {name: data.columns[name].model_dump() for name in inputs},
         "context": {name: data.columns[name].model_dump() for name in context},
+        "outcomes": {
+            n: column.model_dump() for n, column in data.columns.items() if column.role == "outcome"
+        },
         "key": data.key,
         "rules": {
             name: sql for name, sql in data.rules.items() if columns_of(sql, f"data.rules.{name}") <= at_hand
@@ -228,6 +234,7 @@ def manifest(
     accounting: Mapping[str, Any],
     metrics: Mapping[str, Any],
     expressions: Mapping[str, str],
+    batches: Sequence[Mapping[str, str]],
 ) -> dict[str, Any]:
     """What the bundle in the folder was made from: data, config, code and libraries, each by hash or version."""
     sections = ("seed", "data", "features", "model", "objective")
@@ -240,6 +247,7 @@ def manifest(
             "sha256": sha256(paths.SPLITS),
             "accounting": accounting,
             "split": config.data.split.model_dump(mode="json"),
+            "batches": list(batches),
         },
         "model": config.model,
         "objective": config.objective.name,

@@ -17,7 +17,7 @@ import msgspec
 
 from accord.config.schema import Column
 from accord.errors import AccordError
-from accord.serving.answers import Answers, Explanations, Readiness
+from accord.serving.answers import Answers, Explanations, Readiness, Received
 from accord.serving.requests import Decoder, InvalidRowError
 
 if TYPE_CHECKING:
@@ -87,6 +87,10 @@ class Calls:
         self._answered_by(found["model"][0])
         return found
 
+    def outcomes(self, outcomes: Sequence[Mapping[str, Any]]) -> Steps[int]:
+        body = msgspec.json.encode({"outcomes": outcomes})
+        return _decoded((yield Ask("POST", "/outcomes", body, self._with_token)), Received).outcomes
+
     def model(self) -> Steps[dict[str, Any]]:
         return _decoded((yield Ask("GET", "/model")), dict[str, Any])
 
@@ -102,9 +106,12 @@ class Calls:
 
     def set_weights(self, weights: Mapping[str, float], reason: str) -> Steps[dict[str, Any]]:
         body = msgspec.json.encode({"weights": weights, "reason": reason})
+        return _decoded((yield Ask("POST", "/policy", body, self._with_token)), dict[str, Any])
+
+    @property
+    def _with_token(self) -> dict[str, str]:
         token = {} if self._token is None else {"authorization": f"Bearer {self._token}"}
-        response = yield Ask("POST", "/policy", body, {"content-type": JSON, **token})
-        return _decoded(response, dict[str, Any])
+        return {"content-type": JSON, **token}
 
     def ready(self) -> Steps[Readiness]:
         response = yield Ask("GET", "/readyz")
@@ -148,7 +155,7 @@ class Calls:
 class Client:
     """A client that waits for answers. Threads may share it.
 
-    The token is the service's ACCORD_TOKEN, which only `set_weights` needs; the timeout is in seconds.
+    The token is the service's ACCORD_TOKEN, which only `outcomes` and `set_weights` need; the timeout is in seconds.
     """
 
     def __init__(self, url: str, token: str | None = None, timeout: float = TIMEOUT_S) -> None:
@@ -167,6 +174,11 @@ class Client:
     def explain(self, rows: Rows) -> Explanations:
         """Predictions of one row or many, and what each feature adds to them. The service doesn't log them."""
         return self._done(self._calls.explain(rows))
+
+    def outcomes(self, outcomes: Sequence[Mapping[str, Any]]) -> int:
+        """Reports what became of rows; how many outcomes were logged. Each has a `prediction_id`, or the columns of the
+        key, and every outcome column."""
+        return self._done(self._calls.outcomes(outcomes))
 
     def model(self) -> dict[str, Any]:
         """The manifest of the model in use."""
@@ -231,6 +243,9 @@ class AsyncClient:
 
     async def explain(self, rows: Rows) -> Explanations:
         return await self._done(self._calls.explain(rows))
+
+    async def outcomes(self, outcomes: Sequence[Mapping[str, Any]]) -> int:
+        return await self._done(self._calls.outcomes(outcomes))
 
     async def model(self) -> dict[str, Any]:
         return await self._done(self._calls.model())

@@ -20,7 +20,7 @@ from accord.expressions import TYPES, with_derived
 from accord.files import read_json
 from accord.serving import packaging
 from accord.serving.requests import Decoder, InvalidRowError
-from accord.traffic import reading
+from accord.traffic import outcomes, reading
 
 N_SHOWN = 5
 """Contributions of a target, unless all are asked for."""
@@ -79,11 +79,12 @@ class Explanation:
 
 def explain(prediction_id: str, settings: Traffic) -> Explanation:
     """What is known of a prediction. Raises AccordError if it isn't in the log."""
-    logged = reading.find(paths.TRAFFIC, prediction_id, settings.postgres)
-    if logged is None:
+    found_row = reading.find(paths.TRAFFIC, prediction_id, settings.postgres)
+    if found_row is None:
         raise AccordError(
             f"No prediction '{prediction_id}' in the log; expected the prediction_id of an answer of the last {settings.retention_days} days that was not forgotten"
         )
+    logged = found_row | outcomes.of(paths.TRAFFIC, found_row, settings.postgres)
     try:
         folder = bundle_folder(logged["model"])
         found = _with_weights(bundles.load(folder), json.loads(logged["weights"] or "{}"))
@@ -186,7 +187,10 @@ def _section(title: str, lines: list[str]) -> list[str]:
 
 def _outcome(explanation: Explanation) -> str:
     known = explanation.part("outcome")
-    return ", ".join(f"{name} {_plain(value)}" for name, value in known.items()) or "not known yet"
+    if not known:
+        return "not known yet"
+    values = ", ".join(f"{name} {_plain(value)}" for name, value in known.items())
+    return f"{values}; received {explanation.logged['outcome_at']:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _row(explanation: Explanation) -> list[str]:

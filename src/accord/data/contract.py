@@ -38,7 +38,7 @@ def check(
     typed = typed.with_columns(
         expression
         for name, column in columns.items()
-        for expression in _typed(name, column, rows.schema[name])
+        for expression in in_type(name, column, rows.schema[name])
     )
     schema = _schema(columns, key, rules, time)
     good, failure = schema.filter(typed.select(*schema.column_names()))
@@ -52,7 +52,7 @@ def check(
     return Checked(valid.select(rows.columns), quarantine, dict(sorted(failure.counts().items())))
 
 
-def _typed(name: str, column: Column, found: pl.DataType) -> tuple[pl.Expr, pl.Expr]:
+def in_type(name: str, column: Column, found: pl.DataType) -> tuple[pl.Expr, pl.Expr]:
     """The column in its declared type, and whether a value was there that the type can't hold."""
     raw, wanted = pl.col(name), TYPES[column.type]
     if found.is_float():

@@ -8,6 +8,8 @@ from accord.data import sources
 from accord.errors import AccordError, nearest
 from accord.expressions import reason
 
+ROW_ID = "row_id"
+"""The column that numbers the rows of a data set without a key."""
 AVAILABLE = "__available_at"
 """Suffix of the column that keeps when a row's values of a source became available."""
 PARTITION_ROWS = 1_000_000
@@ -23,9 +25,9 @@ def ingest(data: Data) -> pl.DataFrame:
     frames = {name: sources.read(name, source, texts) for name, source in data.sources.items()}
     if not data.key:  # numbered before any join, which may change their order
         numbers = pl.int_range(frames[data.rows].height, eager=True)
-        frames[data.rows] = frames[data.rows].with_columns(row_id=numbers)
+        frames[data.rows] = frames[data.rows].with_columns(numbers.alias(ROW_ID))
     rows = _joined(data, frames)
-    if not data.key and "row_id" not in rows.columns:
+    if not data.key and ROW_ID not in rows.columns:
         raise AccordError(
             f"data.joins of {data.name} leaves out row_id, which numbers the rows of '{data.rows}'; select it too, or declare a key"
         )
@@ -38,9 +40,14 @@ def ingest(data: Data) -> pl.DataFrame:
             f"Column '{missing[0]}' is missing from the rows of {data.name}; found {found}. "
             f"Add it to the source or to `joins`, or remove it from conf/data/{data.name}.yaml"
         )
-    kept = [*data.columns, *(f"{name}{AVAILABLE}" for name in data.as_of), *([] if data.key else ["row_id"])]
-    order = [*([data.time.event] if data.time else []), *(data.key or ["row_id"])]
-    return rows.select(kept).sort(order, nulls_last=True, maintain_order=True)
+    kept = [*data.columns, *(f"{name}{AVAILABLE}" for name in data.as_of), *([] if data.key else [ROW_ID])]
+    return in_order(rows.select(kept), data)
+
+
+def in_order(rows: pl.DataFrame, data: Data) -> pl.DataFrame:
+    """The rows by event time and key."""
+    order = [*([data.time.event] if data.time else []), *(data.key or [ROW_ID])]
+    return rows.sort(order, nulls_last=True, maintain_order=True)
 
 
 def partitions(rows: pl.DataFrame, time: Time | None) -> list[tuple[str, pl.DataFrame]]:

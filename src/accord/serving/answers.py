@@ -38,6 +38,11 @@ class Explanations(msgspec.Struct):
     rows: list[Explained]
 
 
+class Received(msgspec.Struct):
+    outcomes: int
+    """How many were logged."""
+
+
 class Readiness(msgspec.Struct):
     ready: bool
     problems: list[str]

@@ -9,6 +9,11 @@ VERSION = "3.1.0"
 Schema = dict[str, Any]
 TEXT: Schema = {"type": "string"}
 NUMBERS: Schema = {"type": "object", "additionalProperties": {"type": ["number", "null"]}}
+RECEIVED: Schema = {
+    "type": "object",
+    "properties": {"outcomes": {"type": "integer", "description": "How many were logged."}},
+    "required": ["outcomes"],
+}
 REFUSALS = {
     400: "The request is no proper HTTP.",
     401: "The token is missing or wrong.",
@@ -25,6 +30,7 @@ REFUSALS = {
 def document(
     model_id: str,
     decoder: Decoder,
+    outcomes: Schema,
     example: Mapping[str, Any],
     targets: Mapping[str, Any],
     policy: Mapping[str, Any],
@@ -93,6 +99,7 @@ def document(
         "paths": {
             "/predict": _operation("post", "Predictions for one row or many, each logged before it is answered.", _answers(predicted), (408, 413, 415, 422, 503), {**rows, **binary}, binary),
             "/explain": _operation("post", "What each feature adds to each target's raw score; nothing is logged.", _answers({**scored, "contributions": contributions}), (408, 413, 415, 422, 503), rows),
+            "/outcomes": _operation("post", "What became of rows that were answered, each named by its prediction or by its key; needs the token.", RECEIVED, (401, 403, 408, 413, 415, 422, 503), {"application/json": {"schema": {"$ref": "#/components/schemas/Outcomes"}}}, secured=True),
             "/model": _operation("get", "The manifest of the model in use: what it was made from.", anything),
             "/contract": _operation("get", "What a request must keep, as JSON Schema.", anything),
             "/policy": {
@@ -104,7 +111,7 @@ def document(
             "/metrics": _operation("get", "Counts and latencies, for Prometheus.", None),
         },
         "components": {
-            "schemas": {"Request": decoder.json_schema, "Refusal": {"type": "object", "properties": {"error": TEXT}, "required": ["error"]}},
+            "schemas": {"Request": decoder.json_schema, "Outcomes": outcomes, "Refusal": {"type": "object", "properties": {"error": TEXT}, "required": ["error"]}},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }  # fmt: skip

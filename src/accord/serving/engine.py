@@ -20,6 +20,7 @@ from accord import compiled
 from accord.bundle import Bundle, unseen
 from accord.config.schema import Serving
 from accord.expressions import TYPES, columns_of, with_derived
+from accord.intake import Intake
 from accord.models.tasks import prediction_of_one
 from accord.serving.requests import Decoder, InvalidRowError, Row
 from accord.traffic.pii import Pseudonyms
@@ -53,6 +54,7 @@ class Engine:
     weights: dict[str, float] | None
     quick: "OneRow | None"
     logging: "Logging"
+    intake: Intake
 
     @classmethod
     def of(
@@ -67,7 +69,9 @@ class Engine:
             bundle = replace(bundle, policy=changed)
         decoder = Decoder(bundle.columns, bundle.context, settings.max_rows, settings.max_text)
         quick = None if None in bundle.compiled.values() else OneRow(bundle)
-        return cls(bundle, decoder, settings.explore, weights, quick, Logging(bundle, pseudonyms))
+        known = {**bundle.columns, **bundle.context}
+        intake = Intake(bundle.outcomes, {name: known[name] for name in bundle.key}, pseudonyms, settings)
+        return cls(bundle, decoder, settings.explore, weights, quick, Logging(bundle, pseudonyms), intake)
 
     def answer_quickly(self, rows: Sequence[Row]) -> list[Answered]:
         """Answers for few rows; for one thread only. Raises InvalidRowError for the first that breaks a rule."""

@@ -20,7 +20,7 @@ import bentoml
 import msgspec
 from uuid_utils import uuid7
 
-from accord.serving.answers import Answer, Answers, Explained, Explanations, Readiness
+from accord.serving.answers import Answer, Answers, Explained, Explanations, Readiness, Received
 from accord.serving.requests import InvalidRowError
 from accord.traffic import records
 from accord.traffic.log import NotLoggedError
@@ -58,6 +58,8 @@ ANSWER_HEADERS = [
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cache-control", b"no-store"),
 ]
+
+RETRY_LATER = [(b"retry-after", b"5")]
 
 
 class RefusedError(Exception):
@@ -101,6 +103,7 @@ class Lane:
         self._routes: dict[str, dict[str, Callable[[Request], Response]]] = {
             "/predict": {"POST": self._predict},
             "/explain": {"POST": self._explain},
+            "/outcomes": {"POST": self._outcomes},
             "/model": {"GET": self._model},
             "/contract": {"GET": self._contract},
             "/policy": {"GET": self._policy, "POST": self._change_policy},
@@ -275,7 +278,7 @@ class Lane:
             operations.metrics.not_logged(len(rows))
             if operations.settings.traffic.when_full == "refuse":
                 reason = f"nothing is predicted that can't be logged: {error}"
-                raise RefusedError(503, reason, [(b"retry-after", b"5")]) from error
+                raise RefusedError(503, reason, RETRY_LATER) from error
 
     def _explain(self, request: Request) -> Response:
         engine = self._open.engine
@@ -291,6 +294,21 @@ class Lane:
             for i, a in enumerate(answered)
         ]
         return Response(records.encode(Explanations(engine.bundle.model_id, explained)))
+
+    def _outcomes(self, request: Request) -> Response:
+        self._authorise(request)
+        _need_json(request)
+        operations = self._open
+        intake = operations.engine.intake
+        try:
+            reported = intake.record(intake.decoder.rows(request.body), request.arrived)
+        except InvalidRowError as error:
+            raise RefusedError(422, str(error)) from error
+        try:
+            operations.log.append(records.encode(reported))
+        except NotLoggedError as error:
+            raise RefusedError(503, f"the outcomes can't be logged: {error}", RETRY_LATER) from error
+        return Response(records.encode(Received(len(reported.rows))))
 
     def _model(self, _: Request) -> Response:
         return Response(records.encode(self._open.engine.bundle.manifest))

@@ -108,6 +108,7 @@ class Operations:
                 "model": bundle.model_id,
                 "columns": {name: column.model_dump() for name, column in bundle.columns.items()},
                 "context": {name: column.model_dump() for name, column in bundle.context.items()},
+                "outcomes": {name: column.model_dump() for name, column in bundle.outcomes.items()},
                 "key": bundle.key,
                 "rules": bundle.rules,
                 "targets": bundle.targets,
@@ -118,7 +119,14 @@ class Operations:
         """The OpenAPI document of the service with the model in use."""
         bundle = self.engine.bundle
         weights = {} if bundle.policy is None else bundle.policy.weights
-        return document(bundle.model_id, self.engine.decoder, bundle.example, bundle.targets, weights)
+        return document(
+            bundle.model_id,
+            self.engine.decoder,
+            self.engine.intake.json_schema,
+            bundle.example,
+            bundle.targets,
+            weights,
+        )
 
     def policy(self) -> dict[str, Any]:
         """The policy as it is applied now."""

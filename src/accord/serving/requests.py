@@ -29,11 +29,16 @@ class InvalidRowError(Exception):
 class Decoder:
     """Turns requests into rows. `columns` must be there, unless they are nullable; `context` may come along."""
 
+    of = "rows"
+    """The field that the body has them in."""
+    may_omit = True
+    """Whether what is nullable may be left out."""
+
     def __init__(
         self, columns: Mapping[str, Column], context: Mapping[str, Column], max_rows: int, max_text: int
     ) -> None:
         fields: list[tuple[Any, ...]] = [
-            (name, _type(column, max_text), *([None] if column.nullable else []))
+            (name, _type(column, max_text), *([None] if column.nullable and self.may_omit else []))
             for name, column in columns.items()
         ]
         fields += [(name, _type(column, max_text) | None, None) for name, column in context.items()]
@@ -42,17 +47,17 @@ class Decoder:
             "Row", sorted(fields, key=len), forbid_unknown_fields=True, omit_defaults=True
         )
         rows = Annotated[list[self.row_type], msgspec.Meta(min_length=1)]  # type: ignore[name-defined]
-        self._request = msgspec.defstruct("Request", [("rows", rows)], forbid_unknown_fields=True)
+        self._request = msgspec.defstruct("Request", [(self.of, rows)], forbid_unknown_fields=True)
         self._decode = msgspec.json.Decoder(self._request).decode
         self._instants = [
             name for name, column in {**columns, **context}.items() if column.type == "datetime"
         ]
-        self._row_schema = _row_schema(columns, context, max_text)
+        self._row_schema = _row_schema(columns, context, max_text, self.may_omit)
 
     def rows(self, body: bytes) -> list[Row]:
         """The rows of a request in JSON, at least one. Raises InvalidRowError for the first that breaks the contract."""
         try:
-            rows: list[Row] = self._decode(body).rows  # type: ignore[attr-defined]
+            rows: list[Row] = getattr(self._decode(body), self.of)
         except msgspec.ValidationError as error:
             raise InvalidRowError(_in_words(str(error))) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -62,9 +67,9 @@ class Decoder:
     def converted(self, values: Sequence[Mapping[str, Any]]) -> list[Row]:
         """The same from rows that are decoded already, such as those of a table."""
         try:
-            rows: list[Row] = msgspec.convert({"rows": values}, self._request).rows  # type: ignore[attr-defined]
+            rows: list[Row] = getattr(msgspec.convert({self.of: values}, self._request), self.of)
         except msgspec.ValidationError as error:
-            raise InvalidRowError(_not_finite(values) or _in_words(str(error))) from error
+            raise InvalidRowError(_not_finite(values, self.of) or _in_words(str(error))) from error
         return self._checked(rows)
 
     @property
@@ -74,31 +79,31 @@ class Decoder:
         return {
             "title": "Request",
             "type": "object",
-            "properties": {"rows": rows},
-            "required": ["rows"],
+            "properties": {self.of: rows},
+            "required": [self.of],
             "additionalProperties": False,
         }
 
     def _checked(self, rows: list[Row]) -> list[Row]:
         if len(rows) > self.max_rows:
-            raise InvalidRowError(f"rows: found {len(rows):,}; expected 1 to {self.max_rows:,}")
+            raise InvalidRowError(f"{self.of}: found {len(rows):,}; expected 1 to {self.max_rows:,}")
         for name in self._instants:
             for i, row in enumerate(rows):
                 value = getattr(row, name)
                 if value is not None and value.tzinfo is not None:
-                    setattr(row, name, _in_utc(value, f"rows[{i}].{name}"))
+                    setattr(row, name, _in_utc(value, f"{self.of}[{i}].{name}"))
         return rows
 
     def _why_malformed(self, body: bytes, error: Exception) -> str:
         """What is wrong with a body that is no JSON; most often a NaN or an Infinity, whose field can be named."""
         try:
-            values = json.loads(body)["rows"]
-            msgspec.convert({"rows": values}, self._request)
+            values = json.loads(body)[self.of]
+            msgspec.convert({self.of: values}, self._request)
         except msgspec.ValidationError as invalid:
-            return _not_finite(values) or _in_words(str(invalid))
+            return _not_finite(values, self.of) or _in_words(str(invalid))
         except (ValueError, KeyError, TypeError, RecursionError):
             pass
-        return f"the body is no JSON: {error}; expected an object with rows"
+        return f"the body is no JSON: {error}; expected an object with {self.of}"
 
 
 def _type(column: Column, max_text: int) -> Any:
@@ -122,13 +127,13 @@ def _type(column: Column, max_text: int) -> Any:
 
 
 def _row_schema(
-    columns: Mapping[str, Column], context: Mapping[str, Column], max_text: int
+    columns: Mapping[str, Column], context: Mapping[str, Column], max_text: int, may_omit: bool
 ) -> dict[str, Any]:
     properties = {
         name: _property(column, max_text, nullable=column.nullable or name in context)
         for name, column in {**columns, **context}.items()
     }
-    required = [name for name, column in columns.items() if not column.nullable]
+    required = [name for name, column in columns.items() if not (column.nullable and may_omit)]
     return {
         "title": "Row",
         "type": "object",
@@ -170,13 +175,13 @@ def _in_words(message: str) -> str:
     return f"{place or 'the body'}: {reason[0].lower()}{reason[1:]}"
 
 
-def _not_finite(values: Any) -> str | None:
+def _not_finite(values: Any, of: str) -> str | None:
     """The first number of the rows that isn't finite, in words."""
     for i, row in enumerate(values if isinstance(values, list) else ()):
         for name, value in row.items() if isinstance(row, dict) else ():
             if isinstance(value, float) and not math.isfinite(value):
                 return (
-                    f"rows[{i}].{name}: found {value}; expected a finite number, or null if it may be missing"
+                    f"{of}[{i}].{name}: found {value}; expected a finite number, or null if it may be missing"
                 )
     return None
 

@@ -36,7 +36,12 @@ def bundle(config: Config) -> str:
         example = tables.scan(paths.SPLITS / "test").select(inputs).head(1).collect()
         write_json(folder / "example.json", bundles.as_json_row(example, 0))
         manifest = bundles.manifest(
-            folder, config, read_json(paths.ACCOUNTING), read_json(paths.METRICS), proofs
+            folder,
+            config,
+            read_json(paths.ACCOUNTING),
+            read_json(paths.METRICS),
+            proofs,
+            read_json(paths.BATCH_LIST)["batches"],
         )
         write_json(folder / "manifest.json", manifest)
     return f"model {manifest['model_id']} in {paths.BUNDLE}"

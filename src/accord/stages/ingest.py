@@ -1,16 +1,16 @@
-"""Sources, joined into rows."""
+"""Sources, joined into rows, and the batches in use with them."""
 
 from accord import paths
 from accord.config.schema import Config
-from accord.data import rows, tables
+from accord.data import batches, rows, tables
 from accord.stages import run
 
 
 def ingest(config: Config) -> str:
-    frame = rows.ingest(config.data)
+    frame, joined = batches.joined(rows.ingest(config.data), batches.listed(), config.data)
     partitions = rows.partitions(frame, config.data.time)
     tables.write(paths.ROWS, partitions)
-    return f"{frame.height:,} rows of {config.data.name} in {len(partitions)} partitions"
+    return f"{frame.height:,} rows of {config.data.name} in {len(partitions)} partitions{joined}"
 
 
 if __name__ == "__main__":

@@ -86,10 +86,10 @@ class Days:
         rows = pl.concat([pl.LazyFrame(schema=SCHEMAS[kind]), *parts], how="diagonal_relaxed")
         return rows if only is None else rows.filter(pl.col("prediction_id") == only)
 
-    def erase(self, person: Person) -> int:
-        """Erases a person's rows; how many there were."""
+    def erase(self, kind: Kind, person: Person) -> int:
+        """Erases a person's rows of this kind; how many there were."""
         n_rows = 0
-        for day in self._days("predictions"):
+        for day in self._days(kind):
             self._delete_replaced(day, timedelta())
             n_rows += sum(erase_in(file, person) for file in sorted(day.glob("*.parquet")))
         return n_rows

@@ -2,11 +2,13 @@
 
 import getpass
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from accord.config.schema import Data, Traffic
+from accord.data.batches import relist
 from accord.errors import AccordError
 from accord.files import write_text
 from accord.traffic.days import erase_in
@@ -14,7 +16,7 @@ from accord.traffic.disk import placing
 from accord.traffic.housekeeping import DAMAGED, alone, keep
 from accord.traffic.person import Person, person
 from accord.traffic.pii import SECRET_VARIABLE, Pseudonyms
-from accord.traffic.reading import places
+from accord.traffic.reading import places, scan_predictions
 from accord.traffic.segments import complete_all
 
 RECORD = "forgotten.jsonl"
@@ -46,9 +48,14 @@ def forget(
         problem = keep(folder, settings).problem  # then all of it is where rows can be erased
         if problem is not None:
             raise AccordError(f"Nothing is forgotten yet: {problem}. Remove the cause and run this again")
-        counts = {place.name: place.erase(whose) for place in places(folder, settings.postgres)}
+        whose = _with_predictions(whose, folder, settings)
+        homes = places(folder, settings.postgres)
+        counts = {home.name: home.erase("outcomes", whose) for home in homes}
         counts["damaged"] = sum(_erase_lines(file, whose) for file in (folder / DAMAGED).glob("*.jsonl"))
         counts["batches"] = sum(erase_in(file, whose) for file in sorted(batches.rglob("*.parquet")))
+        relist(batches)
+        for home in homes:  # last: by the predictions their outcomes are found, and their rows of batches
+            counts[home.name] += home.erase("predictions", whose)
         record = {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "by": getpass.getuser(),
@@ -74,6 +81,17 @@ def as_text(record: dict[str, Any], batches: Path) -> str:
             f"Where columns are hashed with a secret of the environment's, {SECRET_VARIABLE} must be the service's here too"
         )
     return "\n".join(lines)
+
+
+def _with_predictions(whose: Person, folder: Path, settings: Traffic) -> Person:
+    """The person, known by the ids and keys of their predictions too."""
+    predictions = scan_predictions(folder, postgres=settings.postgres)
+    theirs = (
+        predictions.filter(whose.expression(predictions.collect_schema()))
+        .select("prediction_id", "key")
+        .collect()
+    )
+    return replace(whose, ids=frozenset(theirs["prediction_id"]), keys=frozenset(theirs["key"].drop_nulls()))
 
 
 def _erase_lines(file: Path, whose: Person) -> int:

@@ -1,14 +1,14 @@
 """Records as Polars frames: the one shape of what was logged, wherever it is kept."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 import polars as pl
 
-from accord.traffic.records import Predicted, Record, Refused
+from accord.traffic.records import Predicted, Record, Refused, Reported
 
-Kind = Literal["predictions", "refusals"]
+Kind = Literal["predictions", "refusals", "outcomes"]
 AT = pl.Datetime("us", "UTC")
 SCHEMAS: dict[Kind, dict[str, pl.DataType]] = {
     "predictions": {
@@ -31,9 +31,15 @@ SCHEMAS: dict[Kind, dict[str, pl.DataType]] = {
         "reason": pl.String(),
         "n_bytes": pl.Int64(),
     },
+    "outcomes": {
+        "outcome_id": pl.String(),
+        "at": AT,
+        "prediction_id": pl.String(),
+        "key": pl.String(),
+    },
 }
-"""The columns that are always there. Predictions also have `predicted|TARGET` and `row|COLUMN`: names with a bar can't
-be the config's, so they never clash."""
+"""The columns that are always there. Predictions also have `predicted|TARGET` and `row|COLUMN`, outcomes
+`outcome|COLUMN` and, of the key, `row|COLUMN`: names with a bar can't be the config's, so they never clash."""
 BATCH_ROWS = 10_000
 TYPES: dict[frozenset[str], pl.DataType] = {
     frozenset(): pl.Null(),
@@ -45,13 +51,13 @@ TYPES: dict[frozenset[str], pl.DataType] = {
 
 
 def frames(records: Iterable[Record]) -> dict[Kind, pl.DataFrame]:
-    """What was logged, a line a predicted row and a line a refused request. Not all records are held at once."""
-    predictions = [pl.DataFrame(schema=SCHEMAS["predictions"])]
-    refusals = [pl.DataFrame(schema=SCHEMAS["refusals"])]
+    """What was logged, a line a predicted row, a refused request or an outcome. Not all records are held at once."""
+    parts = {kind: [pl.DataFrame(schema=schema)] for kind, schema in SCHEMAS.items()}
     for batch in _batches(records):
-        predictions.append(_predictions([record for record in batch if isinstance(record, Predicted)]))
-        refusals.append(_refusals([record for record in batch if isinstance(record, Refused)]))
-    return {"predictions": together(predictions), "refusals": together(refusals)}
+        parts["predictions"].append(_predictions([r for r in batch if isinstance(r, Predicted)]))
+        parts["refusals"].append(_refusals([r for r in batch if isinstance(r, Refused)]))
+        parts["outcomes"].append(_outcomes([r for r in batch if isinstance(r, Reported)]))
+    return {kind: together(found) for kind, found in parts.items()}
 
 
 def together(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
@@ -93,7 +99,7 @@ def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
     n_rows = 0
     for record in records:
         batch.append(record)
-        n_rows += len(record.rows) if isinstance(record, Predicted) else 1
+        n_rows += 1 if isinstance(record, Refused) else len(record.rows)
         if n_rows >= BATCH_ROWS:
             yield batch
             batch, n_rows = [], 0
@@ -111,15 +117,27 @@ def _predictions(records: Sequence[Predicted]) -> pl.DataFrame:
         for record, row in rows
     ]  # fmt: skip
     frame = pl.DataFrame(fixed, schema=SCHEMAS["predictions"], orient="row")
-    targets = dict.fromkeys(name for _, row in rows for name in row.predictions)
-    columns = dict.fromkeys(name for _, row in rows for name in row.row)
     return frame.with_columns(
-        *(
-            series(f"predicted|{name}", [row.predictions.get(name) for _, row in rows], pl.Float64())
-            for name in targets
-        ),
-        *(series(f"row|{name}", [row.row.get(name) for _, row in rows]) for name in columns),
+        *_columns("predicted", [row.predictions for _, row in rows], pl.Float64()),
+        *_columns("row", [row.row for _, row in rows]),
     )
+
+
+def _outcomes(records: Sequence[Reported]) -> pl.DataFrame:
+    rows = [(record, row) for record in records for row in record.rows]
+    fixed = [(row.outcome_id, record.at, row.prediction_id, row.key) for record, row in rows]
+    return pl.DataFrame(fixed, schema=SCHEMAS["outcomes"], orient="row").with_columns(
+        *_columns("outcome", [row.outcome for _, row in rows]),
+        *_columns("row", [row.row for _, row in rows]),
+    )
+
+
+def _columns(
+    prefix: str, rows: Sequence[Mapping[str, Any]], type_: pl.DataType | None = None
+) -> list[pl.Series]:
+    """A column for each name that any row (n) has."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return [series(f"{prefix}|{name}", [row.get(name) for row in rows], type_) for name in names]
 
 
 def _refusals(records: Sequence[Refused]) -> pl.DataFrame:

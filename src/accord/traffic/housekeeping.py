@@ -43,6 +43,7 @@ class Kept:
     n_segments: int = 0
     n_predictions: int = 0
     n_refusals: int = 0
+    n_outcomes: int = 0
     n_torn: int = 0
     """Last lines without their end, which a kill left: their requests were not answered."""
     n_damaged: int = 0
@@ -116,6 +117,7 @@ def _move_on(path: Path, homes: Sequence[Days | Table], kept: Kept) -> None:
     kept.n_segments += 1
     kept.n_predictions += lines.n_predictions
     kept.n_refusals += lines.n_refusals
+    kept.n_outcomes += lines.n_outcomes
     kept.n_torn += lines.n_torn
     kept.n_damaged += len(lines.damaged)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from accord.config.schema import Traffic
+from accord.traffic import outcomes
 from accord.traffic.housekeeping import Kept
 from accord.traffic.reading import scan_predictions, scan_refusals
 from accord.traffic.segments import listed
@@ -15,7 +16,8 @@ def as_text(folder: Path, settings: Traffic, kept: Kept) -> str:
     lines = [
         f"{folder}: {kept.used_mb:,.1f} MB of {settings.max_mb:,.0f} MB, {len(listed(folder))} segments not yet moved on, "
         f"{settings.retention_days} days are kept",
-        f"Just now: {kept.n_segments} segments moved on with {kept.n_predictions:,} rows and {kept.n_refusals:,} refusals, "
+        f"Just now: {kept.n_segments} segments moved on with {kept.n_predictions:,} rows, {kept.n_refusals:,} refusals "
+        f"and {kept.n_outcomes:,} outcomes, "
         f"{kept.n_merged} files merged, {kept.n_deleted} deleted, {kept.n_torn} torn and {kept.n_damaged} damaged lines",
     ]
     postgres = settings.postgres
@@ -36,4 +38,10 @@ def as_text(folder: Path, settings: Traffic, kept: Kept) -> str:
         )
         lines += ["", f"{'day':<12}{by:<20}{title:>14}"]
         lines += [f"{date!s:<12}{value!s:<20}{n:>14,}" for date, value, n in counts.iter_rows()] or ["none"]
+    lines += ["", f"{'day':<12}{'predictions':>20}{'with outcome':>14}{'unmatched outcomes':>20}"]
+    covered = outcomes.coverage(folder, postgres=postgres)
+    lines += [
+        f"{date!s:<12}{n:>20,}{n_with:>14,}{n_unmatched:>20,}"
+        for date, n, n_with, n_unmatched in covered.iter_rows()
+    ] or ["none"]
     return "\n".join(lines)

@@ -21,6 +21,9 @@ class Person:
     """The column that names the person; None where rows go by their key."""
     key: Sequence[str] = ()
     """The columns that a row's key is made of."""
+    ids: frozenset[str] = frozenset()
+    keys: frozenset[str] = frozenset()
+    """Of the person's predictions, by which their outcomes are known."""
 
     @property
     def integers(self) -> list[int]:
@@ -29,7 +32,12 @@ class Person:
     def expression(self, schema: Mapping[str, pl.DataType]) -> pl.Expr:
         """Which rows of a table with these columns are the person's. The log's tables have columns of a request as
         `row|COLUMN`, others by their names."""
-        if self.column is None and self.key and all(name in schema for name in self.key):
+        if (
+            self.column is None
+            and "key" not in schema
+            and self.key
+            and all(name in schema for name in self.key)
+        ):
             return pl.struct(self.key).map_elements(self._has_key, pl.Boolean)
         names = ("key",) if self.column is None else (f"row|{self.column}", self.column)
         matches = [
@@ -38,7 +46,12 @@ class Person:
             if name in schema
             for value in (self.integers if schema[name].is_numeric() else self.texts)
         ]
-        return pl.any_horizontal(pl.lit(False), *matches).fill_null(False)
+        named = [
+            pl.col(name).is_in(texts)
+            for name, texts in (("prediction_id", self.ids), ("key", self.keys))
+            if name in schema and texts
+        ]
+        return pl.any_horizontal(pl.lit(False), *matches, *named).fill_null(False)
 
     def _has_key(self, values: dict[str, Any]) -> bool:
         return key_text([values[name] for name in self.key]) in self.texts

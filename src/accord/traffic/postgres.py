@@ -1,4 +1,5 @@
-"""Traffic in Postgres: a table of predicted rows, one of refused requests, and a small one of the columns seen so far.
+"""Traffic in Postgres: a table of predicted rows, one of refused requests, one of outcomes, and a small one of the columns
+seen so far.
 
 A segment is one transaction, and a row that is there already is left alone: so a segment may be sent again after a kill.
 """
@@ -17,7 +18,7 @@ from accord.config.schema import Postgres
 from accord.errors import AccordError
 from accord.traffic.frames import BATCH_ROWS, SCHEMAS, Kind, dtype, series, text
 from accord.traffic.person import Person
-from accord.traffic.records import LoggedRow, Predicted, Record, Refused
+from accord.traffic.records import LoggedOutcome, LoggedRow, Predicted, Record, Refused, Reported
 
 if TYPE_CHECKING:
     import psycopg
@@ -37,7 +38,12 @@ CREATE TABLE IF NOT EXISTS {refusals} (
     reason text NOT NULL, n_bytes bigint NOT NULL, PRIMARY KEY (segment, line)
 );
 CREATE INDEX IF NOT EXISTS {refused_at_index} ON {refusals} (at);
-CREATE TABLE IF NOT EXISTS {columns} (name text, kind text, PRIMARY KEY (name, kind))
+CREATE TABLE IF NOT EXISTS {columns} (name text, kind text, PRIMARY KEY (name, kind));
+CREATE TABLE IF NOT EXISTS {outcomes} (
+    outcome_id text PRIMARY KEY, at timestamptz NOT NULL, prediction_id text, key text, outcome jsonb NOT NULL,
+    "row" jsonb NOT NULL, segment text NOT NULL
+);
+CREATE INDEX IF NOT EXISTS {outcome_at_index} ON {outcomes} (at)
 """
 Row = tuple[Any, ...]
 
@@ -54,20 +60,28 @@ class Table:
         self._names = {
             "predictions": settings.table,
             "refusals": f"{settings.table}_refused",
+            "outcomes": f"{settings.table}_outcomes",
             "columns": f"{settings.table}_columns",
             "at_index": f"{settings.table}_at",
             "key_index": f"{settings.table}_key",
             "refused_at_index": f"{settings.table}_refused_at",
+            "outcome_at_index": f"{settings.table}_outcomes_at",
         }
 
     def keep(self, segment: str, records: Iterable[tuple[int, Record]]) -> None:
         refused: list[Row] = []
+        outcomes: list[Row] = []
         columns: set[tuple[str, str]] = set()
 
         def predicted() -> Iterator[Row]:
             for line, record in records:
                 if isinstance(record, Refused):
                     refused.append(_refused(segment, line, record))
+                    continue
+                if isinstance(record, Reported):
+                    for outcome in record.rows:
+                        columns.update((f"outcome|{n}", type(v).__name__) for n, v in outcome.outcome.items())
+                        outcomes.append(_reported(segment, record, outcome))
                     continue
                 for row in record.rows:
                     columns.update((f"predicted|{name}", "float") for name in row.predictions)
@@ -77,6 +91,7 @@ class Table:
         with self._connected() as connection:
             self._add(connection, "predictions", predicted())
             self._add(connection, "refusals", refused)
+            self._add(connection, "outcomes", outcomes)
             self._add(connection, "columns", columns)
 
     def discard(self, segment: str) -> None:
@@ -128,8 +143,8 @@ class Table:
 
         return register_io_source(batches, schema=schema)
 
-    def erase(self, person: Person) -> int:
-        """Erases a person's rows; how many there were."""
+    def erase(self, kind: Kind, person: Person) -> int:
+        """Erases a person's rows of this kind; how many there were."""
         if person.column is None:
             condition, values = "key = ANY(%s)", [list(person.texts)]
         else:
@@ -137,9 +152,10 @@ class Table:
                 WHEN 'number' THEN ("row" ->> %s)::numeric = ANY(%s) ELSE "row" ->> %s = ANY(%s) END"""
             name = person.column
             values = [name, name, person.integers, name, list(person.texts)]  # type: ignore[list-item]
+        theirs = f"{condition} OR prediction_id = ANY(%s) OR key = ANY(%s)"
         with self._connected() as connection:
             return connection.execute(
-                self._sql(f"DELETE FROM {{predictions}} WHERE {condition}"), values
+                self._sql(f"DELETE FROM {{{kind}}} WHERE {theirs}"), [*values, [*person.ids], [*person.keys]]
             ).rowcount
 
     def _schema(self, kind: Kind) -> dict[str, pl.DataType]:
@@ -148,8 +164,9 @@ class Table:
         with self._connected() as connection:
             seen = connection.execute(self._sql("SELECT name, kind FROM {columns} ORDER BY name")).fetchall()
         found = {
-            name: {kind for _, kind in kinds} - {"NoneType"}
+            name: {type_ for _, type_ in kinds} - {"NoneType"}
             for name, kinds in groupby(seen, lambda row: row[0])
+            if (_source(name) == "outcome") == (kind == "outcomes")
         }
         return {**SCHEMAS[kind], **{name: dtype(kinds) for name, kinds in found.items()}}
 
@@ -192,7 +209,7 @@ class Table:
             raise AccordError(f"Postgres refused: {' '.join(str(error).split())}") from error
 
     def _make_tables(self, connection: "psycopg.Connection[Row]") -> None:
-        table = f'"{self._names["predictions"]}"'
+        table = f'"{self._names["outcomes"]}"'  # the last that is made
         if connection.execute("SELECT to_regclass(%s)", [table]).fetchone() == (None,):
             connection.execute(
                 "SELECT pg_advisory_xact_lock(hashtext(%s))", [table]
@@ -212,6 +229,14 @@ def _predicted(segment: str, record: Predicted, row: LoggedRow) -> Row:
 def _refused(segment: str, line: int, record: Refused) -> Row:
     return (
         segment, line, record.at, record.latency_us, record.status, _storable(record.reason), record.n_bytes
+    )  # fmt: skip
+
+
+def _reported(segment: str, record: Reported, row: LoggedOutcome) -> Row:
+    return (
+        row.outcome_id, record.at, row.prediction_id, _storable(row.key),
+        text({name: _storable(value) for name, value in row.outcome.items()}),
+        text({name: _storable(value) for name, value in row.row.items()}), segment,
     )  # fmt: skip
 
 

@@ -45,6 +45,16 @@ def scan_refusals(
     return _scan("refusals", folder, begin, end, postgres)
 
 
+def scan_outcomes(
+    folder: Path,
+    begin: datetime | None = None,
+    end: datetime | None = None,
+    postgres: Postgres | None = None,
+) -> pl.LazyFrame:
+    """The same of outcomes, as often as they were received; `outcomes.labelled` has the latest beside each prediction."""
+    return _scan("outcomes", folder, begin, end, postgres)
+
+
 def find(folder: Path, prediction_id: str, postgres: Postgres | None = None) -> dict[str, Any] | None:
     """The predicted row with this id, by column, or None."""
     at = _time_of(prediction_id)

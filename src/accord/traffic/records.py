@@ -1,4 +1,4 @@
-"""What the log holds of a request: one line of JSON, whether it was answered or refused."""
+"""What the log holds of a request: one line of JSON, whether it was answered, refused, or told outcomes."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -49,7 +49,27 @@ class Refused(msgspec.Struct, omit_defaults=True, tag_field="kind", tag="refused
     n_bytes: int = 0
 
 
-Record = Predicted | Refused
+class LoggedOutcome(msgspec.Struct, omit_defaults=True):
+    """What became of one row: named by its prediction, by its key, or by both."""
+
+    outcome_id: str
+    """UUIDv7: of two outcomes of a row the greater one is the later."""
+    outcome: dict[str, Any]
+    """The outcome columns by name; null is a value."""
+    prediction_id: str | None = None
+    key: str | None = None
+    row: dict[str, Any] = {}
+    """The key's columns, as far as they were given; what the config calls personal is hashed."""
+
+
+class Reported(msgspec.Struct, omit_defaults=True, tag_field="kind", tag="outcomes"):
+    """Outcomes that were received together."""
+
+    at: datetime
+    rows: list[LoggedOutcome]
+
+
+Record = Predicted | Refused | Reported
 
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(Record).decode

@@ -11,7 +11,7 @@ import msgspec
 
 from accord.errors import AccordError
 from accord.traffic.log import ASK, SEGMENTS, SUFFIX
-from accord.traffic.records import Predicted, Record, decode
+from accord.traffic.records import Predicted, Record, Reported, decode
 
 
 def listed(folder: Path) -> list[Path]:
@@ -58,6 +58,7 @@ class Lines:
         self._lines = lines
         self.n_predictions = 0
         self.n_refusals = 0
+        self.n_outcomes = 0
         self.n_torn = 0
         """A last line without its end, which a kill left; its request was not answered."""
         self.damaged: list[bytes] = []
@@ -76,6 +77,8 @@ class Lines:
                     continue
                 if isinstance(record, Predicted):
                     self.n_predictions += len(record.rows)
+                elif isinstance(record, Reported):
+                    self.n_outcomes += len(record.rows)
                 else:
                     self.n_refusals += 1
                 yield number, record

@@ -1,0 +1,124 @@
+"""Batches: traffic with its outcomes, which joins the rows of the sources. data/batches.json lists those in use, by the
+hash of their bytes, so that what the pipeline makes changes only when the list does."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+from uuid import UUID
+
+import polars as pl
+
+from accord import paths
+from accord.config.schema import Column, Data
+from accord.data import contract, rows
+from accord.errors import AccordError
+from accord.files import read_json, write_json
+
+KEY = "key|"
+
+
+class Batch(NamedTuple):
+    file: str
+    sha256: str
+
+
+def listed(path: Path = paths.BATCH_LIST) -> list[Batch]:
+    """The batches in use, in the order in which they were taken in."""
+    return [Batch(**entry) for entry in read_json(path)["batches"]] if path.exists() else []
+
+
+def write(batches: Iterable[Batch], path: Path = paths.BATCH_LIST) -> None:
+    write_json(path, {"batches": [batch._asdict() for batch in batches]})
+
+
+def sha256(file: Path) -> str:
+    """The hash of a file's bytes, as sha256sum prints it."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def relist(folder: Path) -> None:
+    """Corrects the hashes of listed batches of which rows were erased."""
+    path = folder.with_suffix(".json")
+    before = listed(path)
+    files = [folder / Path(batch.file).name for batch in before]
+    now = [
+        batch._replace(sha256=sha256(file)) if file.exists() else batch
+        for batch, file in zip(before, files, strict=True)
+    ]
+    if now != before:
+        write(now, path)
+
+
+def joined(frame: pl.DataFrame, batches: Sequence[Batch], data: Data) -> tuple[pl.DataFrame, str]:
+    """The rows of the sources and those of the batches, in the order that `rows.ingest` has, and what that did, in words.
+
+    Of rows with one key the one of a batch counts, and of several batches the one whose outcome is the latest. Without a
+    key, rows of batches are known by their predictions. Raises AccordError for a batch whose bytes are missing or changed.
+    """
+    if not batches:
+        return frame, ""
+    key = data.key or [rows.ROW_ID]
+    collected = pl.concat([_read(batch) for batch in batches], how="diagonal_relaxed")
+    if not data.key:
+        collected = collected.with_columns(
+            collected["prediction_id"].map_elements(_row_id, pl.Int64).alias(rows.ROW_ID)
+        )
+    latest = collected.sort("outcome_at", "prediction_id").select(
+        pl.col(name) if name in collected.columns else pl.lit(None).alias(name)
+        for name in dict.fromkeys([*key, *data.columns])
+    )
+    has_key = ~pl.any_horizontal(pl.col(key).is_null())  # validate puts those that have none in quarantine
+    latest = pl.concat(
+        [latest.filter(has_key).unique(key, keep="last", maintain_order=True), latest.filter(~has_key)]
+    )
+    frame = _typed(frame, data.columns)
+    others = _with_typed_key(frame, key, data.columns).join(
+        latest, left_on=[f"{KEY}{name}" for name in key], right_on=key, how="anti", maintain_order="left"
+    )
+    types = {name: frame.schema[name] for name in latest.columns}
+    together = pl.concat([others.select(frame.columns), latest.cast(types, strict=False)], how="diagonal")  # type: ignore[arg-type]
+    n_replaced = frame.height - others.height
+    told = (
+        f"; {len(batches)} batches with {collected.height:,} rows: {n_replaced:,} replace rows of the sources, "
+        f"{collected.height - latest.height:,} those of earlier batches, {latest.height - n_replaced:,} are new"
+    )
+    return rows.in_order(together, data), told
+
+
+def _read(batch: Batch) -> pl.DataFrame:
+    file = Path(batch.file)
+    if not file.is_file():
+        raise AccordError(
+            f"The bytes of {file}, which {paths.BATCH_LIST} lists, are not here; fetch them: dvc pull {file}"
+        )
+    found = sha256(file)
+    if found != batch.sha256:
+        raise AccordError(
+            f"{file} has the hash {found[:16]}; expected {batch.sha256[:16]}, as {paths.BATCH_LIST} says. Restore it: dvc checkout --force {file}.dvc"
+        )
+    return pl.read_parquet(file, glob=False, hive_partitioning=False)
+
+
+def _row_id(prediction_id: str) -> int:
+    """A number below zero, where no row of a source has one: the random bits of the prediction's id."""
+    return -1 - (UUID(prediction_id).int & (2**62 - 1))
+
+
+def _typed(frame: pl.DataFrame, columns: dict[str, Column]) -> pl.DataFrame:
+    """The rows with each column in its declared type, unless that would lose a value, which validate has to see."""
+    for name, column in columns.items():
+        value, lost = contract.in_type(name, column, frame.schema[name])
+        if not frame.select(lost.any()).item():
+            frame = frame.with_columns(value)
+    return frame
+
+
+def _with_typed_key(frame: pl.DataFrame, key: Sequence[str], columns: dict[str, Column]) -> pl.DataFrame:
+    return frame.with_columns(
+        (
+            contract.in_type(name, columns[name], frame.schema[name])[0] if name in columns else pl.col(name)
+        ).alias(f"{KEY}{name}")
+        for name in key
+    )
