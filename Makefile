@@ -32,6 +32,14 @@ run: setup  ## reproduce the pipeline, package the model; swap with ARGS="model=
 serve: setup  ## serve the model on http://127.0.0.1:3000
 	@accord serve $(ARGS)
 
+.PHONY: monitor
+monitor: setup  ## has the traffic changed, do the models still hold; exit code 3 tells of alarms
+	@accord monitor $(ARGS)
+
+.PHONY: monitor-ui
+monitor-ui: setup  ## the reports of all windows on http://127.0.0.1:8000, by Evidently
+	@DO_NOT_TRACK=1 evidently ui --workspace .evidently --host 127.0.0.1 --port 8000
+
 .PHONY: tradeoff
 tradeoff: setup  ## who wins and who loses as the policy's weights move; reports/tradeoff.html
 	@accord tradeoff $(ARGS)
@@ -65,4 +73,4 @@ LOCK = --upgrade --generate-hashes --no-emit-index-url --no-header --python-vers
 .PHONY: clean
 clean:  ## remove what a run made; DVC's cache, releases and .venv stay
 	@rm -rf data/rows data/valid data/quarantine data/splits data/features data/predictions
-	@rm -rf models/trained models/bundle reports/* .bentoml
+	@rm -rf models/trained models/bundle reports/* .bentoml .evidently
