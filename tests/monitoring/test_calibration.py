@@ -39,7 +39,7 @@ CALIBRATION = calibrate(REFERENCE, KINDS, TIME)
 def found(
     rows: pl.DataFrame, calibration: Calibration = CALIBRATION, hours: float | None = None
 ) -> list[Finding]:
-    return alarms(calibration, rows.height, drifts(calibration.references, rows), hours)
+    return alarms(calibration, drifts(calibration.references, rows), hours)
 
 
 def alarm(rows: pl.DataFrame, calibration: Calibration = CALIBRATION) -> set[str]:
@@ -99,7 +99,7 @@ def test_a_week_of_reference_calibrates_the_smallest_size_and_says_what_that_is_
     calibration = calibrate(rows, KINDS, time)
     assert [t.n_rows for t in calibration.thresholds] == [100]
     assert calibration.notes[0].startswith(
-        "100 rows: the reference has 7 independent windows of 45; false alarms"
+        "100 rows: the reference has 7 independent windows of 45; thresholds are near"
     )
 
 

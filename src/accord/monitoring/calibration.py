@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from accord.errors import AccordError
 from accord.monitoring.drift import LARGEST, Bins, Drift, Kind, Numbers, Reference, Summary, refer, tally
 
+Mask = NDArray[np.bool_]
+
 SIZES = (100, 300, 1_000, 3_000, 10_000)
 N_WINDOWS = 400
 """Windows cut for a size; where the reference is short they overlap."""
@@ -58,7 +60,7 @@ class Calibration:
     """Share of windows without drift in which an alarm of any column is put up with."""
     n_rows: int
     independent: dict[int, int]
-    """For each size asked for, how many windows of the reference share neither rows nor a day."""
+    """For each size asked for, how many windows the reference has that share neither rows nor a day."""
     thresholds: tuple[Thresholds, ...]
     """For sizes with enough independent windows, ascending, and at least the smallest."""
     references: dict[str, Reference]
@@ -72,7 +74,7 @@ class Calibration:
             + (
                 f"thresholds of {last:,} rows stand in, wider than needed"
                 if size > last
-                else "false alarms may come more often"
+                else "thresholds are near the largest score seen, and false alarms may come more often"
             )
             for size, n in self.independent.items()
             if n < MIN_WINDOWS
@@ -130,7 +132,8 @@ def calibrate(
         )
     rng = np.random.Generator(np.random.PCG64(seed))
     independent = {size: _independent(n_rows, size, time) for size in sorted(sizes)}
-    used = [size for size, n in independent.items() if n >= MIN_WINDOWS] or [min(sizes)]
+    least = 2 if time is None else MIN_WINDOWS  # rows without time may be drawn again and again
+    used = [size for size, n in independent.items() if n >= least] or [min(sizes)]
     cuts = {size: _windows(n_rows, min(size, n_rows // 2), time is not None, rng) for size in used}
     scores: dict[int, dict[tuple[str, str], Numbers]] = {size: {} for size in used}
     references = {}
@@ -141,33 +144,38 @@ def calibrate(
         for size, windows in cuts.items():
             for score, column in _scores(reference, bins, weights, windows).items():
                 scores[size][name, score] = column
-    thresholds = tuple(
-        Thresholds(
-            size, _hours(cuts[size], time), _limits(scores[size], cuts[size], n_rows, time is not None, level)
+    thresholds = []
+    for size, windows in cuts.items():
+        stretches = _stretches(windows, n_rows, time is not None)
+        # Half of the level is left for what the reference's own days have not shown, more where these are few.
+        tail = level / 2 * min(1, independent[size] / MIN_WINDOWS)
+        thresholds.append(
+            Thresholds(size, _hours(windows, time), _limits(scores[size], size, stretches, tail))
         )
-        for size in used
-    )
-    return Calibration(level, n_rows, independent, thresholds, references)
+    return Calibration(level, n_rows, independent, tuple(thresholds), references)
 
 
 def alarms(
-    calibration: Calibration, n_rows: int, drifts: Mapping[str, Drift], hours: float | None = None
+    calibration: Calibration, drifts: Mapping[str, Drift], hours: float | None = None
 ) -> list[Finding]:
-    """Each column's scores in a window of `n_rows` against their thresholds; drift is any alarm among them.
+    """Each score of a window's columns against its threshold; the traffic has drifted if there is any alarm.
 
     `hours` is the time that the window took: where traffic has grown denser, its rows are as alike as those of as
     short a window of the reference, which held fewer.
     """
-    sizes = [t.n_rows for t in calibration.thresholds]
-    alike = float(n_rows)
-    spans = [t.hours for t in calibration.thresholds if t.hours is not None]
-    if hours is not None and spans and hours < spans[-1]:
-        alike = min(alike, float(np.interp(hours, [0, *spans], [0, *sizes])))
     return [
-        _finding(calibration, column, score, drift, alike)
+        _finding(calibration, column, score, drift, _alike(calibration, drift.n_rows, hours))
         for column, drift in drifts.items()
         for score in drift.scores
     ]
+
+
+def _alike(calibration: Calibration, n_rows: int, hours: float | None) -> float:
+    """How many rows the reference had, at its densest, in the time in which the window has n_rows; at most these."""
+    sizes, spans = zip(*((t.n_rows, t.hours) for t in calibration.thresholds), strict=True)
+    if hours is None or spans[-1] is None or hours >= spans[-1]:
+        return n_rows
+    return min(n_rows, float(np.interp(hours, [0, *spans], [0, *sizes])))
 
 
 def _finding(calibration: Calibration, column: str, score: str, drift: Drift, alike: float) -> Finding:
@@ -177,7 +185,7 @@ def _finding(calibration: Calibration, column: str, score: str, drift: Drift, al
     threshold = _threshold(calibration, column, score, alike)
     if drift.n_rows < least:
         note = f"insufficient: {drift.n_rows:,} rows of {least:,}"
-    elif alike < least:
+    elif alike < least / 2:
         note = f"insufficient: {drift.n_rows:,} rows in less time than {least:,} took in the reference"
     elif score != "missing" and n_values < MIN_VALUES:
         note = f"insufficient: {n_values} values of {MIN_VALUES}"
@@ -200,10 +208,8 @@ def _threshold(calibration: Calibration, column: str, score: str, n_rows: float)
 
 
 def _independent(n_rows: int, size: int, time: pl.Series | None) -> int:
-    """How many windows there are that share neither rows nor a day; without time each draw is one of its own."""
-    if time is None:
-        return N_WINDOWS if 2 * size <= n_rows else n_rows // size
-    return min(n_rows // size, time.dt.date().n_unique())
+    """How many windows there are that share neither rows nor, where there is time, a day."""
+    return n_rows // size if time is None else min(n_rows // size, time.dt.date().n_unique())
 
 
 def _windows(n_rows: int, size: int, in_time: bool, rng: np.random.Generator) -> list[Bins]:
@@ -234,27 +240,20 @@ def _scores(reference: Reference, bins: Bins, weights: Numbers, windows: list[Bi
 
 
 def _limits(
-    scores: Mapping[tuple[str, str], Numbers],
-    windows: list[Bins],
-    n_rows: int,
-    in_time: bool,
-    level: float,
+    scores: Mapping[tuple[str, str], Numbers], size: int, stretches: Sequence[tuple[Mask, Mask]], tail: float
 ) -> dict[str, dict[str, float | None]]:
-    """Thresholds by column and score such that windows with any score above its own are rarer than the level.
+    """Thresholds by column and score such that the share of windows with any score above its own is `tail`.
 
-    Scores are compared by their logarithms, since storms multiply rather than add, with the noise of counting added,
-    since below that they don't differ. The quantile is taken at half the level: the other half is for what the
-    reference's own days have not shown.
+    Scores are compared by their logarithms, since storms multiply rather than add; the noise of counting is added to
+    them first, since below that they don't differ.
     """
-    size = len(windows[0])
     noise = np.array(
         [NOISE_ROWS / size if score == "missing" else NOISE_ROWS / 4 / np.sqrt(size) for _, score in scores]
     )
     logs = np.log(np.stack(list(scores.values()), axis=1) + noise)  # (n_windows, n_scores)
-    stretches = _stretches(windows, n_rows, in_time)
     largest = np.concatenate([_largest(logs[inside], logs[others]) for inside, others in stretches])
     center, spread = _scale(logs)
-    quantile = np.quantile(largest, 1 - level / 2, method="higher")
+    quantile = np.quantile(largest, 1 - tail, method="higher")
     limits = np.maximum(np.exp(center + quantile * spread) - noise, noise / 2)
     # Halfway from the largest seen to the largest there is: a total outage is found.
     seen = np.exp(np.ma.masked_invalid(logs).max(axis=0).filled(np.nan)) - noise
@@ -266,9 +265,7 @@ def _limits(
     return values
 
 
-def _stretches(
-    windows: list[Bins], n_rows: int, in_time: bool
-) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+def _stretches(windows: list[Bins], n_rows: int, in_time: bool) -> list[tuple[Mask, Mask]]:
     """The windows that start in each stretch, and those that share no row with any of them; as masks (n_windows,)."""
     if not in_time:
         turn = np.arange(len(windows)) % N_STRETCHES

@@ -120,7 +120,7 @@ class Reference:
         return Drift(len(values), int(summary.missing), scores, self._new(values))
 
     def _new(self, values: pl.Series) -> dict[str, int]:
-        if self.kind != "category":
+        if self.kind != "category" or self.summary.counts[-1]:  # the reference had more levels than it kept
             return {}
         counts = values.cast(pl.String).drop_nulls().alias("level").value_counts()
         new = counts.filter(~pl.col.level.is_in(list(self.levels)))
