@@ -374,7 +374,7 @@ def _outcome(target: str) -> Callable[[Played], teams.Vector]:
 
 def _service(rows: pl.LazyFrame, n_rows: int, refused: int) -> dict[str, Any]:
     """Figures of the running service; a request of many rows has one latency, so rows of small requests weigh less."""
-    latency = pl.col(LATENCY_US)
+    latency = pl.col(LATENCY_US).cast(pl.Float64)
     shares = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
     found = rows.select(
         **{name: latency.quantile(share) / 1000 for name, share in shares.items()},
