@@ -183,7 +183,7 @@ def _drift(
         scores = drifts(calibration.references, frame)
         constant = _constant(frame, list(calibration.references)) if n_rows else set()
         hours = None if expectation.time is None else window["hours"]
-        for finding in alarms(calibration, n_rows, scores, hours):
+        for finding in alarms(calibration, scores, hours):
             if n_rows < settings.min_rows:
                 thin = f"insufficient: {n_rows:,} rows of {settings.min_rows:,}"
                 finding = Finding(finding.column, finding.score, finding.value, None, False, thin)
