@@ -36,6 +36,14 @@ serve: setup  ## serve the model on http://127.0.0.1:3000
 replay: setup  ## send later rows to the running service: ARGS="--from 2013-07-01 --to 2013-08-01"
 	@accord replay $(ARGS)
 
+.PHONY: monitor
+monitor: setup  ## has the traffic changed, do the models still hold; exit code 3 tells of alarms
+	@accord monitor $(ARGS)
+
+.PHONY: monitor-ui
+monitor-ui: setup  ## the reports of all windows on http://127.0.0.1:8000, by Evidently
+	@DO_NOT_TRACK=1 evidently ui --workspace .evidently --host 127.0.0.1 --port 8000
+
 .PHONY: tradeoff
 tradeoff: setup  ## who wins and who loses as the policy's weights move; reports/tradeoff.html
 	@accord tradeoff $(ARGS)
@@ -77,4 +85,4 @@ LOCK = --upgrade --generate-hashes --no-emit-index-url --no-header --python-vers
 .PHONY: clean
 clean:  ## remove what a run made; DVC's cache, releases and .venv stay
 	@rm -rf data/rows data/valid data/quarantine data/splits data/features data/predictions
-	@rm -rf models/trained models/bundle reports/* .bentoml
+	@rm -rf models/trained models/bundle reports/* .bentoml .evidently

@@ -2,8 +2,9 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -124,6 +125,28 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     added.add_argument(
         "--rows-per-request", type=positive(int), default=1, metavar="N", help="default: %(default)s"
+    )
+    added = command(
+        monitor, "monitor", "has the traffic changed, do the models still hold: reports and a decision; exit code 3 tells of alarms",
+    )  # fmt: skip
+    added.add_argument(
+        "--from",
+        type=date.fromisoformat,
+        dest="begin",
+        metavar="DATE",
+        help="the first day, such as 2013-07-01",
+    )
+    added.add_argument(
+        "--to", type=date.fromisoformat, dest="end", metavar="DATE", help="the last day, included"
+    )
+    added.add_argument(
+        "--rows",
+        type=positive(int),
+        metavar="N",
+        help="the latest rows (default: monitoring.window of the config)",
+    )
+    added.add_argument(
+        "--no-reports", action="store_true", help="decide, without Evidently's reports, which take longer"
     )
     added = command(explain, "explain", "one prediction of the service's log: from what, by what, and why")
     added.add_argument("prediction_id", metavar="PREDICTION_ID", help="as the service answered it")
@@ -369,6 +392,26 @@ def load(arguments: argparse.Namespace) -> None:
         arguments.url, arguments.rate, arguments.seconds, arguments.connections, arguments.rows_per_request
     )
     print(loading.as_text(found))
+
+
+def monitor(arguments: argparse.Namespace) -> None:
+    from accord import paths
+    from accord.config import lock
+    from accord.monitoring import run as monitoring
+
+    begin, end, n_rows = arguments.begin, arguments.end, arguments.rows
+    if n_rows is not None and (begin or end):
+        raise AccordError("--rows counts back from the latest row; expected it without --from and --to")
+    if begin and end and begin > end:
+        raise AccordError(f"--from {begin} is after --to {end}; turn them round")
+    asked = monitoring.Asked(begin, None if end is None else end + timedelta(days=1), n_rows)
+    decision, folder, said = monitoring.monitor(lock.load(), asked, not arguments.no_reports)
+    print(
+        "\n".join(
+            [monitoring.as_text(decision), "", *said, f"Wrote {folder}/index.html and {paths.DECISION}"]
+        )
+    )
+    sys.exit(monitoring.ALARM if decision.alarms else monitoring.QUIET)
 
 
 def explain(arguments: argparse.Namespace) -> None:

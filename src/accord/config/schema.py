@@ -376,6 +376,23 @@ class Retraining(Section):
     """What train holds: all rows before tune, or the stretch of this length before it, which slides along."""
 
 
+class Monitoring(Section):
+    """How traffic is watched. See docs/monitoring.md."""
+
+    window: Duration | Annotated[int, Field(ge=1)] = "1mo"
+    """How far back `accord monitor` looks from the latest decision: a duration, or a number of rows."""
+    min_rows: int = Field(default=300, ge=1)
+    """With fewer rows, or fewer outcomes, nothing is judged."""
+    level: float = Field(default=0.95, gt=0.5, lt=1)
+    """Share of windows without any change that raise no alarm, of each kind of alarm."""
+    max_report_rows: int = Field(default=20_000, ge=100)
+    """Rows that Evidently gets of the window, and of the reference; the decision itself rests on all of them."""
+    max_replayed: int = Field(default=100_000, ge=0)
+    """Rows that are predicted again, to compare with the log."""
+    webhook: str | None = None
+    """An address that is told the outcome of each run by POST, best as a reference: `${oc.env:ACCORD_WEBHOOK}`."""
+
+
 class Config(Section):
     """All that a run is made of: conf/ as params.yaml selects from it."""
 
@@ -389,3 +406,4 @@ class Config(Section):
     evaluation: Evaluation
     serving: Serving
     retraining: Retraining
+    monitoring: Monitoring

@@ -146,6 +146,22 @@ def bars(rows: Sequence[tuple[str, float]], label: str) -> Markup:
     return _svg(len(rows) * ROW, label, drawn)
 
 
+def gauge(value: float | None, low: float, high: float, usual: float, alarm: bool, label: str) -> Markup:
+    """A line of text's height: the expected range as a band, the usual value as an upright mark, the value as a dot."""
+    known = [v for v in (value, low, high, usual) if v is not None]
+    reach = (max(known) - min(known) or 1) * 0.06
+    axis = Axis([min(known) - reach, max(known) + reach], 4, 156)
+    begin, end, mark = axis.at(low), axis.at(high), axis.at(usual)
+    marks = [
+        element("title", label),
+        element("rect", x=begin, y=5, width=max(end - begin, 1), height=8, rx=4, class_="band"),
+        element("line", x1=mark, x2=mark, y1=2, y2=16, class_="baseline"),
+    ]
+    if value is not None:
+        marks.append(element("circle", cx=axis.at(value), cy=9, r=4.5, class_="dot off" if alarm else "dot"))
+    return element("svg", *marks, viewBox="0 0 160 18", class_="gauge", role="img", aria_label=label)
+
+
 def stack(parts: Sequence[tuple[str, int]], label: str) -> Markup:
     """One bar, as wide as the page, cut into parts as wide as their counts; a part's name is its class."""
     total, begin, drawn = sum(count for _, count in parts) or 1, 0.0, []
