@@ -36,9 +36,25 @@ serve: setup  ## serve the model on http://127.0.0.1:3000
 replay: setup  ## send later rows to the running service: ARGS="--from 2013-07-01 --to 2013-08-01"
 	@accord replay $(ARGS)
 
+.PHONY: monitor
+monitor: setup  ## has the traffic changed, do the models still hold; exit code 3 tells of alarms
+	@accord monitor $(ARGS)
+
+.PHONY: monitor-ui
+monitor-ui: setup  ## the reports of all windows on http://127.0.0.1:8000, by Evidently
+	@DO_NOT_TRACK=1 evidently ui --workspace .evidently --host 127.0.0.1 --port 8000
+
 .PHONY: tradeoff
 tradeoff: setup  ## who wins and who loses as the policy's weights move; reports/tradeoff.html
 	@accord tradeoff $(ARGS)
+
+.PHONY: retrain
+retrain: setup  ## train anew if the rule says so, promote if better
+	@accord retrain $(ARGS)
+
+.PHONY: simulate
+simulate: setup  ## months of retraining rules side by side; reports/simulation.html
+	@accord simulate $(ARGS)
 
 .PHONY: test
 test: setup  ## the quick tests
@@ -69,4 +85,4 @@ LOCK = --upgrade --generate-hashes --no-emit-index-url --no-header --python-vers
 .PHONY: clean
 clean:  ## remove what a run made; DVC's cache, releases and .venv stay
 	@rm -rf data/rows data/valid data/quarantine data/splits data/features data/predictions
-	@rm -rf models/trained models/bundle reports/* .bentoml
+	@rm -rf models/trained models/bundle reports/* .bentoml .evidently

@@ -2,9 +2,9 @@
 
 import argparse
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -126,11 +126,65 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument(
         "--rows-per-request", type=positive(int), default=1, metavar="N", help="default: %(default)s"
     )
+    added = command(
+        monitor, "monitor", "has the traffic changed, do the models still hold: reports and a decision; exit code 3 tells of alarms",
+    )  # fmt: skip
+    added.add_argument(
+        "--from",
+        type=date.fromisoformat,
+        dest="begin",
+        metavar="DATE",
+        help="the first day, such as 2013-07-01",
+    )
+    added.add_argument(
+        "--to", type=date.fromisoformat, dest="end", metavar="DATE", help="the last day, included"
+    )
+    added.add_argument(
+        "--rows",
+        type=positive(int),
+        metavar="N",
+        help="the latest rows (default: monitoring.window of the config)",
+    )
+    added.add_argument(
+        "--no-reports", action="store_true", help="decide, without Evidently's reports, which take longer"
+    )
     added = command(explain, "explain", "one prediction of the service's log: from what, by what, and why")
     added.add_argument("prediction_id", metavar="PREDICTION_ID", help="as the service answered it")
     added.add_argument(
         "--all", action="store_true", help="every feature's contribution, not the largest only"
     )
+    added = command(
+        retrain, "retrain", "train anew if the rule says so, judge the model, promote it if it is better"
+    )
+    added.add_argument("--now", action="store_true", help="whatever the rule says")
+    added.add_argument(
+        "--cutoff", type=date.fromisoformat, metavar="DATE",
+        help="the day before which the new rows end (default: where the window of accord monitor ends)",
+    )  # fmt: skip
+    added = command(
+        simulate, "simulate", "play the months after the cutoff with several rules of retraining side by side"
+    )
+    added.add_argument(
+        "--from",
+        type=date.fromisoformat,
+        dest="begin",
+        metavar="DATE",
+        help="the first day (default: data.split.cutoff)",
+    )
+    added.add_argument(
+        "--to",
+        type=date.fromisoformat,
+        dest="end",
+        metavar="DATE",
+        help="the day after the last (default: the rows' end)",
+    )
+    added.add_argument(
+        "--period", default="1mo", metavar="STRETCH", help="how often it is decided (default: %(default)s)"
+    )
+    added.add_argument(
+        "--policies", default="never,always,schedule,drift,quality", metavar="NAMES",
+        help="options of conf/retraining; the first is what the others are compared with (default: %(default)s)",
+    )  # fmt: skip
     return top
 
 
@@ -165,28 +219,12 @@ def project_root(start: Path | None = None) -> Path:
 def run(arguments: argparse.Namespace) -> None:
     if arguments.words:
         select(arguments.words)
-    reproduce()
-    from accord.config import lock
-    from accord.paths import BUNDLE
-    from accord.serving import packaging
+    from accord import pipeline
 
-    tag = packaging.package(BUNDLE, lock.load().serving)
-    print()
-    if asks_for_measuring():
-        measure(arguments)
-        print()
-    judge(arguments)
+    tag, _ = pipeline.candidate()
     print(f"\nPackaged   {tag}")
     print("Look at    reports/scorecard.html, reports/index.html, reports/model_card.md")
     print("Serve it   make serve")
-
-
-def asks_for_measuring() -> bool:
-    """Whether a team's metric is about the running service."""
-    from accord.config import lock
-    from accord.objective.teams import MEASURED
-
-    return any(metric.builtin in MEASURED for metric in lock.load().objective.metrics.values())
 
 
 def measure(arguments: argparse.Namespace) -> None:
@@ -267,31 +305,6 @@ def select(words: Sequence[str]) -> None:
     selection.write(chosen)
     for note in chosen.notes:
         print(note)
-
-
-def reproduce() -> None:
-    """Runs `dvc repro`. Ends the program with its exit code, or 2 if a stage blamed the user's input."""
-    if not Path(".git").exists():
-        raise AccordError("There is no git repository here, which DVC needs; create one: git init")
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dvc", "repro"], env=environment, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stderr is not None
-    blamed = full = False
-    for line in process.stderr:
-        blamed = blamed or "exited with 2" in line
-        full = full or "No space left on device" in line
-        print(line, end="", file=sys.stderr, flush=True)
-    if process.wait():
-        if full and not blamed:
-            raise AccordError(
-                "The disk is full: DVC found no space left. Nothing was lost; free some space and run again"
-            )
-        sys.exit(2 if blamed else process.returncode)
 
 
 def package(arguments: argparse.Namespace) -> None:
@@ -381,9 +394,50 @@ def load(arguments: argparse.Namespace) -> None:
     print(loading.as_text(found))
 
 
+def monitor(arguments: argparse.Namespace) -> None:
+    from accord import paths
+    from accord.config import lock
+    from accord.monitoring import run as monitoring
+
+    begin, end, n_rows = arguments.begin, arguments.end, arguments.rows
+    if n_rows is not None and (begin or end):
+        raise AccordError("--rows counts back from the latest row; expected it without --from and --to")
+    if begin and end and begin > end:
+        raise AccordError(f"--from {begin} is after --to {end}; turn them round")
+    asked = monitoring.Asked(begin, None if end is None else end + timedelta(days=1), n_rows)
+    decision, folder, said = monitoring.monitor(lock.load(), asked, not arguments.no_reports)
+    print(
+        "\n".join(
+            [monitoring.as_text(decision), "", *said, f"Wrote {folder}/index.html and {paths.DECISION}"]
+        )
+    )
+    sys.exit(monitoring.ALARM if decision.alarms else monitoring.QUIET)
+
+
 def explain(arguments: argparse.Namespace) -> None:
     from accord import explaining
     from accord.config import lock
 
     explanation = explaining.explain(arguments.prediction_id, lock.load().serving.traffic)
     print(explaining.as_text(explanation, arguments.all))
+
+
+def retrain(arguments: argparse.Namespace) -> None:
+    from accord.retraining import run as retraining
+
+    print(retraining.as_text(retraining.retrain(arguments.now, arguments.cutoff)))
+
+
+def simulate(arguments: argparse.Namespace) -> None:
+    from accord import paths
+    from accord.files import write_json, write_text
+    from accord.report import simulation as page
+    from accord.retraining import simulation
+
+    report = simulation.simulate(
+        arguments.policies.split(","), arguments.begin, arguments.end, arguments.period
+    )
+    write_json(paths.SIMULATION, report)
+    write_text(paths.SIMULATION_PAGE, page.render(report))
+    print(simulation.as_text(report))
+    print(f"\nWrote {paths.SIMULATION_PAGE} and {paths.SIMULATION}")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from accord import bundle as bundles
 from accord import models, paths, releases
 from accord.bundle import Bundle
-from accord.config.schema import Config, Split
+from accord.config.schema import Config, Objective, Split
 from accord.data import splitting, tables
 from accord.data.rows import local
 from accord.errors import AccordError
@@ -109,11 +109,7 @@ def pair_on(config: Config, split: str, candidate: Bundle, champion: Bundle | No
         return None
     blocks = splitting.blocks(rows, data.key or ["row_id"], data.time)
     X = candidate.transform.matrix(rows)
-    kind = models.model_class(BASELINE["_target_"])
-    baselines = {
-        name: prediction(kind.load(paths.TRAINED / name / BASELINE_FILE).raw(X), str(target.loss))
-        for name, target in config.objective.targets.items()
-    }
+    baselines = baseline_predictions(config.objective, X)
 
     def played(bundle: Bundle) -> teams.Played:
         return teams.play(
@@ -121,6 +117,15 @@ def pair_on(config: Config, split: str, candidate: Bundle, champion: Bundle | No
         )
 
     return judge.Pair(played(candidate), None if champion is None else played(champion))
+
+
+def baseline_predictions(objective: Objective, X: models.Matrix) -> dict[str, models.Vector]:
+    """What one would predict (n,) for each target without a model, for rows as a matrix (n, n_features)."""
+    kind = models.model_class(BASELINE["_target_"])
+    return {
+        name: prediction(kind.load(paths.TRAINED / name / BASELINE_FILE).raw(X), str(target.loss))
+        for name, target in objective.targets.items()
+    }
 
 
 def _unlearned(rows: pl.DataFrame, config: Config, champion: Bundle) -> NDArray[np.bool_]:

@@ -10,7 +10,7 @@ import pytest
 from accord.evaluation.metrics import METRICS
 from accord.report import page
 
-SPLITS = {"train": 60, "tune": 10, "test": 20, "holdout": 0, "future": 1200, "purged": 3}
+SPLITS = {"train": 60, "tune": 10, "test": 20, "holdout": 0, "future": 1200, "older": 0, "purged": 3}
 LEAK = {
     "feature": "tail_number",
     "target": "late",

@@ -230,3 +230,10 @@ def test_a_group_that_is_not_chosen_is_named():
     Path("params.yaml").write_text("model: linear\n", encoding="utf-8")
     with pytest.raises(AccordError, match="is not chosen"):
         selection.read()
+
+
+def test_a_date_is_kept_as_text_since_dvc_reads_no_other_from_params():
+    chosen = after("data.split.cutoff=2013-08-01")
+    assert chosen.overrides == {"data": {"split": {"cutoff": "2013-08-01"}}}
+    selection.write(chosen)
+    assert params()["overrides"]["data"]["split"]["cutoff"] == "2013-08-01"

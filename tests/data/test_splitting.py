@@ -265,3 +265,20 @@ def test_rows_without_time_are_their_own_blocks_up_to_a_thousand():
     found = blocks(many, ["id"], None)
     assert 800 < found.n_unique() <= 1000
     assert found.reverse().equals(blocks(many.reverse(), ["id"], None))
+
+
+def test_a_sliding_window_leaves_older_rows_out_of_train_and_keeps_their_holdout(days: pl.DataFrame):
+    expanding = Split(cutoff=date(2024, 4, 1), test="1mo", tune="2w", holdout=0.2)
+    sliding = expanding.model_copy(update={"train": "3w"})
+    assigned, boundaries = by_time(days, ONE_DAY, sliding)
+    assert boundaries.train == datetime(2024, 1, 26)
+    assert min(days_of(days, assigned, "train")) >= date(2024, 1, 26)
+    assert max(days_of(days, assigned, "older")) < date(2024, 1, 26)
+    before, _ = by_time(days, ONE_DAY, expanding)
+    for name in ("tune", "test", "holdout", "future"):
+        assert ((assigned == name) == (before == name)).all(), name
+
+
+def test_data_without_time_has_no_stretch_to_train_on():
+    with pytest.raises(AccordError, match=r"data\.split\.train is 3w"):
+        by_key(pl.DataFrame({"row": [1, 2]}), ["row"], Split(train="3w"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,7 @@ def with_words(selection: Selection, words: Sequence[str]) -> Selection:
             choose(name, option)
     for name, value in assignments:
         if "." in name or name not in valid:
-            overrides = _merge(overrides, _nested(name.split("."), value))
+            overrides = _merge(overrides, _plain(_nested(name.split("."), value)))
     return Selection(groups, overrides, notes)
 
 
@@ -159,4 +160,11 @@ def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {str(k): _plain(v) if isinstance(v, Mapping) else v for k, v in values.items()}
+    """Dates as text: DVC reads no others from params.yaml."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return _plain(value)
+        return value.isoformat() if isinstance(value, date) else value
+
+    return {str(key): plain(value) for key, value in values.items()}

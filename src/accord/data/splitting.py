@@ -1,4 +1,4 @@
-"""Split: rows into train, tune, test, holdout, future and purged, each into exactly one."""
+"""Split: rows into train, tune, test, holdout, future, older and purged, each into exactly one."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from accord.config.schema import Data, Split, Time
 from accord.data.rows import local
 from accord.errors import AccordError
 
-SPLITS = ("train", "tune", "test", "holdout", "future", "purged")
+SPLITS = ("train", "tune", "test", "holdout", "future", "older", "purged")
 SCORED = ("train", "tune", "test", "holdout")
 """Splits whose rows are evaluated."""
 N_ROW_BLOCKS = 1000
@@ -21,8 +21,10 @@ N_ROW_BLOCKS = 1000
 
 @dataclass(frozen=True)
 class Boundaries:
-    """The instants, in the data's zone, at which tune, test and the future begin."""
+    """The instants, in the data's zone, at which train, tune, test and the future begin; train may reach back to the
+    first row."""
 
+    train: datetime | None
     tune: datetime
     test: datetime
     future: datetime | None
@@ -40,6 +42,7 @@ def by_time(rows: pl.DataFrame, time: Time, split: Split) -> tuple[pl.Series, Bo
     held = held_out(at["day"].unique().sort().to_list(), split.holdout)
     future = pl.col.event >= boundaries.future if boundaries.future else pl.lit(False)
     unknown = pl.col.known > boundaries.future if boundaries.future else pl.lit(False)
+    older = pl.col.event < boundaries.train if boundaries.train else pl.lit(False)
     name = (
         pl.when(future).then(pl.lit("future"))
         .when(unknown).then(pl.lit("purged"))
@@ -47,6 +50,7 @@ def by_time(rows: pl.DataFrame, time: Time, split: Split) -> tuple[pl.Series, Bo
         .when(pl.col.event >= boundaries.test).then(pl.lit("test"))
         .when((pl.col.event < boundaries.test) & (pl.col.known > boundaries.test)).then(pl.lit("purged"))
         .when(pl.col.event >= boundaries.tune).then(pl.lit("tune"))
+        .when(older).then(pl.lit("older"))
         .when(pl.col.known > boundaries.tune).then(pl.lit("purged"))
         .otherwise(pl.lit("train"))
     )  # fmt: skip
@@ -58,6 +62,10 @@ def by_key(rows: pl.DataFrame, key: Sequence[str], split: Split) -> pl.Series:
     if isinstance(split.test, str) or isinstance(split.tune, str):
         raise AccordError(
             f"data.split: test is {split.test!r} and tune {split.tune!r}; data without time takes shares such as 0.2"
+        )
+    if split.train is not None:
+        raise AccordError(
+            f"data.split.train is {split.train}; data without time has no stretch to train on. Leave it out: null"
         )
     u = row_hash(rows, key, salt="split")
     edges = np.cumsum([split.holdout, split.test, split.tune])
@@ -109,12 +117,13 @@ def _boundaries(event: pl.Series, split: Split) -> Boundaries:
     assert isinstance(end, datetime)
     test = _before(end, split.test, past)
     tune = _before(test, split.tune, past)
-    if not (event < tune).any():
+    train = None if split.train is None else _before(tune, split.train, past)
+    if not ((event < tune) & (event >= (train or past.min()))).any():
         raise AccordError(
             f"data.split leaves nothing to train on: tune begins {tune} and the first row is of {event.min()!s}. "
-            "Make tune or test shorter, or the cutoff later"
+            "Make tune or test shorter, train longer, or the cutoff later"
         )
-    return Boundaries(tune, test, cutoff)
+    return Boundaries(train, tune, test, cutoff)
 
 
 def _before(end: datetime, stretch: str | float, past: pl.Series) -> datetime:

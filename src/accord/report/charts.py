@@ -6,6 +6,7 @@ escaped where it enters an element. Coordinates are rounded: the same input give
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil, floor, log10
 
 from markupsafe import Markup, escape
@@ -87,6 +88,29 @@ def scatter(points: Sequence[Point], plane: Plane, label: str) -> Markup:
     return _drawn(plane, label, _dots(points, plane, "speck"))
 
 
+DODGE = 5
+"""How far series are set apart where they share an x, so that equal ones are all seen."""
+
+
+def lines(
+    series: Sequence[tuple[str, Sequence[float | None]]], names: Sequence[str], y_label: str, label: str
+) -> Markup:
+    """A line a series over named places; the n-th has the class `series-n`. A missing value is a gap."""
+    known = [value for _, values in series for value in values if value is not None]
+    y, x = Axis(ticks(min(known), max(known), 4), 252, 28), Axis([0, len(names)], 50, WIDTH - 6)
+    grid = [element("line", x1=x.begin, x2=x.end, y1=y.at(t), y2=y.at(t), class_="grid") for t in y.ticks]
+    texts = [_tick(x.begin - 7, y.at(t) + 4, t, "end") for t in y.ticks]
+    texts += [
+        element("text", name, x=x.at(i + 0.5), y=y.begin + 16, class_="tick middle")
+        for i, name in enumerate(names)
+    ]
+    drawn = [
+        _series(name, values, names, x, y, n, (n - (len(series) - 1) / 2) * DODGE)
+        for n, (name, values) in enumerate(series)
+    ]
+    return _svg(274, label, [*grid, *texts, element("text", y_label, x=4, y=13, class_="axis"), *drawn])
+
+
 @dataclass(frozen=True)
 class Interval:
     """One row of `intervals`: a value, how far it may be off, and what it competes with."""
@@ -120,6 +144,22 @@ def bars(rows: Sequence[tuple[str, float]], label: str) -> Markup:
     axis = Axis([0, max((value for _, value in rows), default=0) or 1], left + 8, WIDTH - 58)
     drawn = [_bar(name, value, axis, left, i * ROW + ROW / 2) for i, (name, value) in enumerate(rows)]
     return _svg(len(rows) * ROW, label, drawn)
+
+
+def gauge(value: float | None, low: float, high: float, usual: float, alarm: bool, label: str) -> Markup:
+    """A line of text's height: the expected range as a band, the usual value as an upright mark, the value as a dot."""
+    known = [v for v in (value, low, high, usual) if v is not None]
+    reach = (max(known) - min(known) or 1) * 0.06
+    axis = Axis([min(known) - reach, max(known) + reach], 4, 156)
+    begin, end, mark = axis.at(low), axis.at(high), axis.at(usual)
+    marks = [
+        element("title", label),
+        element("rect", x=begin, y=5, width=max(end - begin, 1), height=8, rx=4, class_="band"),
+        element("line", x1=mark, x2=mark, y1=2, y2=16, class_="baseline"),
+    ]
+    if value is not None:
+        marks.append(element("circle", cx=axis.at(value), cy=9, r=4.5, class_="dot off" if alarm else "dot"))
+    return element("svg", *marks, viewBox="0 0 160 18", class_="gauge", role="img", aria_label=label)
 
 
 def stack(parts: Sequence[tuple[str, int]], label: str) -> Markup:
@@ -159,6 +199,22 @@ def _dots(points: Sequence[Point], plane: Plane, kind: str) -> list[Markup]:
                 cx=x.at(a), cy=y.at(b), r=2 if kind == "speck" else 4, class_=kind)
         for a, b in points
     ]  # fmt: skip
+
+
+def _series(
+    series: str, values: Sequence[float | None], names: Sequence[str], x: Axis, y: Axis, n: int, dodge: float
+) -> Markup:
+    points = [(i, x.at(i + 0.5) + dodge, y.at(v), v) for i, v in enumerate(values) if v is not None]
+    parts = [
+        element("line", x1=x1, y1=y1, x2=x2, y2=y2)
+        for (i, x1, y1, _), (j, x2, y2, _) in pairwise(points)
+        if j == i + 1
+    ]
+    parts += [
+        element("circle", element("title", f"{series}, {names[i]}: {number(v)}"), cx=at, cy=height, r=3.5)
+        for i, at, height, v in points
+    ]
+    return element("g", *parts, class_=f"series series-{n}")
 
 
 def _interval(row: Interval, axis: Axis, left: float, y: float) -> Markup:

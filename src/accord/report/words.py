@@ -50,6 +50,7 @@ SPLITS = {
     "test": "never trained on; the figures that count",
     "holdout": "never trained on by any model; where a new model must be no worse on old data",
     "future": "after the cutoff; plays the traffic to come",
+    "older": "left out: from before the stretch to train on",
     "purged": "left out: the outcome was not yet known when the next split began",
     "quarantine": "left out: breaks the data contract",
 }

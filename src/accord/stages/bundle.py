@@ -2,15 +2,20 @@
 
 import shutil
 
+import numpy as np
+import polars as pl
+
 from accord import bundle as bundles
-from accord import paths
+from accord import models, paths
 from accord.config.schema import Config
-from accord.data import tables
+from accord.data import splitting, tables
 from accord.features import Transform
 from accord.files import read_json, replacing, write_json
+from accord.models.tasks import prediction
+from accord.monitoring import expectation
 from accord.objective.policy import inputs as policy_inputs
 from accord.stages import run
-from accord.training import MODEL_FILE
+from accord.training import BASELINE, BASELINE_FILE, MODEL_FILE
 
 
 def bundle(config: Config) -> str:
@@ -35,6 +40,10 @@ def bundle(config: Config) -> str:
         write_json(folder / "compiled.json", trees)
         example = tables.scan(paths.SPLITS / "test").select(inputs).head(1).collect()
         write_json(folder / "example.json", bundles.as_json_row(example, 0))
+        splits = {name: part for name in splitting.SCORED if (part := _predicted(name, list(targets))).height}
+        baselines = {name: _baseline(name, str(target.loss)) for name, target in targets.items()}
+        expected = expectation.build(config, contract, splits, baselines)
+        expectation.save(expected, folder / expectation.FOLDER)
         manifest = bundles.manifest(
             folder,
             config,
@@ -45,6 +54,21 @@ def bundle(config: Config) -> str:
         )
         write_json(folder / "manifest.json", manifest)
     return f"model {manifest['model_id']} in {paths.BUNDLE}"
+
+
+def _predicted(split: str, targets: list[str]) -> pl.DataFrame:
+    """The split's rows beside what was predicted and decided for them."""
+    file = paths.PREDICTIONS / f"{split}.parquet"
+    if not file.exists():
+        return pl.DataFrame()
+    predictions = pl.read_parquet(file).rename({name: f"{expectation.PREDICTED}{name}" for name in targets})
+    return pl.concat([tables.read(paths.SPLITS / split), predictions], how="horizontal")
+
+
+def _baseline(target: str, loss: str) -> float:
+    """What is predicted for every row without a model."""
+    model = models.model_class(BASELINE["_target_"]).load(paths.TRAINED / target / BASELINE_FILE)
+    return float(prediction(model.raw(np.zeros((1, 0))), loss)[0])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Valid rows into train, tune, test, holdout, future and purged, all of them accounted for."""
+"""Valid rows into train, tune, test, holdout, future, older and purged, all of them accounted for."""
 
 from accord import paths
 from accord.config.schema import Config

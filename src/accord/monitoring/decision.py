@@ -1,0 +1,492 @@
+"""The decision on a window of traffic: what has changed, by how much, and whether that is more than chance.
+
+`decide` takes a frame and gives plain data; it reads no file and no clock, so real and simulated traffic are judged alike.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from accord.bundle import Bundle
+from accord.config.schema import Metric, Monitoring, Objective
+from accord.data import splitting
+from accord.evaluation import bootstrap
+from accord.evaluation.metrics import METRICS
+from accord.expressions import with_derived
+from accord.monitoring import estimating, quality, skew
+from accord.monitoring.calibration import Finding, alarms
+from accord.monitoring.drift import drifts
+from accord.monitoring.expectation import ACTUAL, GROUPS, PREDICTED, Expectation, with_actuals
+from accord.monitoring.observed import DECIDED, EVENT, ID, KNOWN, LATENCY_US, MODEL, days, observed, sampled
+from accord.monitoring.quality import Judged, Watched
+from accord.objective import teams
+from accord.objective.teams import Played
+
+MAX_ROWS = 1_000_000
+"""Rows that metrics rest on; of larger windows a sample. Drift is looked for in all of them."""
+N_RESAMPLES = 500
+MIN_DAYS = 7
+"""With fewer days, hours and weekdays are not those of test, and means and metrics say nothing."""
+BLOCK = "block"
+TEAM = "team|"
+LIMITS = {"min": "at least", "max": "at most"}
+
+
+@dataclass(frozen=True)
+class Decision:
+    model: str
+    window: dict[str, Any]
+    """begin and end of decision times, n_rows, n_labelled, n_days, and other_models: rows of models that aren't judged."""
+    drift: list[dict[str, Any]]
+    """A row a column and score: group, column, score, value, threshold, alarm, note."""
+    shifts: list[dict[str, Any]]
+    """A row a number, prediction or outcome: its mean, the mean on test, low and high (where it was expected), alarm."""
+    quality: list[dict[str, Any]]
+    """A row a target and metric: value, test, low and high (where it was expected), alarm, note."""
+    estimated: list[dict[str, Any]]
+    """The same of what probabilities imply, and their error once outcomes are known."""
+    teams: list[dict[str, Any]]
+    """A row a metric of the objective, with its limits."""
+    slices: list[dict[str, Any]]
+    service: dict[str, Any]
+    """Latency, rows an hour and share of refused requests, as the log has them."""
+    skew: dict[str, Any]
+    notes: list[str]
+    """What could not be judged, and why."""
+    alarms: list[dict[str, Any]]
+    """kind (drift, quality, estimated_quality, slice, limit or skew), what, and the evidence in a sentence."""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def decide(
+    bundle: Bundle,
+    expectation: Expectation,
+    labelled: pl.DataFrame | pl.LazyFrame,
+    settings: Monitoring,
+    refused: int = 0,
+) -> Decision:
+    """What is to be said of the window: `labelled` as `traffic.outcomes.labelled` has it, of which the rows that the
+    bundle's model answered are judged. `refused` is how many requests were refused meanwhile."""
+    everything = observed(labelled, bundle, expectation.time)
+    models = dict(
+        everything.group_by(MODEL).agg(pl.len()).sort(MODEL).collect(engine="streaming").iter_rows()
+    )
+    rows = everything.filter(pl.col(MODEL) == bundle.model_id)
+    window = _window(rows, models, bundle.model_id)
+    n_rows, n_labelled = window["n_rows"], window["n_labelled"]
+    columns = [name for name in everything.collect_schema() if not name.startswith("log|")]
+    drift = _drift(rows, columns, window, expectation, settings)
+    live, known = (
+        _played(sampled(part, n, MAX_ROWS, columns), expectation)
+        for part, n in ((rows, n_rows), (rows.filter(pl.col(KNOWN).is_not_null()), n_labelled))
+    )
+    test = _played(expectation.test, expectation)
+    window |= {"n_days": live.n_blocks, "n_labelled_days": known.n_blocks} if expectation.time else {}
+    enough, outcomes = (
+        n >= settings.min_rows and (part.n_blocks >= MIN_DAYS or expectation.time is None)
+        for n, part in ((n_rows, live), (n_labelled, known))
+    )
+    judged: dict[str, Judged] = {}
+    slices: list[dict[str, Any]] = []
+    if outcomes:
+        wanted = {
+            **quality.metrics_of(expectation.objective.targets, known),
+            **_of_teams(known, expectation, settings),
+        }
+        judged = _judge(wanted, known, test, n_labelled, expectation)
+        slices = _slices(known, test, n_labelled, expectation, settings)
+    shifts = (
+        _shifts(live, known if outcomes else None, test, n_rows, n_labelled, bundle, expectation)
+        if enough
+        else []
+    )
+    estimated = _estimated(live, known, test, n_rows, expectation, outcomes) if enough else []
+    service = _service(rows, n_rows, refused)
+    team_rows = _team_rows(known if outcomes else None, judged, service, expectation, settings)
+    again = skew.compare(sampled(rows, n_rows, settings.max_replayed, skew.columns(bundle)), bundle)
+    quality_rows = [
+        {"target": name.partition("|")[0], "metric": name.partition("|")[2], **asdict(one)}
+        for name, one in judged.items()
+        if not name.startswith(TEAM)
+    ]
+    return Decision(
+        bundle.model_id, window, drift, shifts, quality_rows, estimated, team_rows, slices, service, asdict(again),
+        _notes(window, settings),
+        _alarms(drift, shifts, quality_rows, estimated, team_rows, slices, again),
+    )  # fmt: skip
+
+
+def _window(rows: pl.LazyFrame, models: Mapping[str, int], model: str) -> dict[str, Any]:
+    found = rows.select(
+        begin=pl.col(DECIDED).min(), end=pl.col(DECIDED).max(), n_rows=pl.len(), n_labelled=pl.col(KNOWN).count(),
+        first=pl.col(EVENT).min(), last=pl.col(EVENT).max(),
+    ).collect(engine="streaming").row(0, named=True)  # fmt: skip
+    first, last = found.pop("first"), found.pop("last")
+    hours = None if first is None else (last - first).total_seconds() / 3600
+    return {
+        **{k: v.isoformat() if isinstance(v, datetime) else v for k, v in found.items()},
+        "hours": hours,
+        "other_models": {str(name): n for name, n in models.items() if name != model},
+    }
+
+
+def _notes(window: Mapping[str, Any], settings: Monitoring) -> list[str]:
+    n_rows, n_labelled, n_days = window["n_rows"], window["n_labelled"], window.get("n_days", MIN_DAYS)
+    notes = []
+    if n_rows < settings.min_rows:
+        notes.append(f"insufficient: {n_rows:,} rows of {settings.min_rows:,}")
+    elif n_days < MIN_DAYS:
+        notes.append(f"insufficient for means and metrics: {n_days} days of {MIN_DAYS}")
+    elif not n_labelled:
+        notes.append("no outcomes yet: performance is estimated from the model's own probabilities")
+    elif n_labelled < settings.min_rows:
+        notes.append(
+            f"insufficient outcomes: {n_labelled:,} rows of {settings.min_rows:,}; performance is estimated"
+        )
+    elif (labelled_days := window.get("n_labelled_days", MIN_DAYS)) < MIN_DAYS:
+        notes.append(f"insufficient outcomes: {labelled_days} days of {MIN_DAYS}; performance is estimated")
+    if window["other_models"]:
+        others = ", ".join(f"{name} ({n:,} rows)" for name, n in window["other_models"].items())
+        notes.append(f"also in the window, not judged: answers of {others}")
+    if n_rows > MAX_ROWS:
+        notes.append(
+            f"means and metrics rest on a sample of about {MAX_ROWS:,} rows; drift on all {n_rows:,}"
+        )
+    return notes
+
+
+def _drift(
+    rows: pl.LazyFrame,
+    columns: Sequence[str],
+    window: Mapping[str, Any],
+    expectation: Expectation,
+    settings: Monitoring,
+) -> list[dict[str, Any]]:
+    labelled = rows.filter(pl.col(KNOWN).is_not_null())
+    needs = [name for name in columns if not name.startswith((PREDICTED, "time|"))]
+    found = []
+    for group in GROUPS:
+        calibration = expectation.drift.get(group)
+        if calibration is None:
+            continue
+        frame, n_rows = rows, window["n_rows"]
+        if group == "targets":
+            n_rows = window["n_labelled"]
+            actual = with_actuals(labelled.select(needs).collect(engine="streaming"), expectation.objective)
+            frame = actual.select(list(calibration.references)).lazy()
+        scores = drifts(calibration.references, frame)
+        constant = _constant(frame, list(calibration.references)) if n_rows else set()
+        hours = None if expectation.time is None else window["hours"]
+        for finding in alarms(calibration, scores, hours):
+            if n_rows < settings.min_rows:
+                thin = f"insufficient: {n_rows:,} rows of {settings.min_rows:,}"
+                finding = Finding(finding.column, finding.score, finding.value, None, False, thin)
+            found.append(
+                _as_row(group, finding, scores[finding.column].n_missing, n_rows, finding.column in constant)
+            )
+    return found
+
+
+def _constant(rows: pl.LazyFrame, columns: Sequence[str]) -> set[str]:
+    """Columns that have one value alone."""
+    spans = rows.select((pl.col(name).min() == pl.col(name).max()).alias(name) for name in columns)
+    return {name for name, same in spans.collect(engine="streaming").row(0, named=True).items() if same}
+
+
+def _as_row(group: str, finding: Finding, n_missing: int, n_rows: int, is_constant: bool) -> dict[str, Any]:
+    said = [finding.note]
+    if n_rows and n_missing == n_rows:
+        said = ["all missing"]
+    elif is_constant and finding.score != "missing":
+        said.append("constant")
+    return {
+        "group": group,
+        "column": finding.column,
+        "score": finding.score,
+        "value": _finite(finding.value),
+        "threshold": finding.threshold,
+        "alarm": finding.alarm,
+        "missing": n_missing / n_rows if n_rows else None,
+        "note": "; ".join(filter(None, said)),
+    }
+
+
+def _played(rows: pl.DataFrame, expectation: Expectation) -> Played:
+    """The rows, live or of test, as they were answered."""
+    objective = expectation.objective
+    if BLOCK in rows.columns:
+        blocks = rows[BLOCK]
+    else:
+        rows = with_actuals(with_derived(rows, expectation.derived), objective)
+        blocks = (
+            days(rows[EVENT], expectation.time) if expectation.time else splitting.blocks(rows, [ID], None)
+        )
+    block, n_blocks = bootstrap.numbered(blocks)
+    has_policy = objective.policy is not None
+    return Played(
+        rows.drop(BLOCK, "score", "action", strict=False),
+        {name: _numbers(rows[f"{ACTUAL}{name}"]) for name in objective.targets},
+        {name: _numbers(rows[f"{PREDICTED}{name}"]) for name in objective.targets},
+        {name: np.full(rows.height, expectation.baselines[name]) for name in objective.targets},
+        _numbers(rows["score"]) if has_policy else None,
+        rows["action"].fill_null(False).to_numpy() if has_policy else None,
+        block, n_blocks,
+    )  # fmt: skip
+
+
+def _numbers(values: pl.Series) -> teams.Vector:
+    return values.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+
+def _judge(
+    watched: Mapping[str, Watched], live: Played, test: Played, n_rows: int, expectation: Expectation
+) -> dict[str, Judged]:
+    n_blocks = (
+        live.n_blocks
+        if expectation.time
+        else max(1, round(n_rows * test.n_blocks / max(test.rows.height, 1)))
+    )
+    return (
+        quality.judge(watched, test, n_rows, n_blocks, expectation.level, expectation.seed) if watched else {}
+    )
+
+
+def _of_teams(live: Played, expectation: Expectation, settings: Monitoring) -> dict[str, Watched]:
+    return {
+        f"{TEAM}{name}": quality.watch(
+            live, _team_metric(name, metric, expectation.objective, settings), teams.better(metric)
+        )
+        for name, metric in expectation.objective.metrics.items()
+        if metric.builtin not in teams.MEASURED
+    }
+
+
+def _team_metric(name: str, metric: Metric, objective: Objective, settings: Monitoring) -> quality.Computed:
+    return lambda played: teams.statistic(
+        name, metric, played, objective.targets, objective.policy, settings.min_rows
+    )
+
+
+def _slices(
+    live: Played, test: Played, n_rows: int, expectation: Expectation, settings: Monitoring
+) -> list[dict[str, Any]]:
+    """The leading metric of each target for each level of the slices that enough rows have."""
+    watched, keys = {}, []
+    there = [name for name in expectation.slices if name in live.rows.columns and name in test.rows.columns]
+    for column, level, n in quality.levels(live, there, settings.min_rows):
+        for target_name, target in expectation.objective.targets.items():
+            metric = METRICS[target.task][0]
+            computed = quality.of_level(column, level, quality.of_metric(target_name, target, metric))
+            watched[f"{target_name}|{column}|{level}"] = quality.watch(live, computed, metric.better)
+            keys.append(
+                {"target": target_name, "column": column, "level": level, "metric": metric.name, "n_rows": n}
+            )
+    judged = _judge(watched, live, test, n_rows, expectation)
+    return [{**key, **asdict(one)} for key, one in zip(keys, judged.values(), strict=True)]
+
+
+def _estimated(
+    live: Played, known: Played, test: Played, n_rows: int, expectation: Expectation, has_outcomes: bool
+) -> list[dict[str, Any]]:
+    """What the predictions imply: the metrics of binary targets, and the mean outcome of all."""
+    watched, realised, errors = {}, {}, {}
+    for name, target in expectation.objective.targets.items():
+        y, p = test.outcomes[name], test.predictions[name]
+        there = np.isfinite(y)
+        if there.sum() < quality.MIN_TEST_ROWS or not np.isfinite(live.predictions[name]).any():
+            continue
+        q, of_known = (
+            estimating.calibrated(y[there], p[there], one.predictions[name]) for one in (live, known)
+        )
+        metrics = {metric.name: metric for metric in METRICS[target.task]}
+        for metric_name, estimate in estimating.ESTIMATES.items() if target.task == "binary" else ():
+            key = f"{name}|{metric_name}"
+            computed = quality.of_metric(name, target, metrics[metric_name])
+            watched[key] = Watched(estimate(live.predictions[name], q), metrics[metric_name].better, computed)
+            if has_outcomes:
+                realised[key] = quality.watch(known, computed, "zero").value
+                errors[key] = estimate(known.predictions[name], of_known) - realised[key]
+        key = f"{name}|mean_outcome"
+        watched[key] = Watched(float(q.mean()), "zero", quality.of_mean(_outcome(name)))
+        if has_outcomes:
+            realised[key] = float(np.nanmean(known.outcomes[name]))
+            errors[key] = float(of_known.mean()) - realised[key]
+    judged = _judge(watched, live, test, n_rows, expectation)
+    return [
+        {
+            "target": key.partition("|")[0], "metric": key.partition("|")[2], **asdict(one),
+            "alarm": one.alarm and not has_outcomes,
+            "realised": _finite(realised.get(key, np.nan)), "error": _finite(errors.get(key, np.nan)),
+        }
+        for key, one in judged.items()
+    ]  # fmt: skip
+
+
+def _shifts(
+    live: Played,
+    known: Played | None,
+    test: Played,
+    n_rows: int,
+    n_labelled: int,
+    bundle: Bundle,
+    expectation: Expectation,
+) -> list[dict[str, Any]]:
+    """Means of numbers, predictions, actions and outcomes: other than those of test, though perhaps nothing new."""
+    targets, there = expectation.objective.targets, {**bundle.columns}
+    features = [
+        n
+        for n, c in there.items()
+        if c.role == "feature" and c.type in ("integer", "number") and c.pii is None
+    ]
+    wanted: dict[str, quality.Computed] = {name: quality.of_mean(_column(name)) for name in features}
+    wanted |= {f"{PREDICTED}{name}": quality.of_mean(_prediction(name)) for name in targets}
+    if expectation.objective.policy is not None:
+        wanted["action"] = quality.of_mean(lambda played: np.asarray(played.action, dtype=np.float64))
+    judged = _judge(
+        {n: quality.watch(live, one, "zero") for n, one in wanted.items()}, live, test, n_rows, expectation
+    )
+    if known is not None:
+        outcomes = {
+            f"{ACTUAL}{name}": quality.watch(known, quality.of_mean(_outcome(name)), "zero")
+            for name in targets
+        }
+        judged |= _judge(outcomes, known, test, n_labelled, expectation)
+    return [{"column": name, **asdict(one)} for name, one in judged.items()]
+
+
+def _column(name: str) -> Callable[[Played], teams.Vector]:
+    return lambda played: _numbers(played.rows[name])
+
+
+def _prediction(target: str) -> Callable[[Played], teams.Vector]:
+    return lambda played: played.predictions[target]
+
+
+def _outcome(target: str) -> Callable[[Played], teams.Vector]:
+    return lambda played: played.outcomes[target]
+
+
+def _service(rows: pl.LazyFrame, n_rows: int, refused: int) -> dict[str, Any]:
+    """Figures of the running service; a request of many rows has one latency, so rows of small requests weigh less."""
+    latency = pl.col(LATENCY_US).cast(pl.Float64)
+    shares = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
+    found = rows.select(
+        **{name: latency.quantile(share) / 1000 for name, share in shares.items()},
+        hours=(pl.col("log|at").max() - pl.col("log|at").min()).dt.total_microseconds() / 3.6e9,
+    ).collect(engine="streaming").row(0, named=True)  # fmt: skip
+    hours = found.pop("hours")
+    return {
+        **found,
+        "rows_per_hour": n_rows / hours if hours else None,
+        "refused": refused,
+        "refused_share": refused / (refused + n_rows) if refused + n_rows else None,
+    }
+
+
+def _team_rows(
+    known: Played | None, judged: Mapping[str, Judged], service: Mapping[str, Any], expectation: Expectation, settings: Monitoring,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """The scorecard of the window: each metric's value, its uncertainty, where it was expected, and its limits."""
+    objective, found = expectation.objective, {}
+    if known is not None:
+        counts = bootstrap.draw(known.n_blocks, N_RESAMPLES, expectation.seed)
+        found = teams.table(
+            objective.metrics,
+            known,
+            objective.targets,
+            objective.policy,
+            counts,
+            settings.level,
+            settings.min_rows,
+        )
+    rows = []
+    for name, metric in objective.metrics.items():
+        one = judged.get(f"{TEAM}{name}")
+        value = (
+            service.get(str(metric.builtin))
+            if metric.builtin in teams.MEASURED
+            else found.get(name, {}).get("value")
+        )
+        unit = metric.unit or (
+            teams.MEASURED[metric.builtin][1] if metric.builtin in teams.MEASURED else None
+        )
+        broken = value is not None and (
+            (metric.min is not None and value < metric.min) or (metric.max is not None and value > metric.max)
+        )
+        note = (
+            one.note
+            if one
+            else "needs outcomes"
+            if known is None and metric.builtin not in teams.MEASURED
+            else ""
+        )
+        if metric.builtin in teams.MEASURED and value is None:
+            note = "accord measure tells it, not traffic"
+        rows.append({
+            "team": metric.team, "metric": name, "description": metric.description, "unit": unit,
+            "better": teams.better(metric), "value": value,
+            "uncertainty": [found[name]["low"], found[name]["high"]] if name in found else None,
+            "test": one.test if one else None, "low": one.low if one else None, "high": one.high if one else None,
+            "min": metric.min, "max": metric.max, "alarm": bool(one and one.alarm), "broken": broken, "note": note,
+        })  # fmt: skip
+    return rows
+
+
+def _alarms(
+    drift: Sequence[Mapping[str, Any]],
+    shifts: Sequence[Mapping[str, Any]],
+    judged: Sequence[Mapping[str, Any]],
+    estimated: Sequence[Mapping[str, Any]],
+    team_rows: Sequence[Mapping[str, Any]],
+    slices: Sequence[Mapping[str, Any]],
+    again: skew.Skew,
+) -> list[dict[str, Any]]:
+    found = [
+        ("drift", row["column"], f"{row['score']} {row['value']:.3g} is above {row['threshold']:.3g}" + (f"; {row['note']}" if row["note"] else ""))
+        for row in drift if row["alarm"]
+    ]  # fmt: skip
+    found += [("drift", row["column"], f"mean {_off(row)}") for row in shifts if row["alarm"]]
+    found += [("quality", f"{row['target']} {row['metric']}", _off(row)) for row in judged if row["alarm"]]
+    found += [
+        ("estimated_quality", f"{row['target']} {row['metric']}", _off(row))
+        for row in estimated
+        if row["alarm"]
+    ]
+    found += [("quality", f"{row['team']} {row['metric']}", _off(row)) for row in team_rows if row["alarm"]]
+    found += [
+        ("slice", f"{row['target']} where {row['column']} is {row['level']}", f"{row['metric']} {_off(row)}")
+        for row in slices if row["alarm"]
+    ]  # fmt: skip
+    for row in team_rows:
+        if row["broken"]:
+            limits = [f"{words} {row[side]:g}" for side, words in LIMITS.items() if row[side] is not None]
+            found.append(
+                (
+                    "limit",
+                    f"{row['team']} {row['metric']}",
+                    f"{row['value']:.4g}; it must be {' and '.join(limits)}",
+                )
+            )
+    if again.n_different:
+        found.append(
+            (
+                "skew",
+                "predictions",
+                f"{again.n_different:,} of {again.n_compared:,} logged rows come out otherwise when predicted again",
+            )
+        )
+    return [{"kind": kind, "what": what, "evidence": evidence} for kind, what, evidence in found]
+
+
+def _off(row: Mapping[str, Any]) -> str:
+    return f"{row['value']:.4g}, expected {row['low']:.4g} to {row['high']:.4g} (test: {row['test']:.4g})"
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None

@@ -1,0 +1,165 @@
+"""Evidently's reports of a window: the detail behind a decision, and its history in `make monitor-ui`.
+
+They show at most `max_report_rows` rows a side, and are told our tests and thresholds, so that they agree with the
+decision, which rests on all rows. Importing Evidently takes seconds, so only the code that writes reports does.
+"""
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from accord.monitoring.drift import KINDS
+from accord.monitoring.expectation import ACTUAL, PREDICTED
+
+if TYPE_CHECKING:
+    from evidently.core.report import Snapshot
+
+    from accord.config.schema import Target
+
+METHODS = {"wasserstein": "number", "jensenshannon": "category"}
+PANELS = {
+    "data_drift": "Share of drifted columns",
+    "prediction_drift": "Share of drifted predictions",
+    "target_drift": "Share of drifted targets",
+}
+
+
+def reports(
+    current: pl.DataFrame,
+    reference: pl.DataFrame,
+    drift: Sequence[Mapping[str, Any]],
+    targets: "Mapping[str, Target]",
+    at: datetime,
+) -> "tuple[dict[str, Snapshot], list[str]]":
+    """Reports by name, and what had to be left out of them, in words. `drift` are the decision's rows."""
+    from evidently import Report
+    from evidently.presets import DataDriftPreset, DataSummaryPreset
+
+    asked = [row for row in drift if row["score"] in METHODS and row["column"] in current.columns]
+    usable = [
+        row
+        for row in asked
+        if row["threshold"] is not None and _has_values(row["column"], current, reference)
+    ]
+    left_out = [f"{row['column']}: {row['note'] or 'no values'}" for row in asked if row not in usable]
+    kinds = {row["column"]: METHODS[row["score"]] for row in usable}
+    found: dict[str, Snapshot] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name, group in (
+            ("data_drift", "features"),
+            ("prediction_drift", "predictions"),
+            ("target_drift", "targets"),
+        ):
+            rows = [row for row in usable if row["group"] == group]
+            if not rows:
+                continue
+            columns = [row["column"] for row in rows]
+            preset = DataDriftPreset(
+                columns=columns,
+                per_column_method={row["column"]: row["score"] for row in rows},
+                per_column_threshold={row["column"]: row["threshold"] for row in rows},
+                drift_share=1 / len(rows),  # one drifted column is drift, as in the decision
+            )
+            sides = [_dataset(side.select(columns), kinds) for side in (current, reference)]
+            found[name] = Report([preset], include_tests=True).run(
+                *sides, timestamp=at, name=name, tags=[name]
+            )
+        features = [row["column"] for row in usable if row["group"] == "features"]
+        if features:
+            sides = [_dataset(side.select(features), kinds) for side in (current, reference)]
+            report = Report([DataSummaryPreset(columns=features)])
+            found["data_quality"] = report.run(
+                *sides, timestamp=at, name="data_quality", tags=["data_quality"]
+            )
+        performance = _performance(current, reference, targets, at)
+        if performance is not None:
+            found["performance"] = performance
+    return found, left_out
+
+
+def add_to_workspace(snapshots: "Mapping[str, Snapshot]", workspace: Path, project: str) -> None:
+    """Puts the reports into the project of the workspace, which are made if they aren't there."""
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    from evidently.sdk.models import PanelMetric
+    from evidently.sdk.panels import DashboardPanelPlot
+    from evidently.ui.workspace import Workspace
+
+    place = Workspace.create(str(workspace))
+    there = [one for one in place.search_project(project) if one.name == project]
+    chosen = there[0] if there else place.create_project(project)
+    if not there:
+        for tag, title in PANELS.items():
+            metric = PanelMetric(
+                legend="share",
+                tags=[tag],
+                metric="DriftedColumnsCount",
+                metric_labels={"value_type": "share"},
+            )
+            chosen.dashboard.add_panel(
+                DashboardPanelPlot(
+                    title=title, subtitle="by calibrated thresholds", size="half", values=[metric],
+                    plot_params={"plot_type": "line"},
+                ),
+                tab="Drift",
+            )  # fmt: skip
+    for name, snapshot in snapshots.items():
+        place.add_run(chosen.id, snapshot, include_data=False, name=name)
+
+
+def _performance(
+    current: pl.DataFrame, reference: pl.DataFrame, targets: "Mapping[str, Target]", at: datetime
+) -> "Snapshot | None":
+    """How good predictions were of the rows whose outcome is known, a target after the other."""
+    from evidently import BinaryClassification, DataDefinition, Dataset, Regression, Report
+    from evidently.presets import ClassificationPreset, RegressionPreset
+
+    sides = [_known(side, targets) for side in (current, reference)]
+    if any(side.height < 2 for side in sides):
+        return None
+    presets, definition = (
+        [],
+        DataDefinition(numerical_columns=[], categorical_columns=[], classification=[], regression=[]),
+    )
+    for name, target in targets.items():
+        actual, predicted = f"{ACTUAL}{name}", f"{PREDICTED}{name}"
+        if target.task == "regression":
+            definition.regression.append(Regression(name=name, target=actual, prediction=predicted))
+            presets.append(RegressionPreset(regression_name=name))
+        elif all(side[actual].n_unique() == 2 for side in sides):
+            one = BinaryClassification(name=name, target=actual, prediction_probas=predicted, pos_label=1)
+            definition.classification.append(one)
+            presets.append(ClassificationPreset(classification_name=name))
+    if not presets:
+        return None
+    data = [Dataset.from_pandas(side.to_pandas(), definition) for side in sides]
+    return Report(presets).run(*data, timestamp=at, name="performance", tags=["performance"])
+
+
+def _known(rows: pl.DataFrame, targets: "Mapping[str, Target]") -> pl.DataFrame:
+    names = [f"{prefix}{name}" for name in targets for prefix in (ACTUAL, PREDICTED)]
+    binary = [f"{ACTUAL}{name}" for name, target in targets.items() if target.task == "binary"]
+    return rows.select(names).drop_nulls().with_columns(pl.col(binary).cast(pl.Int64))
+
+
+def _has_values(name: str, *sides: pl.DataFrame) -> bool:
+    """Evidently gives up the whole report for one column without values (evidently#1480)."""
+    return all(side[name].count() > 0 for side in sides)
+
+
+def _dataset(rows: pl.DataFrame, kinds: Mapping[str, str]) -> Any:
+    from evidently import DataDefinition, Dataset
+
+    categories = [name for name in rows.columns if kinds[name] == KINDS["category"]]
+    numbers = [name for name in rows.columns if name not in categories]
+    frame = rows.with_columns(
+        pl.col(categories).cast(pl.String), pl.col(numbers).cast(pl.Float64)
+    ).to_pandas()
+    return Dataset.from_pandas(
+        frame, DataDefinition(numerical_columns=numbers, categorical_columns=categories)
+    )

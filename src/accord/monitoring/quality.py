@@ -1,0 +1,182 @@
+"""Is the model still as good as on test? What is known of a window against the interval in which windows like test lie.
+
+Rows of a day share their fate, so days are drawn, not rows. A window of k days is expected to differ from test by as
+much as k drawn test days differ from as many drawn days as test has: both are uncertain. Where the window has fewer rows
+a day than test, test is thinned to as many. Many metrics are asked at once: deviations are put on one scale, and the
+largest of a draw decides how far all of them may be out (Westfall & Young 1993, max-T). Worse is an alarm, better is not.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from accord.config.schema import Target
+from accord.evaluation.bootstrap import Statistic
+from accord.evaluation.metrics import METRICS, Metric, Sample
+from accord.objective.fairness import restricted
+from accord.objective.teams import Played, Vector
+
+N_RESAMPLES = 1000
+N_THINNED = 5
+"""Times that test is thinned, where it is."""
+MIN_TEST_ROWS = 100
+"""With fewer rows of test there is nothing to expect."""
+
+Computed = Callable[[Played], Statistic]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What is known of a window, and how the same comes from rows of test."""
+
+    value: float
+    better: str
+    """higher, lower or zero"""
+    computed: Computed
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A value of the window, the same on test, and where it was expected; None where there is no such."""
+
+    value: float | None
+    test: float | None
+    low: float | None
+    high: float | None
+    alarm: bool
+    note: str = ""
+
+
+def judge(
+    watched: Mapping[str, Watched], test: Played, n_rows: int, n_blocks: int, level: float, seed: int
+) -> dict[str, Judged]:
+    """Each value against what is expected of a window of so many rows in so many blocks. The level is that of all values
+    together: the share of windows like test in which none raises an alarm."""
+    if test.rows.height < MIN_TEST_ROWS:
+        note = f"insufficient: test has {test.rows.height} rows of {MIN_TEST_ROWS}"
+        return {
+            name: Judged(_finite(one.value), None, None, None, False, note) for name, one in watched.items()
+        }
+    whole = {name: one.computed(test) for name, one in watched.items()}
+    on_test = {name: float(one(np.ones((1, test.n_blocks)))[0]) for name, one in whole.items()}
+    off = _deviations(watched, whole, test, n_rows, n_blocks, seed)
+    there = np.ma.masked_invalid(off)
+    center, spread = (part.filled(np.nan) for part in (there.mean(axis=1), there.std(axis=1)))
+    usable = spread > 0
+    badness = np.stack([_badness(off[i] - center[i], one.better) for i, one in enumerate(watched.values())])
+    worst = np.nanmax(badness[usable] / spread[usable, None], axis=0) if usable.any() else np.zeros(1)
+    reach = float(np.quantile(worst, level))
+    judged = {}
+    for i, (name, one) in enumerate(watched.items()):
+        if not np.isfinite(on_test[name]) or not usable[i]:
+            judged[name] = Judged(
+                _finite(one.value), _finite(on_test[name]), None, None, False, "test has no such rows"
+            )
+            continue
+        middle, width = on_test[name] + float(center[i]), reach * float(spread[i])
+        known = np.isfinite(one.value)
+        alarm = bool(known and _badness(np.array([one.value - middle]), one.better)[0] > width)
+        judged[name] = Judged(
+            _finite(one.value), on_test[name], middle - width, middle + width, alarm,
+            "" if known else "can't be computed on the window",
+        )  # fmt: skip
+    return judged
+
+
+def metrics_of(targets: Mapping[str, Target], live: Played) -> dict[str, Watched]:
+    """The metrics of each target that say whether the model still holds, as `TARGET|METRIC`."""
+    return {
+        f"{name}|{metric.name}": watch(live, of_metric(name, target, metric), metric.better)
+        for name, target in targets.items()
+        for metric in METRICS[target.task]
+        if metric.cheap
+    }
+
+
+def watch(live: Played, computed: Computed, better: str) -> Watched:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return Watched(float(computed(live)(np.ones((1, live.n_blocks)))[0]), better, computed)
+
+
+def of_metric(target_name: str, target: Target, metric: Metric) -> Computed:
+    """How the metric of the target comes from rows whose outcome is known."""
+
+    def computed(played: Played) -> Statistic:
+        y = played.outcomes[target_name]
+        known = np.isfinite(y)
+        p, block = played.predictions[target_name][known], played.block[known]
+        return metric.statistic(Sample(y[known], p, block, played.n_blocks, str(target.loss)))
+
+    return computed
+
+
+def of_mean(values: Callable[[Played], Vector]) -> Computed:
+    """How the mean of the values (n,) that are there comes from rows."""
+
+    def computed(played: Played) -> Statistic:
+        found = values(played)
+        known = np.isfinite(found)
+        total, count = (
+            np.bincount(played.block[known], v, minlength=played.n_blocks)
+            for v in (found[known], np.ones(known.sum()))
+        )
+        return lambda drawn: np.asarray((drawn @ total) / (drawn @ count))
+
+    return computed
+
+
+def of_level(column: str, level: str, computed: Computed) -> Computed:
+    """The same of those rows alone that have the level in the column."""
+    return lambda played: computed(
+        restricted(played, (played.rows[column].cast(str) == level).fill_null(False).to_numpy())
+    )
+
+
+def _deviations(
+    watched: Mapping[str, Watched],
+    whole: Mapping[str, Statistic],
+    test: Played,
+    n_rows: int,
+    n_blocks: int,
+    seed: int,
+) -> Vector:
+    """How far drawn windows are from drawn tests, (n_watched, n_resamples)."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    share = n_rows / n_blocks / (test.rows.height / test.n_blocks)
+    parts = (
+        [test]
+        if share >= 1
+        else [restricted(test, rng.random(test.rows.height) < share) for _ in range(N_THINNED)]
+    )
+    even = np.full(test.n_blocks, 1 / test.n_blocks)
+    found = []
+    for part in parts:
+        size = N_RESAMPLES // len(parts)
+        as_window, as_test = (
+            rng.multinomial(n, even, size=size).astype(float) for n in (n_blocks, test.n_blocks)
+        )
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found.append(
+                np.stack(
+                    [one.computed(part)(as_window) - whole[name](as_test) for name, one in watched.items()]
+                )
+            )
+    return np.concatenate(found, axis=1)
+
+
+def _badness(change: Vector, better: str) -> Vector:
+    return np.abs(change) if better == "zero" else -change if better == "higher" else change
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def levels(played: Played, columns: Sequence[str], min_rows: int) -> list[tuple[str, str, int]]:
+    """Each column's levels with the rows that have it, and whether they are enough to be judged."""
+    counts = []
+    for column in columns:
+        table = played.rows[column].cast(str).drop_nulls().alias("level").value_counts().sort("level")
+        counts += [(column, str(level), int(n)) for level, n in table.iter_rows() if n >= min_rows]
+    return counts

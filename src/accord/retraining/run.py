@@ -1,0 +1,189 @@
+"""Retrain: decides whether a training is due and, if so, carries it out up to the promotion or its refusal.
+
+What is decided stands in a plan, renamed into place before anything moves, until its line is in the decision log. Each
+step may be done twice without harm, so after a kill the next call carries the plan out from its start:
+
+    collect, take in    a prediction is in one batch, and a batch in the list once
+    the cutoff          params.yaml is renamed into place, and says the same again
+    dvc repro           runs what is not done
+    promote             champion.json is renamed into place; the plan knows who was champion before
+    log                 a line has the plan's id
+"""
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from uuid_utils import uuid7
+
+from accord import batches, paths, pipeline, releases
+from accord.config import lock, selection
+from accord.config.schema import Config, Data
+from accord.config.selection import Selection
+from accord.data.rows import local
+from accord.errors import AccordError
+from accord.files import read_json, write_json
+from accord.retraining import log, rules
+from accord.retraining.rules import Due, Training
+from accord.traffic.segments import locked
+from accord.training_cost import training_cpu_s
+
+PLAN = Path(".accord/retraining.json")
+LOCK = Path(".accord/retraining.lock")
+WAIT_S = 600.0
+"""How long a pipeline that a killed retraining left behind may take to end."""
+
+
+def retrain(now: bool = False, cutoff: date | None = None) -> dict[str, Any]:
+    """Decides, does it, and logs it; the line of the log. With `now` no rule is asked. `cutoff` is the day before which
+    the new rows end; by default that of the window which the monitoring looked at.
+
+    Raises AccordError where the rule needs a decision of the monitoring and there is none, or the cutoff would go back.
+    """
+    with _alone() as held:
+        plan = read_json(PLAN) if PLAN.exists() else None
+        if plan is not None:
+            print(f"Carrying out what was decided at {plan['at']}: {plan['reason']}")
+        else:
+            plan = _planned(lock.load(), now, cutoff)
+            if plan["action"] == log.KEPT:
+                log.append(plan)
+                return plan
+            write_json(PLAN, plan)
+        try:
+            record = {**plan, **_carried_out(plan, held)}
+        except AccordError as error:
+            _finish({**plan, "action": log.FAILED, "outcome": [str(error)]})
+            raise
+        except SystemExit as ended:
+            _finish({**plan, "action": log.FAILED, "outcome": [f"dvc repro ended with {ended.code}"]})
+            raise
+        _finish(record)
+        return record
+
+
+def moved(chosen: Selection, cutoff: date | None, window: str) -> Selection:
+    """The selection with its rows up to the cutoff, and train reaching back as the window says."""
+    if cutoff is None:
+        return chosen
+    stretch = "null" if window == "expanding" else window
+    return selection.with_words(chosen, [f"data.split.cutoff={cutoff}", f"data.split.train={stretch}"])
+
+
+def as_text(record: Mapping[str, Any]) -> str:
+    """What was decided and why, for a terminal."""
+    if record["action"] == log.KEPT:
+        return f"Not trained: {record['reason']}"
+    lines = [f"Trained: {record['reason']}"]
+    if record["action"] == log.PROMOTED:
+        lines.append(f"{record['candidate']} is the champion: {'; '.join(record['outcome'])}")
+    else:
+        lines += [f"{record['candidate']} is refused, the champion stays:", *(f"  - {r}" for r in record["outcome"])]  # fmt: skip
+    return "\n".join([*lines, "Commit it: git add --all data models *.yaml dvc.lock && git commit"])
+
+
+def _planned(config: Config, now: bool, cutoff: date | None) -> dict[str, Any]:
+    """The decision, as the line of the log begins."""
+    settings, split = config.retraining, config.data.split
+    decision = read_json(paths.DECISION) if paths.DECISION.exists() else None
+    if decision is None and settings.when in ("drift", "quality") and not now:
+        raise AccordError(
+            f"{paths.DECISION} is missing, which the rule {settings.when} goes by; watch the traffic first: accord monitor"
+        )
+    cutoff = cutoff or _window_end(config.data, decision)
+    if cutoff is not None and split.cutoff is not None and cutoff < split.cutoff:
+        raise AccordError(
+            f"The cutoff would go back from {split.cutoff} to {cutoff}; expected a later day. Give one: --cutoff"
+        )
+    day = cutoff or datetime.now(UTC).date()
+    found = Due(True, "asked for by hand", {}) if now else rules.due(settings, decision, _trainings(), day)
+    return {
+        "id": str(uuid7()),
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "action": "train" if found.due else log.KEPT,
+        "reason": found.reason,
+        "evidence": found.evidence,
+        "cutoff": day.isoformat(),
+        "window": settings.window,
+        "champion": releases.champion_id(),
+    }
+
+
+def _window_end(data: Data, decision: Mapping[str, Any] | None) -> date | None:
+    """The day, where the data are, at whose beginning, roughly, the rows end that the monitoring looked at; None for data
+    without time."""
+    if data.time is None:
+        return None
+    if decision is None or decision["window"]["end"] is None:
+        raise AccordError(
+            f"It is not known how far the rows reach: {paths.DECISION} is missing or has no rows. Watch the traffic, "
+            "accord monitor, or say it: --cutoff DATE"
+        )
+    last = pl.Series([datetime.fromisoformat(decision["window"]["end"])])
+    nearest: datetime = pl.select(local(pl.lit(last), data.time.zone).dt.offset_by("12h")).item()
+    return nearest.date()
+
+
+def _carried_out(plan: Mapping[str, Any], held: int) -> dict[str, Any]:
+    """What came of the plan: the rest of the line of the log."""
+    config = lock.load()
+    batches.collect(config)
+    taken = batches.take_in()
+    has_time = config.data.time is not None
+    cutoff = date.fromisoformat(plan["cutoff"]) if has_time else None
+    selection.write(moved(selection.read(), cutoff, plan["window"]))
+    _, card = pipeline.candidate([held])
+    candidate, champion = card["candidate"], releases.champion()
+    found = {"candidate": candidate, "cpu_s": _cost(), "batches": [batch.file for batch in taken]}
+    if (
+        champion is not None and champion["model_id"] == candidate != plan["champion"]
+    ):  # promoted before a kill
+        return {**found, "action": log.PROMOTED, "outcome": [champion["reason"]]}
+    if card["verdict"] != "pass":
+        return {**found, "action": log.REFUSED, "outcome": card["reasons"]}
+    releases.promote(card, None)
+    return {**found, "action": log.PROMOTED, "outcome": card["reasons"]}
+
+
+def _trainings() -> list[Training]:
+    """Those of the log, and that of models/bundle, which may have been trained by hand."""
+    known = log.trainings(log.read())
+    if (paths.BUNDLE / "manifest.json").exists():
+        cutoff = read_json(paths.BUNDLE / "manifest.json")["data"]["split"]["cutoff"]
+        if cutoff is not None and date.fromisoformat(cutoff) not in [training.on for training in known]:
+            known.append(Training(date.fromisoformat(cutoff), _cost() or 0.0))
+    return sorted(known, key=lambda training: training.on)
+
+
+def _cost() -> float | None:
+    """Processor seconds that the candidate took to train."""
+    models = paths.BUNDLE / "models"
+    return training_cpu_s(models) if models.is_dir() else None
+
+
+def _finish(record: dict[str, Any]) -> None:
+    log.append(record)
+    PLAN.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone() -> Iterator[int]:
+    """The lock that this process, and any pipeline it starts, holds until the block ends."""
+    LOCK.parent.mkdir(exist_ok=True)
+    descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+    try:
+        deadline = time.monotonic() + WAIT_S
+        while not locked(descriptor):
+            if time.monotonic() > deadline:
+                raise AccordError(
+                    f"Another retraining, or the pipeline of one, has been running for {WAIT_S:g} s; end it, if it hangs, and run this again"
+                )
+            time.sleep(0.1)
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,146 @@
+"""Alarms are rare without drift, also where days differ, and come with it; what can't be said is said to be so."""
+
+import json
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+import pytest
+
+from accord.errors import AccordError
+from accord.monitoring.calibration import Calibration, Finding, alarms, calibrate
+from accord.monitoring.drift import Kind, drifts
+
+KINDS: dict[str, Kind] = {"steady": "number", "weather": "number", "hole": "number", "carrier": "category"}
+ROWS_A_DAY = 200
+
+
+def traffic(n_days: int, seed: int) -> tuple[pl.DataFrame, pl.Series]:
+    """Rows whose `weather` is their day's but for a little; other columns don't know the day."""
+    rng = np.random.default_rng(seed)
+    n = n_days * ROWS_A_DAY
+    day = np.repeat(np.arange(n_days), ROWS_A_DAY)
+    rows = pl.DataFrame(
+        {
+            "steady": rng.gamma(2, size=n),
+            "weather": rng.normal(size=n_days)[day] + 0.3 * rng.normal(size=n),
+            "hole": pl.Series(np.where(rng.random(n) < 0.1, np.nan, rng.normal(size=n))).fill_nan(None),
+            "carrier": rng.choice(["a", "b", "c", "d"], n, p=[0.5, 0.3, 0.15, 0.05]),
+        }
+    )
+    minutes = pl.Series(np.sort(rng.integers(0, 1440, n)[np.lexsort((rng.random(n), day))] + 1440 * day))
+    return rows, datetime(2013, 1, 1) + minutes.cast(pl.Duration("us")) * 60_000_000
+
+
+REFERENCE, TIME = traffic(120, seed=1)
+CALIBRATION = calibrate(REFERENCE, KINDS, TIME)
+
+
+def found(
+    rows: pl.DataFrame, calibration: Calibration = CALIBRATION, hours: float | None = None
+) -> list[Finding]:
+    return alarms(calibration, drifts(calibration.references, rows), hours)
+
+
+def alarm(rows: pl.DataFrame, calibration: Calibration = CALIBRATION) -> set[str]:
+    return {finding.column for finding in found(rows, calibration) if finding.alarm}
+
+
+@pytest.mark.parametrize("n_rows", [100, 300, 1_000, 2_000, 10_000])
+def test_days_that_were_not_used_to_calibrate_seldom_alarm(n_rows: int) -> None:
+    later, _ = traffic(400, seed=2)
+    starts = np.linspace(0, later.height - n_rows, 120).astype(int)
+    assert np.mean([bool(alarm(later[start : start + n_rows])) for start in starts]) <= 0.05
+
+
+@pytest.mark.parametrize("n_rows", [100, 1_000])
+def test_rows_without_time_seldom_alarm(n_rows: int) -> None:
+    rows = traffic(200, seed=3)[0].sample(fraction=1, shuffle=True, seed=4)
+    calibration = calibrate(rows.head(5_000), KINDS, None)
+    draws = (rows.tail(-5_000).sample(n_rows, seed=i) for i in range(200))
+    assert sum(bool(alarm(draw, calibration)) for draw in draws) <= 10
+
+
+FAULTS = {
+    "steady": pl.col.steady + 0.3 * 2**0.5,
+    "hole": pl.when(pl.int_range(pl.len()) % 9 == 0).then(None).otherwise(pl.col.hole),
+    "carrier": pl.col.carrier.replace({"a": "d", "d": "a"}),
+}
+
+
+@pytest.mark.parametrize("column", FAULTS)
+def test_a_fault_in_a_column_that_is_the_same_every_day_is_found(column: str) -> None:
+    later, _ = traffic(200, seed=5)
+    windows = (later[start : start + 1_000] for start in range(0, later.height, 1_000))
+    assert np.mean([column in alarm(w.with_columns(FAULTS[column].alias(column))) for w in windows]) >= 0.95
+
+
+def test_a_column_that_changes_by_the_day_has_a_wider_threshold() -> None:
+    for thresholds in CALIBRATION.thresholds:
+        assert thresholds.values["weather"]["wasserstein"] > 2 * thresholds.values["steady"]["wasserstein"]  # type: ignore[operator]
+
+
+def test_larger_windows_have_lower_thresholds_in_between_and_constant_ones_beyond() -> None:
+    rows, _ = traffic(100, seed=6)
+    limits = [found(rows.head(n))[0].threshold for n in (100, 200, 300, 20_000)]
+    assert limits[0] > limits[1] > limits[2] == limits[3]  # type: ignore[operator]
+
+
+def test_sizes_with_too_few_independent_windows_are_said() -> None:
+    assert CALIBRATION.independent == {100: 120, 300: 80, 1_000: 24, 3_000: 8, 10_000: 2}
+    assert [t.n_rows for t in CALIBRATION.thresholds] == [100, 300]
+    assert CALIBRATION.notes[0] == (
+        "1,000 rows: the reference has 24 independent windows of 45; thresholds of 300 rows stand in, wider than needed"
+    )
+
+
+def test_a_week_of_reference_calibrates_the_smallest_size_and_says_what_that_is_worth() -> None:
+    rows, time = traffic(7, seed=7)
+    calibration = calibrate(rows, KINDS, time)
+    assert [t.n_rows for t in calibration.thresholds] == [100]
+    assert calibration.notes[0].startswith(
+        "100 rows: the reference has 7 independent windows of 45; thresholds are near"
+    )
+
+
+def test_a_thin_window_is_insufficient_and_no_alarm() -> None:
+    findings = found(REFERENCE.head(41).with_columns(steady=pl.lit(1e9)))
+    assert {(f.alarm, f.note) for f in findings} == {(False, "insufficient: 41 rows of 100")}
+
+
+def test_rows_that_came_in_a_rush_are_as_alike_as_the_few_that_the_reference_had_in_that_time() -> None:
+    rows, _ = traffic(10, seed=8)
+    at_leisure, in_a_rush = (found(rows.head(1_000), hours=hours)[0] for hours in (120, 20))
+    assert in_a_rush.threshold > at_leisure.threshold  # type: ignore[operator]
+    assert found(rows.head(1_000), hours=0.5)[0].note.startswith("insufficient: 1,000 rows in less time")
+
+
+def test_a_column_that_goes_missing_alarms_by_its_share_and_has_no_distance() -> None:
+    findings = found(REFERENCE.head(500).with_columns(hole=pl.lit(None, pl.Float64)))
+    distance, missing = (f for f in findings if f.column == "hole")
+    assert (distance.alarm, distance.note) == (False, "insufficient: 0 values of 30")
+    assert (missing.alarm, missing.score) == (True, "missing")
+
+
+def test_columns_without_values_or_variety_calibrate() -> None:
+    rows = pl.DataFrame({"null": pl.Series([None] * 5_000, dtype=pl.Float64), "constant": ["same"] * 5_000})
+    calibration = calibrate(rows, {"null": "number", "constant": "category"}, None)
+    notes = {f.column: f.note for f in found(rows.head(200), calibration) if f.score != "missing"}
+    assert notes == {"null": "insufficient: 0 values of 30", "constant": ""}
+    assert alarm(rows.head(200), calibration) == set()
+    other = rows.head(200).with_columns(null=pl.lit(1.0), constant=pl.lit("other"))
+    assert alarm(other, calibration) == {"null", "constant"}
+    assert any(f.note == "new: 'other' (200 rows)" for f in found(other, calibration))
+
+
+def test_the_same_seed_gives_the_same_thresholds_and_they_survive_json() -> None:
+    again = calibrate(REFERENCE.lazy(), KINDS, TIME)
+    text = json.dumps(CALIBRATION.as_dict(), allow_nan=False)
+    assert json.dumps(again.as_dict()) == text
+    assert Calibration.from_dict(json.loads(text)).as_dict() == CALIBRATION.as_dict()
+    assert calibrate(REFERENCE, KINDS, TIME, seed=1).thresholds != CALIBRATION.thresholds
+
+
+def test_a_reference_of_a_few_rows_is_refused() -> None:
+    with pytest.raises(AccordError, match="has 20 rows; expected 60"):
+        calibrate(REFERENCE.head(20), KINDS, TIME.head(20))

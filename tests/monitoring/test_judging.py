@@ -1,0 +1,120 @@
+"""What a window's values are judged by, on made-up rows of which everything is known."""
+
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
+import numpy as np
+import polars as pl
+import pytest
+
+from accord.config.schema import Target
+from accord.evaluation.metrics import METRICS
+from accord.monitoring import estimating, notifying, quality
+from accord.monitoring.decision import Decision
+from accord.objective.teams import Played
+
+TARGET = Target(task="binary", sql="late")
+N_DAYS, N_A_DAY = 30, 200
+
+
+def played(seed: int, flipped: float = 0.0, n_days: int = N_DAYS) -> Played:
+    """Days with a base rate of their own, predictions that know part of it, and some outcomes the wrong way round."""
+    rng = np.random.default_rng(seed)
+    block = np.repeat(np.arange(n_days), N_A_DAY)
+    logit = rng.normal(-1.5, 1.2, len(block))
+    p = 1 / (1 + np.exp(-logit))
+    late = rng.random(len(block)) < 1 / (1 + np.exp(-logit - rng.normal(0, 0.2, n_days)[block]))
+    late ^= rng.random(len(block)) < flipped
+    return Played(
+        pl.DataFrame({"place": rng.choice(["a", "b"], len(block))}),
+        {"late": late.astype(float)}, {"late": p}, {"late": np.full(len(p), 0.2)}, None, None, block, n_days,
+    )  # fmt: skip
+
+
+def judged(live: Played, test: Played) -> dict[str, quality.Judged]:
+    watched = quality.metrics_of({"late": TARGET}, live)
+    return quality.judge(watched, test, live.rows.height, live.n_blocks, 0.95, seed=0)
+
+
+def test_a_window_like_test_seldom_raises_an_alarm() -> None:
+    test = played(0)
+    alarms = [any(one.alarm for one in judged(played(seed), test).values()) for seed in range(1, 41)]
+    assert np.mean(alarms) <= 0.2
+
+
+def test_flipped_labels_of_a_tenth_of_rows_are_found() -> None:
+    assert all(judged(played(seed, flipped=0.1), played(0))["late|log_loss"].alarm for seed in range(1, 6))
+
+
+def test_fewer_days_widen_what_is_expected() -> None:
+    test = played(0)
+    few, many = (judged(played(1, n_days=n), test)["late|log_loss"] for n in (7, 30))
+    assert few.low is not None
+    assert many.low is not None
+    assert few.low < many.low
+
+
+def test_little_of_test_is_said_to_be_insufficient() -> None:
+    test = played(0, n_days=1)
+    small = Played(test.rows.head(50), *({"late": v["late"][:50]} for v in (test.outcomes, test.predictions, test.baselines)), None, None, test.block[:50], 1)  # fmt: skip
+    found = judged(played(1), small)["late|log_loss"]
+    assert found.note == "insufficient: test has 50 rows of 100"
+    assert not found.alarm
+
+
+@pytest.mark.parametrize("name", estimating.ESTIMATES)
+def test_estimates_of_calibrated_predictions_are_near_what_comes_true(name: str) -> None:
+    test, live = played(0), played(1)
+    p = live.predictions["late"]
+    q = estimating.calibrated(test.outcomes["late"], test.predictions["late"], p)
+    metric = next(metric for metric in METRICS["binary"] if metric.name == name)
+    realised = quality.watch(live, quality.of_metric("late", TARGET, metric), metric.better).value
+    assert estimating.ESTIMATES[name](p, q) == pytest.approx(realised, abs=0.03)
+
+
+DECISION = Decision(
+    "m1", {"n_rows": 400, "begin": "2024-03-11T00:00:00", "end": "2024-03-25T00:00:00"}, [], [], [], [], [], [], {}, {},
+    [], [{"kind": "drift", "what": "rain", "evidence": "mean 9, expected 0 to 1 (test: 0.5)"}],
+)  # fmt: skip
+
+
+class Hook(BaseHTTPRequestHandler):
+    status = 200
+    got: list[dict[str, object]] = []  # noqa: RUF012
+
+    def do_POST(self) -> None:
+        self.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(self.status)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def hook() -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), Hook)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/secret"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_webhook_is_told_the_alarms(hook: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Hook, "got", [])
+    monkeypatch.setenv("ACCORD_TEST_HOOK", hook)
+    assert notifying.notify("${oc.env:ACCORD_TEST_HOOK}", DECISION) == "The webhook was told"
+    assert Hook.got[0]["alarms"] == DECISION.alarms
+    assert "1 alarm in 400 rows" in str(Hook.got[0]["text"])
+
+
+def test_a_webhook_that_fails_is_told_without_its_address(hook: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Hook, "status", 500)
+    said = notifying.notify(hook, DECISION)
+    assert "500" in said
+    assert "secret" not in said
+    assert "ConnectError" in notifying.notify("http://127.0.0.1:1/secret", DECISION)
+    assert "not set" in notifying.notify("${oc.env:ACCORD_NO_SUCH_HOOK}", DECISION)
