@@ -24,6 +24,7 @@ from accord import bundle as bundles
 from accord.config.schema import Serving
 from accord.files import read_json
 from accord.serving.engine import Engine
+from accord.serving.metrics import PASS_ON_AFTER_S
 from accord.traffic.pii import Pseudonyms
 
 AUTHORISED = {"authorization": f"Bearer {TOKEN}"}
@@ -383,6 +384,7 @@ def test_paths_that_are_not_there_leave_no_trace_in_the_metrics(live: Running) -
 
     for path in ("/", "/metrics", "/livez"):
         live.client.get(path)
+    time.sleep(2 * PASS_ON_AFTER_S)
     before = names()
     for i in range(200):
         assert live.client.get(f"/nowhere/{i}").status_code == 404
@@ -394,6 +396,7 @@ def test_paths_that_are_not_there_leave_no_trace_in_the_metrics(live: Running) -
 def test_odd_methods_leave_no_trace_in_the_metrics_of_paths_that_are_there(live: Running) -> None:
     for path in ("/", "/metrics", "/livez", "/predict"):
         live.client.request("PUT", path)
+    time.sleep(2 * PASS_ON_AFTER_S)
     before = len(live.metrics())
     for method in ("PATCH", "DELETE", "TRACE", "PROPFIND", "LOCK", "MKCOL", "REPORT", "SUBSCRIBE"):
         for path in ("/", "/metrics", "/livez", "/predict"):

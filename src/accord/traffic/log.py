@@ -148,7 +148,7 @@ class TrafficLog:
         """Whether there is room for records; so a problem ends by itself when its cause has gone."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            if time.monotonic() - self._looked_at_all >= LOOK_AT_ALL_EVERY_S:
+            if self.problem is not None or time.monotonic() - self._looked_at_all >= LOOK_AT_ALL_EVERY_S:
                 self._looked_at_all = time.monotonic()
                 kept = (path for path in self.folder.rglob("*") if path.parent.name != SEGMENTS)
                 self._kept_mb = sum(map(_size, kept)) / 1e6
