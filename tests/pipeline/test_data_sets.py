@@ -195,6 +195,7 @@ def test_a_column_name_that_sql_would_have_to_quote_is_refused(copy: Project, na
     assert "conf/data/parcels.yaml" in line
 
 
+@pytest.mark.slow
 def test_rare_positives_without_key_or_time_run_with_weights(copy: Project):
     by_stages(copy, "data=claims", "objective=quality", *FAST)
     rows = json.loads(copy.read("reports/accounting.json"))

@@ -50,12 +50,14 @@ def test_make_run_passes_words_on(project: Project) -> None:
     assert "@accord run $(ARGS)" in makefile
 
 
+@pytest.mark.slow
 def test_switching_a_group_drops_the_overrides_of_the_old_option_and_says_so(project: Project) -> None:
     done = project.run("accord", "run", "model=baseline")
     assert "model: lightgbm -> baseline; the overrides of lightgbm are dropped" in done.stdout
     assert "n_estimators" not in project.read("params.yaml")
 
 
+@pytest.mark.slow
 def test_a_dvc_experiment_swaps_the_model(project: Project) -> None:
     project.run("accord", "run", "model=baseline")
     project.commit()
@@ -101,6 +103,7 @@ def test_a_wrong_key_in_a_file_of_conf_is_refused_before_anything_runs(project: 
     assert "did you mean 'slices'" in project.refused("accord", "run")
 
 
+@pytest.mark.slow
 def test_metrics_params_and_plots_are_shown_by_dvc(project: Project) -> None:
     metrics = json.loads(project.run("dvc", "metrics", "show", "--json").stdout)
     values = metrics[""]["data"]["reports/metrics.json"]["data"]

@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -317,6 +318,7 @@ def test_a_foreign_line_in_the_record_of_changes_stops_nothing(
     assert problems(live) == []
 
 
+@pytest.mark.slow
 def test_weights_survive_a_restart_and_end_with_another_model(
     packaged: Project, home: Home, released: dict[str, Path], rows: Rows, expected: dict[str, list[Any]]
 ) -> None:
@@ -404,6 +406,7 @@ def test_odd_methods_leave_no_trace_in_the_metrics_of_paths_that_are_there(live:
     assert len(live.metrics()) <= before
 
 
+@pytest.mark.slow
 def test_a_service_that_starts_beside_another_leaves_its_metrics_alone(
     live: Running, packaged: Project, home: Home, rows: Rows
 ) -> None:
