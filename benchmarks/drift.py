@@ -24,7 +24,7 @@ from sklearn.datasets import load_breast_cancer
 
 from accord import paths
 from accord.data import tables
-from accord.monitoring.calibration import Calibration, alarms, calibrate
+from accord.monitoring.calibration import Calibration, alarms, calibrate, whole_days
 from accord.monitoring.drift import Kind, Reference, drifts, refer
 
 TIME = "scheduled_at"
@@ -102,9 +102,10 @@ def alternating(rows: pl.DataFrame, kinds: Mapping[str, Kind]) -> Iterator[Fold]
             yield Fold(calibration, reference, rows.filter(pl.Series(judged)), block[judged])
 
 
-def alarmed(calibration: Calibration, window: pl.DataFrame) -> set[str]:
+def alarmed(calibration: Calibration, window: pl.DataFrame, timed: bool = True) -> set[str]:
     """Columns with an alarm."""
-    found = alarms(calibration, drifts(calibration.references, window))
+    judged = days(window) if timed else window
+    found = alarms(calibration, window.height, drifts(calibration.references, judged))
     return {finding.column for finding in found if finding.alarm}
 
 
@@ -225,7 +226,7 @@ def timeless(rows: pl.DataFrame) -> None:
             pandas = reference.select(list(kinds)).to_pandas()
             for size in sizes:
                 windows = [others.sample(size, seed=draw) for draw in range(200 // n_repeats)]
-                ours[size] += [bool(alarmed(calibration, window)) for window in windows]
+                ours[size] += [bool(alarmed(calibration, window, timed=False)) for window in windows]
                 flags = evidently_flags(pandas, windows[0].select(list(kinds)).to_pandas(), kinds)
                 theirs[size].append(bool(flags))
         table += [
@@ -267,7 +268,8 @@ def faults(folds: Sequence[Fold], n_windows: int) -> None:
         found = []
         for size in (300, 1_000, 3_000):
             hits = [
-                name in one_column(fold, name, change(window[name], fold.calibration.references[name]))
+                name
+                in one_column(fold, name, change(days(window)[name], fold.calibration.references[name]), size)
                 for fold in folds
                 for window in fold.windows(size, n_windows)
             ]
@@ -277,8 +279,13 @@ def faults(folds: Sequence[Fold], n_windows: int) -> None:
     show(["fault", "column", "300 rows", "1,000 rows", "3,000 rows"], table)
 
 
-def one_column(fold: Fold, name: str, values: pl.Series) -> set[str]:
-    found = alarms(fold.calibration, {name: fold.calibration.references[name].drift(values)})
+def days(window: pl.DataFrame) -> pl.DataFrame:
+    """The whole days of a window, which is what its scores are of."""
+    return window[whole_days(window[TIME]) :]
+
+
+def one_column(fold: Fold, name: str, values: pl.Series, n_rows: int) -> set[str]:
+    found = alarms(fold.calibration, n_rows, {name: fold.calibration.references[name].drift(values)})
     return {finding.column for finding in found if finding.alarm}
 
 
@@ -317,11 +324,11 @@ def found_from(
     change: Callable[[pl.Series, float, Reference], pl.Series],
 ) -> str:
     """The smallest step that alarms in 95 % of windows; shifts are tried up and down."""
-    pairs = [(f, w[name]) for f in folds for w in f.windows(n_rows, n_windows)]
+    pairs = [(f, days(w)[name]) for f in folds for w in f.windows(n_rows, n_windows)]
     signs = (1, -1) if steps is SHIFTS else (1,)
     for step in steps:
         hits = [
-            bool(one_column(f, name, change(values, sign * step, f.calibration.references[name])))
+            bool(one_column(f, name, change(values, sign * step, f.calibration.references[name]), n_rows))
             for f, values in pairs
             for sign in signs
         ]

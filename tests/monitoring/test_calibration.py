@@ -1,14 +1,14 @@
 """Alarms are rare without drift, also where days differ, and come with it; what can't be said is said to be so."""
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
 import pytest
 
 from accord.errors import AccordError
-from accord.monitoring.calibration import Calibration, Finding, alarms, calibrate
+from accord.monitoring.calibration import Calibration, Finding, alarms, calibrate, whole_days
 from accord.monitoring.drift import Kind, drifts
 
 KINDS: dict[str, Kind] = {"steady": "number", "weather": "number", "hole": "number", "carrier": "category"}
@@ -39,7 +39,7 @@ CALIBRATION = calibrate(REFERENCE, KINDS, TIME)
 def found(
     rows: pl.DataFrame, calibration: Calibration = CALIBRATION, hours: float | None = None
 ) -> list[Finding]:
-    return alarms(calibration, drifts(calibration.references, rows), hours)
+    return alarms(calibration, rows.height, drifts(calibration.references, rows), hours)
 
 
 def alarm(rows: pl.DataFrame, calibration: Calibration = CALIBRATION) -> set[str]:
@@ -131,6 +131,31 @@ def test_columns_without_values_or_variety_calibrate() -> None:
     other = rows.head(200).with_columns(null=pl.lit(1.0), constant=pl.lit("other"))
     assert alarm(other, calibration) == {"null", "constant"}
     assert any(f.note == "new: 'other' (200 rows)" for f in found(other, calibration))
+
+
+def test_a_window_is_cut_down_to_whole_days() -> None:
+    every_hour = pl.datetime_range(datetime(2013, 1, 1), datetime(2013, 1, 3, 5), "1h", eager=True)
+    assert [whole_days(every_hour.head(n)) for n in (0, 1, 24, 25, 30, 54)] == [0, 0, 0, 1, 6, 6]
+
+
+def test_days_without_a_row_do_not_count_as_days_of_a_window() -> None:
+    hours = [20, 22, 24 * 5 + 8, 24 * 5 + 19, 24 * 5 + 21]
+    time = pl.Series([datetime(2013, 1, 1) + timedelta(hours=h) for h in hours])
+    assert [whole_days(time.head(n)) for n in (3, 4, 5)] == [0, 0, 1]
+
+
+def test_a_shift_of_the_time_of_day_is_found_whenever_the_window_begins() -> None:
+    rows, time = traffic(150, seed=9)
+    rows = rows.select(minute=time.dt.hour().cast(pl.Float64) * 60 + time.dt.minute())
+    calibration = calibrate(rows.head(20_000), {"minute": "number"}, time.head(20_000))
+    for start in range(20_000, 29_000, 450):
+        first = start + whole_days(time[start : start + 300])
+        window = rows[first : start + 300]
+        still, shifted = (
+            alarms(calibration, 300, drifts(calibration.references, window + shift))[0].alarm
+            for shift in (0, 180)
+        )
+        assert (still, shifted) == (False, True)
 
 
 def test_the_same_seed_gives_the_same_thresholds_and_they_survive_json() -> None:

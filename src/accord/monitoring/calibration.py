@@ -25,6 +25,8 @@ from accord.monitoring.drift import LARGEST, Bins, Drift, Kind, Numbers, Referen
 Mask = NDArray[np.bool_]
 
 SIZES = (100, 300, 1_000, 3_000, 10_000)
+DAY = 86_400
+"""Seconds."""
 N_WINDOWS = 400
 """Windows cut for a size; where the reference is short they overlap."""
 N_STRETCHES = 10
@@ -134,37 +136,49 @@ def calibrate(
     independent = {size: _independent(n_rows, size, time) for size in sorted(sizes)}
     least = 2 if time is None else MIN_WINDOWS  # rows without time may be drawn again and again
     used = [size for size, n in independent.items() if n >= least] or [min(sizes)]
-    cuts = {size: _windows(n_rows, min(size, n_rows // 2), time is not None, rng) for size in used}
+    seconds = None if time is None else time.dt.epoch("s").to_numpy()
+    cuts = {size: _windows(n_rows, min(size, n_rows // 2), seconds is not None, rng) for size in used}
+    judged = {
+        size: windows if seconds is None else _trimmed(windows, seconds) for size, windows in cuts.items()
+    }
     scores: dict[int, dict[tuple[str, str], Numbers]] = {size: {} for size in used}
     references = {}
     for name, kind in kinds.items():
         values = table.select(name).collect()[name]
         references[name] = reference = refer(values, kind)
         bins, weights = reference.bins(values), reference.weights(values)
-        for size, windows in cuts.items():
+        for size, windows in judged.items():
             for score, column in _scores(reference, bins, weights, windows).items():
                 scores[size][name, score] = column
     thresholds = []
     for size, windows in cuts.items():
-        stretches = _stretches(windows, n_rows, time is not None)
+        stretches = _stretches(windows, n_rows, seconds is not None)
         # Half of the level is left for what the reference's own days have not shown, more where these are few.
         tail = level / 2 * min(1, independent[size] / MIN_WINDOWS)
         thresholds.append(
-            Thresholds(size, _hours(windows, time), _limits(scores[size], size, stretches, tail))
+            Thresholds(size, _hours(windows, seconds), _limits(scores[size], size, stretches, tail))
         )
     return Calibration(level, n_rows, independent, tuple(thresholds), references)
 
 
+def whole_days(time: pl.Series) -> int:
+    """How many of a window's first rows to leave out, so that it covers whole days; none if it is shorter than a day.
+
+    `time` (n) is in order. What is left has each hour of the day as often, whenever the window began.
+    """
+    return _whole_days(time.dt.epoch("s").to_numpy())
+
+
 def alarms(
-    calibration: Calibration, drifts: Mapping[str, Drift], hours: float | None = None
+    calibration: Calibration, n_rows: int, drifts: Mapping[str, Drift], hours: float | None = None
 ) -> list[Finding]:
     """Each score of a window's columns against its threshold; the traffic has drifted if there is any alarm.
 
-    `hours` is the time that the window took: where traffic has grown denser, its rows are as alike as those of as
+    `drifts` are of the window's whole days (see whole_days), `n_rows` and `hours` of all of it: where traffic has grown denser, its rows are as alike as those of as
     short a window of the reference, which held fewer.
     """
     return [
-        _finding(calibration, column, score, drift, _alike(calibration, drift.n_rows, hours))
+        _finding(calibration, column, score, drift, n_rows, _alike(calibration, n_rows, hours))
         for column, drift in drifts.items()
         for score in drift.scores
     ]
@@ -178,15 +192,17 @@ def _alike(calibration: Calibration, n_rows: int, hours: float | None) -> float:
     return min(n_rows, float(np.interp(hours, [0, *spans], [0, *sizes])))
 
 
-def _finding(calibration: Calibration, column: str, score: str, drift: Drift, alike: float) -> Finding:
+def _finding(
+    calibration: Calibration, column: str, score: str, drift: Drift, n_rows: int, alike: float
+) -> Finding:
     value = drift.scores[score]
     least = calibration.thresholds[0].n_rows
     n_values = drift.n_rows - drift.n_missing
     threshold = _threshold(calibration, column, score, alike)
-    if drift.n_rows < least:
-        note = f"insufficient: {drift.n_rows:,} rows of {least:,}"
+    if n_rows < least:
+        note = f"insufficient: {n_rows:,} rows of {least:,}"
     elif alike < least / 2:
-        note = f"insufficient: {drift.n_rows:,} rows in less time than {least:,} took in the reference"
+        note = f"insufficient: {n_rows:,} rows in less time than {least:,} took in the reference"
     elif score != "missing" and n_values < MIN_VALUES:
         note = f"insufficient: {n_values} values of {MIN_VALUES}"
     elif threshold is None:
@@ -220,12 +236,23 @@ def _windows(n_rows: int, size: int, in_time: bool, rng: np.random.Generator) ->
     return [np.arange(size) + int(start) for start in starts]
 
 
-def _hours(windows: list[Bins], time: pl.Series | None) -> float | None:
+def _trimmed(windows: list[Bins], seconds: Numbers) -> list[Bins]:
+    return [window[_whole_days(seconds[window]) :] for window in windows]
+
+
+def _whole_days(seconds: Numbers) -> int:
+    if not len(seconds):
+        return 0
+    clock = (
+        seconds - np.cumsum(np.diff(seconds, prepend=seconds[0]) // DAY) * DAY
+    )  # days without any row left out
+    days = (clock[-1] - clock[0]) // DAY
+    return int(np.searchsorted(clock, clock[-1] - days * DAY, side="right")) if days else 0
+
+
+def _hours(windows: list[Bins], seconds: Numbers | None) -> float | None:
     """The shortest time that a window takes."""
-    if time is None:
-        return None
-    seconds = time.dt.epoch("s").to_numpy()
-    return float(min(seconds[w[-1]] - seconds[w[0]] for w in windows)) / 3600
+    return None if seconds is None else float(min(seconds[w[-1]] - seconds[w[0]] for w in windows)) / 3600
 
 
 def _scores(reference: Reference, bins: Bins, weights: Numbers, windows: list[Bins]) -> dict[str, Numbers]:
