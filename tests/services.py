@@ -30,7 +30,7 @@ from accord.serving import server
 from accord.stages.bundle import bundle as stage_bundle
 
 TOKEN = "a token of the tests"
-READY_WITHIN_S = 180
+READY_WITHIN_S = 300
 MODELS: dict[str, dict[str, Any]] = {
     "lightgbm": {"_target_": "accord.models.lightgbm.LightGBM", "n_estimators": 20},
     "linear": {"_target_": "accord.models.linear.Linear"},
@@ -115,6 +115,9 @@ class Home:
         temporary = pointer.with_name(f".{pointer.name}.tmp")
         temporary.write_text(json.dumps({"model_id": model_id}))
         temporary.rename(pointer)
+
+    def champion(self) -> str:
+        return str(read_json(self.root / paths.CHAMPION)["model_id"])
 
     @property
     def traffic(self) -> Path:

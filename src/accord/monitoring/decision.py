@@ -18,8 +18,8 @@ from accord.evaluation import bootstrap
 from accord.evaluation.metrics import METRICS
 from accord.expressions import with_derived
 from accord.monitoring import estimating, quality, skew
-from accord.monitoring.calibration import Finding, alarms
-from accord.monitoring.drift import drifts
+from accord.monitoring.calibration import Finding, alarms, whole_days
+from accord.monitoring.drift import Drift, drifts
 from accord.monitoring.expectation import ACTUAL, GROUPS, PREDICTED, Expectation, with_actuals
 from accord.monitoring.observed import DECIDED, EVENT, ID, KNOWN, LATENCY_US, MODEL, days, observed, sampled
 from accord.monitoring.quality import Judged, Watched
@@ -169,7 +169,7 @@ def _drift(
     settings: Monitoring,
 ) -> list[dict[str, Any]]:
     labelled = rows.filter(pl.col(KNOWN).is_not_null())
-    needs = [name for name in columns if not name.startswith((PREDICTED, "time|"))]
+    needs = [name for name in columns if not name.startswith((PREDICTED, "time|"))] + [EVENT]
     found = []
     for group in GROUPS:
         calibration = expectation.drift.get(group)
@@ -179,18 +179,21 @@ def _drift(
         if group == "targets":
             n_rows = window["n_labelled"]
             actual = with_actuals(labelled.select(needs).collect(engine="streaming"), expectation.objective)
-            frame = actual.select(list(calibration.references)).lazy()
-        scores = drifts(calibration.references, frame)
+            frame = actual.select(EVENT, *calibration.references).lazy()
+        scores = drifts(calibration.references, frame if expectation.time is None else _of_whole_days(frame))
         constant = _constant(frame, list(calibration.references)) if n_rows else set()
         hours = None if expectation.time is None else window["hours"]
-        for finding in alarms(calibration, scores, hours):
+        for finding in alarms(calibration, n_rows, scores, hours):
             if n_rows < settings.min_rows:
                 thin = f"insufficient: {n_rows:,} rows of {settings.min_rows:,}"
                 finding = Finding(finding.column, finding.score, finding.value, None, False, thin)
-            found.append(
-                _as_row(group, finding, scores[finding.column].n_missing, n_rows, finding.column in constant)
-            )
+            found.append(_as_row(group, finding, scores[finding.column], finding.column in constant))
     return found
+
+
+def _of_whole_days(rows: pl.LazyFrame) -> pl.LazyFrame:
+    times = rows.select(pl.col(EVENT).sort()).collect(engine="streaming")[EVENT]
+    return rows.filter(pl.col(EVENT) >= times[whole_days(times)]) if len(times) else rows
 
 
 def _constant(rows: pl.LazyFrame, columns: Sequence[str]) -> set[str]:
@@ -199,9 +202,9 @@ def _constant(rows: pl.LazyFrame, columns: Sequence[str]) -> set[str]:
     return {name for name, same in spans.collect(engine="streaming").row(0, named=True).items() if same}
 
 
-def _as_row(group: str, finding: Finding, n_missing: int, n_rows: int, is_constant: bool) -> dict[str, Any]:
+def _as_row(group: str, finding: Finding, drift: Drift, is_constant: bool) -> dict[str, Any]:
     said = [finding.note]
-    if n_rows and n_missing == n_rows:
+    if drift.n_rows and drift.n_missing == drift.n_rows:
         said = ["all missing"]
     elif is_constant and finding.score != "missing":
         said.append("constant")
@@ -212,7 +215,7 @@ def _as_row(group: str, finding: Finding, n_missing: int, n_rows: int, is_consta
         "value": _finite(finding.value),
         "threshold": finding.threshold,
         "alarm": finding.alarm,
-        "missing": n_missing / n_rows if n_rows else None,
+        "missing": drift.n_missing / drift.n_rows if drift.n_rows else None,
         "note": "; ".join(filter(None, said)),
     }
 

@@ -21,6 +21,7 @@ import msgspec
 from uuid_utils import uuid7
 
 from accord.serving.answers import Answer, Answers, Explained, Explanations, Readiness, Received
+from accord.serving.reader import NotReadError, Reader, Task
 from accord.serving.requests import InvalidRowError
 from accord.serving.settings import TOKEN_VARIABLE
 from accord.traffic import records
@@ -119,10 +120,12 @@ class Lane:
         self._operations = operations
         self._max_bytes = int(operations.settings.max_mb * 1e6)
         self._threads = ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 1), thread_name_prefix="rows")
+        self._reader = Reader(operations.settings.timeout_s)
         self._seen = operations.metrics.seen
 
     def close(self) -> None:
         self._threads.shutdown()
+        self._reader.close()
 
     def around(self, app: App) -> App:
         """This application in front of another."""
@@ -246,7 +249,7 @@ class Lane:
                 rows = engine.decoder.rows(request.body)
                 quick = quick and len(request.body) <= QUICK_BYTES
             else:
-                rows, quick = _table_rows(engine, request), False
+                rows, quick = engine.decoder.rows(self._json_of_table(engine, request)), False
             answered = engine.answer_quickly(rows) if quick else engine.answer(rows)
         except InvalidRowError as error:
             raise RefusedError(422, str(error)) from error
@@ -264,6 +267,19 @@ class Lane:
         if wanted in (ARROW, PARQUET):
             return Response(_table(engine.bundle.model_id, answers, wanted), wanted)
         return Response(records.encode(Answers(engine.bundle.model_id, answers)))
+
+    def _json_of_table(self, engine: "Engine", request: Request) -> bytes:
+        """A request that is an Arrow stream or a Parquet file, in JSON."""
+        kind = request.content_type
+        if kind not in (ARROW, PARQUET):
+            expected = ", ".join(k.decode() for k in (JSON, ARROW, PARQUET))
+            raise RefusedError(415, f"the content type is {_quoted(kind)}; expected one of {expected}")
+        decoder = engine.decoder
+        task = Task(kind == PARQUET, decoder.names, decoder.max_rows, decoder.max_text)
+        try:
+            return self._reader.json(request.body, task)
+        except NotReadError as error:
+            raise InvalidRowError(str(error)) from error
 
     def _log(self, request: Request, engine: "Engine", rows: list[records.LoggedRow]) -> None:
         operations = self._open
@@ -369,19 +385,6 @@ def _need_json(request: Request) -> None:
         raise RefusedError(
             415, f"the content type is {_quoted(request.content_type)}; expected application/json"
         )
-
-
-def _table_rows(engine: "Engine", request: Request) -> list[Any]:
-    """The rows of a request that is an Arrow stream or a Parquet file."""
-    from accord.serving import table
-
-    kind = request.content_type
-    if kind not in (ARROW, PARQUET):
-        expected = ", ".join(k.decode() for k in (JSON, ARROW, PARQUET))
-        raise RefusedError(
-            415, f"the content type is {_quoted(request.content_type)}; expected one of {expected}"
-        )
-    return engine.decoder.converted(table.rows(request.body, kind == PARQUET, engine.decoder))
 
 
 def _table(model: str, answers: Sequence[Answer], kind: bytes) -> bytes:

@@ -43,6 +43,7 @@ class Decoder:
         ]
         fields += [(name, _type(column, max_text) | None, None) for name, column in context.items()]
         self.max_rows, self.max_text = max_rows, max_text
+        self.names = [*columns, *context]
         self.row_type = msgspec.defstruct(
             "Row", sorted(fields, key=len), forbid_unknown_fields=True, omit_defaults=True
         )
