@@ -25,6 +25,8 @@ from accord import paths, training
 from accord.bundle import Bundle
 from accord.config import lock
 from accord.config.schema import Config, Policy, Serving
+from accord.data import tables
+from accord.evaluation import run as evaluating
 from accord.files import read_json
 from accord.serving import server
 from accord.stages.bundle import bundle as stage_bundle
@@ -52,9 +54,14 @@ def make_bundle(
 ) -> Path:
     """A bundle of the project's data with another model or policy, at `folder`/its id."""
     work = folder / "work"
-    work.mkdir(parents=True)
-    for name in ("data", "reports", "conf.lock.yaml"):
-        (work / name).symlink_to(project.root / name)
+    (work / "data").mkdir(parents=True)
+    for name in (
+        "reports",
+        "conf.lock.yaml",
+        *(p.relative_to(project.root) for p in project.root.glob("data/*")),
+    ):
+        if Path(name) != paths.PREDICTIONS:
+            (work / name).symlink_to(project.root / name)
     with contextlib.chdir(work):
         config = _changed(lock.load(), MODELS[model], policy, personal)
         targets = config.objective.targets
@@ -65,6 +72,8 @@ def make_bundle(
                     name, target, config.model, config.seed, paths.FEATURES, paths.SPLITS, paths.TRAINED
                 )
             )
+        result = evaluating.evaluate(config, paths.SPLITS, paths.FEATURES, paths.TRAINED)
+        tables.write(paths.PREDICTIONS, result.predictions.items())
         stage_bundle(config)
         made = folder / read_json(paths.BUNDLE / "manifest.json")["model_id"]
         paths.BUNDLE.rename(made)
