@@ -58,7 +58,7 @@ simulate: setup  ## months of retraining rules side by side; reports/simulation.
 
 .PHONY: test
 test: setup  ## the quick tests
-	@pytest $(ARGS)
+	@pytest -n 2 --dist loadfile $(ARGS)
 
 .PHONY: test-all
 test-all: setup  ## all tests, the slow ones too

@@ -77,7 +77,7 @@ def test_rows_go_from_segments_files_damaged_lines_and_batches(folder: Path, bat
     assert record["rows"] == {"files by day": 3, "damaged": 1, "batches": 1}
     assert riders(folder) == ["bob", "cid"]
     assert pl.read_parquet(batches / "one.parquet")["y"].to_list() == [2, 3]
-    assert (batches / "two.parquet").stat() == untouched
+    assert (batches / "two.parquet").stat().st_mtime_ns == untouched.st_mtime_ns
     assert b"ann" not in contents(folder, batches)
     assert b"bob" in contents(folder / "damaged")
     assert "dvc gc" in as_text(record, batches)
