@@ -14,6 +14,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -209,11 +210,24 @@ static void show(Result *result, double seconds) {
     printf("\"max_us\": %.1f}\n", percentile(result, 1));
 }
 
+/* Stays on the last of the cores that it may use: where the scheduler moves it to and fro, it is now beside the server and
+   now on top of it, and a figure says which. Servers may use all cores. */
+static void keep_to_one_core(void) {
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof allowed, &allowed)) fail("sched_getaffinity");
+    int last = CPU_SETSIZE - 1;
+    while (last > 0 && !CPU_ISSET(last, &allowed)) last--;
+    CPU_ZERO(&allowed);
+    CPU_SET(last, &allowed);
+    if (sched_setaffinity(0, sizeof allowed, &allowed)) fail("sched_setaffinity");
+}
+
 int main(int n_words, char **words) {
     if (n_words != 6) fail("expected PORT CONNECTIONS SECONDS WARM_UP_SECONDS REQUESTS");
     size_t n_connections = strtoul(words[2], NULL, 10), n_requests;
     double seconds = strtod(words[3], NULL), warm_up = strtod(words[4], NULL);
     if (n_connections == 0 || !(seconds > 0) || !(warm_up >= 0)) fail("expected a connection and a second at least");
+    keep_to_one_core();
     Request *requests = read_requests(words[5], &n_requests);
     Result result = loaded(atoi(words[1]), n_connections, seconds, warm_up, requests, n_requests);
     show(&result, seconds);

@@ -60,6 +60,7 @@ class Server:
     """Those in an answer, if there are any."""
     exact: bool = False
     """Its predictions are the bundle's to the last bit."""
+    workers: int = 1
 
 
 def ours(task: Task, workers: int) -> Server:
@@ -73,7 +74,7 @@ def ours(task: Task, workers: int) -> Server:
         words, place, environment = server.command(tag, chosen, task.folder / f"home-{port}")
         return [sys.executable, "-m", "accord.serving.guard", *words], place, environment
 
-    return Server(command, task.requests, of_rows, exact=True)
+    return Server(command, task.requests, of_rows, exact=True, workers=workers)
 
 
 def floor(task: Task) -> Server:

@@ -326,7 +326,7 @@ class Traffic(Section):
     """A segment this large is complete."""
     segment_seconds: float = Field(default=60, gt=0)
     """So is one this old."""
-    sync_ms: int = Field(default=50, ge=1)
+    sync_ms: int = Field(default=200, ge=1)
     """How often the log is flushed to the disk itself, which a loss of power, not a kill, may cost."""
     retention_days: int = Field(default=90, ge=1)
     """Days after which traffic is deleted."""

@@ -10,11 +10,11 @@ import hmac
 import os
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import bentoml
 import msgspec
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from accord.serving.engine import Engine
     from accord.serving.operations import Operations
 
+T = TypeVar("T")
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -102,7 +103,7 @@ class Lane:
     def __init__(self) -> None:
         self._operations: Operations | None = None
         self._receiving: dict[asyncio.Task[Any], float] = {}
-        """The requests whose bodies are being received, and since when."""
+        """The requests that wait for the rest of their bodies, and since when."""
         self._sweeping = False
         self._routes: dict[str, dict[str, Callable[[Request], Response]]] = {
             "/predict": {"POST": self._predict},
@@ -192,16 +193,10 @@ class Lane:
             raise self._too_large()
         if headers.get(b"content-encoding", b"identity").lower() != b"identity":
             raise RefusedError(415, "the body is encoded; send it without content-encoding")
-        task = asyncio.current_task()
-        assert task is not None
-        self._receiving[task] = time.monotonic()
-        if not self._sweeping:
-            self._sweeping = True
-            asyncio.get_running_loop().call_later(LOOK_EVERY_S, self._end_slow_ones)
+        parts, size, more = [], 0, True
         try:
-            parts, size, more = [], 0, True
             while more:
-                message = await receive()
+                message = await _Waiting(receive(), self._has_to_wait)
                 if message["type"] == "http.disconnect":
                     raise DisconnectedError
                 parts.append(message.get("body", b""))
@@ -211,13 +206,22 @@ class Lane:
                 more = message.get("more_body", False)
             return b"".join(parts)
         except asyncio.CancelledError:
+            task = _task()
             if task in self._receiving:
                 raise
             task.uncancel()
             reason = f"the body did not arrive within {self._open.settings.timeout_s:g} s"
             raise RefusedError(408, reason) from None
         finally:
-            self._receiving.pop(task, None)
+            if self._receiving:
+                self._receiving.pop(_task(), None)
+
+    def _has_to_wait(self) -> None:
+        """Notes since when the current task waits for the rest of a body; most bodies are there with their head."""
+        self._receiving.setdefault(_task(), time.monotonic())
+        if not self._sweeping:
+            self._sweeping = True
+            asyncio.get_running_loop().call_later(LOOK_EVERY_S, self._end_slow_ones)
 
     def _end_slow_ones(self) -> None:
         """Ends the wait for bodies that don't come. A timeout for each request would cost a tenth of what it takes."""
@@ -419,6 +423,33 @@ async def _send(send: Send, response: Response, headers: Sequence[tuple[bytes, b
             }
         )
         await send({"type": "http.response.body", "body": response.body})
+
+
+def _task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
+class _Waiting(Awaitable[T]):
+    """What is awaited; `has_to_wait` is called if it isn't there yet."""
+
+    def __init__(self, awaited: Awaitable[T], has_to_wait: Callable[[], None]) -> None:
+        self._awaited, self._has_to_wait = awaited, has_to_wait
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        steps = self._awaited.__await__()
+        try:
+            first = next(steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        self._has_to_wait()
+        try:
+            yield first
+        except BaseException:
+            steps.close()
+            raise
+        return (yield from steps)
 
 
 class _to_whom_is_there:  # noqa: N801
