@@ -83,8 +83,11 @@ def reports(
     return found, left_out
 
 
-def add_to_workspace(snapshots: "Mapping[str, Snapshot]", workspace: Path, project: str) -> None:
-    """Puts the reports into the project of the workspace, which are made if they aren't there."""
+def add_to_workspace(
+    snapshots: "Mapping[str, Snapshot]", workspace: Path, project: str, replaced: Sequence[str]
+) -> list[str]:
+    """Puts the reports into the project of the workspace, which are made if they aren't there, in the place of earlier ones
+    of the same window; their ids there."""
     os.environ.setdefault("DO_NOT_TRACK", "1")
     from evidently.sdk.models import PanelMetric
     from evidently.sdk.panels import DashboardPanelPlot
@@ -108,8 +111,10 @@ def add_to_workspace(snapshots: "Mapping[str, Snapshot]", workspace: Path, proje
                 ),
                 tab="Drift",
             )  # fmt: skip
-    for name, snapshot in snapshots.items():
-        place.add_run(chosen.id, snapshot, include_data=False, name=name)
+    for snapshot_id in {str(one) for one in place.list_runs(chosen.id)} & set(replaced):
+        place.delete_run(chosen.id, snapshot_id)
+    runs = (place.add_run(chosen.id, one, include_data=False, name=name) for name, one in snapshots.items())
+    return [str(run.id) for run in runs]
 
 
 def _performance(

@@ -14,7 +14,7 @@ from accord import bundle as bundles
 from accord import paths, releases
 from accord.bundle import Bundle
 from accord.config.schema import Config, Monitoring, Serving
-from accord.files import replacing, write_json, write_text
+from accord.files import read_json, replacing, write_json, write_text
 from accord.monitoring import expectation, notifying, page
 from accord.monitoring.decision import Decision, decide
 from accord.monitoring.expectation import Expectation, with_actuals
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 QUIET, ALARM = 0, 3
 """Exit codes."""
+SHOWN = "workspace.json"
+"""The ids of a window's reports in Evidently's workspace."""
 
 
 class Asked(NamedTuple):
@@ -135,15 +137,19 @@ def _report(
             f"Evidently shows {current.height:,} of {n_rows:,} rows beside {reference.height:,} of the reference"
         )
         said += [f"Evidently leaves out {one}" for one in left_out]
+    shown: list[str] = []
+    if snapshots:
+        before = folder / SHOWN
+        replaced = read_json(before) if before.exists() else []
+        shown = evidently_reports.add_to_workspace(snapshots, paths.WORKSPACE, config.data.name, replaced)
     with replacing(folder) as temporary:
         temporary.mkdir(parents=True)
+        write_json(temporary / SHOWN, shown)
         for name, snapshot in snapshots.items():
             snapshot.save_html(str(temporary / f"{name}.html"))
             snapshot.save_json(str(temporary / f"{name}.json"))
         write_json(temporary / "decision.json", decision.as_dict())
         write_text(temporary / "index.html", page.render(decision, config.data.name, list(snapshots), said))
-    if snapshots:
-        evidently_reports.add_to_workspace(snapshots, paths.WORKSPACE, config.data.name)
     return said
 
 
