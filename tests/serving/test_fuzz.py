@@ -22,7 +22,7 @@ from accord import bundle as bundles
 
 pytestmark = pytest.mark.slow
 N_REQUESTS = int(os.environ.get("ACCORD_TEST_FUZZ", "100000"))
-N_CLIENTS, N_PARTS = 6, 10
+N_CLIENTS, N_PARTS = 30, 10
 GROWTH_MB = 32.0
 STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 ODD_TEXTS = [
@@ -321,7 +321,7 @@ def test_a_hundred_thousand_odd_requests_cause_no_failure_and_leave_nothing_behi
     packaged: Project, home: Home, released: dict[str, Path]
 ) -> None:
     rows = json_rows(packaged, bundles.load(released["lightgbm"]))
-    with running(packaged, home, {"timeout_s": 5, "max_mb": 0.15}) as service:
+    with running(packaged, home, {"timeout_s": 2, "max_mb": 0.15}) as service:
         before = service.ask(*rows[:300])
         workers = service.workers()
         found, memory = Found(), []

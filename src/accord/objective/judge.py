@@ -162,23 +162,23 @@ def _verdict(
     if value is None:
         return NO_EVIDENCE, f"{name} could not be computed or measured"
     if metric.min is not None and value < metric.min:
-        return FAIL, f"{name} is {value:.4g}{in_unit}, below its limit of {metric.min:.4g}"
+        return FAIL, f"{name} is {_words(value)}{in_unit}, below its limit of {_words(metric.min)}"
     if metric.max is not None and value > metric.max:
-        return FAIL, f"{name} is {value:.4g}{in_unit}, above its limit of {metric.max:.4g}"
+        return FAIL, f"{name} is {_words(value)}{in_unit}, above its limit of {_words(metric.max)}"
     kept = "keeps its limit" if metric.min is not None or metric.max is not None else "has no limit"
     if metric.tolerance is not None and champion is not None and change is not None:
         if change < -metric.tolerance:
             return FAIL, (
-                f"{name} may be worse than the champion's {champion:.4g}{in_unit} by {-change:.3g}, "
-                f"more than the tolerated {metric.tolerance:.3g}"
+                f"{name} may be worse than the champion's {_words(champion)}{in_unit} by {_words(-change)}, "
+                f"more than the tolerated {_words(metric.tolerance)}"
             )
         return (
             PASS,
-            f"{name} {kept} and is no worse than the champion's {champion:.4g}{in_unit} within {metric.tolerance:.3g}",
+            f"{name} {kept} and is no worse than the champion's {_words(champion)}{in_unit} within {_words(metric.tolerance)}",
         )
     if metric.min is None and metric.max is None:
-        return INFORMATION, f"{name} is {value:.4g}{in_unit}; nothing to compare it with"
-    return PASS, f"{name} is {value:.4g}{in_unit} and {kept}"
+        return INFORMATION, f"{name} is {_words(value)}{in_unit}; nothing to compare it with"
+    return PASS, f"{name} is {_words(value)}{in_unit} and {kept}"
 
 
 def _score(objective: Objective, result: _Result) -> dict[str, Any]:
@@ -230,7 +230,7 @@ def _harm_on_holdout(objective: Objective, result: _Result, score: Mapping[str, 
         ]
         if change < -metric.tolerance:
             reasons.append(
-                f"{metric.team}: on the holdout days {name} is worse than the champion's by {-change:.3g}, more than {metric.tolerance:.3g}"
+                f"{metric.team}: on the holdout days {name} is worse than the champion's by {_words(-change)}, more than {_words(metric.tolerance)}"
             )
     if score["gain"] is not None and score["gain"] < -objective.promotion.gain:
         reasons.append(f"score: on the holdout days it falls by {-score['gain']:.3g}")
@@ -284,3 +284,11 @@ def targets_differ(ours: Mapping[str, Target], theirs: Mapping[str, Mapping[str,
     return {n: (t.task, t.loss) for n, t in ours.items()} != {
         n: (t["task"], t["loss"]) for n, t in theirs.items()
     }
+
+
+def _words(value: float) -> str:
+    """
+    >>> _words(3128.7), _words(0.06673)
+    ('3,129', '0.06673')
+    """
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
