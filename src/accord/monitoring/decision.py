@@ -26,6 +26,8 @@ from accord.monitoring.quality import Judged, Watched
 from accord.objective import teams
 from accord.objective.teams import Played
 
+MEANS_SHARE = 0.5
+"""Of drift's false alarms: distances are calibrated for the other half."""
 MAX_ROWS = 1_000_000
 """Rows that metrics rest on; of larger windows a sample. Drift is looked for in all of them."""
 N_RESAMPLES = 500
@@ -248,16 +250,21 @@ def _numbers(values: pl.Series) -> teams.Vector:
 
 
 def _judge(
-    watched: Mapping[str, Watched], live: Played, test: Played, n_rows: int, expectation: Expectation
+    watched: Mapping[str, Watched],
+    live: Played,
+    test: Played,
+    n_rows: int,
+    expectation: Expectation,
+    share: float = 1,
 ) -> dict[str, Judged]:
+    """What is expected of each; `share` is the part of the false alarms put up with that these may raise."""
+    level = 1 - (1 - expectation.level) * share
     n_blocks = (
         live.n_blocks
         if expectation.time
         else max(1, round(n_rows * test.n_blocks / max(test.rows.height, 1)))
     )
-    return (
-        quality.judge(watched, test, n_rows, n_blocks, expectation.level, expectation.seed) if watched else {}
-    )
+    return quality.judge(watched, test, n_rows, n_blocks, level, expectation.seed) if watched else {}
 
 
 def _of_teams(live: Played, expectation: Expectation, settings: Monitoring) -> dict[str, Watched]:
@@ -352,14 +359,19 @@ def _shifts(
     if expectation.objective.policy is not None:
         wanted["action"] = quality.of_mean(lambda played: np.asarray(played.action, dtype=np.float64))
     judged = _judge(
-        {n: quality.watch(live, one, "zero") for n, one in wanted.items()}, live, test, n_rows, expectation
+        {n: quality.watch(live, one, "zero") for n, one in wanted.items()},
+        live,
+        test,
+        n_rows,
+        expectation,
+        MEANS_SHARE / 2,
     )
     if known is not None:
         outcomes = {
             f"{ACTUAL}{name}": quality.watch(known, quality.of_mean(_outcome(name)), "zero")
             for name in targets
         }
-        judged |= _judge(outcomes, known, test, n_labelled, expectation)
+        judged |= _judge(outcomes, known, test, n_labelled, expectation, MEANS_SHARE / 2)
     return [{"column": name, **asdict(one)} for name, one in judged.items()]
 
 
