@@ -51,8 +51,9 @@ def make_bundle(
     model: str = "lightgbm",
     policy: Policy | None = POLICY,
     personal: Mapping[str, str] = PERSONAL,
+    has_rules: bool = True,
 ) -> Path:
-    """A bundle of the project's data with another model or policy, at `folder`/its id."""
+    """A bundle of the project's data with another model or policy, or without its rules, at `folder`/its id."""
     work = folder / "work"
     (work / "data").mkdir(parents=True)
     for name in (
@@ -63,7 +64,7 @@ def make_bundle(
         if Path(name) != paths.PREDICTIONS:
             (work / name).symlink_to(project.root / name)
     with contextlib.chdir(work):
-        config = _changed(lock.load(), MODELS[model], policy, personal)
+        config = _changed(lock.load(), MODELS[model], policy, personal, has_rules)
         targets = config.objective.targets
         for name, target in targets.items():
             (paths.TRAINED / name).mkdir(parents=True)
@@ -82,7 +83,11 @@ def make_bundle(
 
 
 def _changed(
-    config: Config, model: dict[str, Any], policy: Policy | None, personal: Mapping[str, str]
+    config: Config,
+    model: dict[str, Any],
+    policy: Policy | None,
+    personal: Mapping[str, str],
+    has_rules: bool,
 ) -> Config:
     columns = {
         name: column.model_copy(update={"pii": personal.get(name)})
@@ -91,7 +96,9 @@ def _changed(
     return config.model_copy(
         update={
             "model": model,
-            "data": config.data.model_copy(update={"columns": columns}),
+            "data": config.data.model_copy(
+                update={"columns": columns, "rules": config.data.rules if has_rules else {}}
+            ),
             "objective": config.objective.model_copy(update={"policy": policy}),
         }
     )

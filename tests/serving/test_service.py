@@ -83,6 +83,14 @@ def test_a_nullable_field_may_be_null_or_left_out_with_one_answer(service: httpx
     assert first["predictions"] == second["predictions"]
 
 
+def test_a_whole_number_counts_with_or_without_a_point(service: httpx.Client):
+    plain, pointed = ask(service, GOOD | {"seats": 2, "helmets": 1}, GOOD | {"seats": 2.0, "helmets": 1.0})
+    assert plain["predictions"] == pointed["predictions"]
+    for value in (2.5, 2.0**53, 1e300):  # no whole number, or maybe not the one that was meant
+        answer = service.post("/predict", json={"rows": [GOOD, GOOD | {"seats": 2.0, "helmets": value}]})
+        assert refusal(answer) == "rows[1].helmets: expected `int | null`, got `float`"
+
+
 def test_an_instant_counts_in_whatever_zone_it_is_written(service: httpx.Client):
     instants = ("2024-03-01T10:00:00", "2024-03-01T10:00:00Z", "2024-03-01T12:00:00+02:00")
     answers = ask(service, *(GOOD | {"booked_at": instant} for instant in instants))

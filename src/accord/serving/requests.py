@@ -13,6 +13,8 @@ from accord.config.schema import Column
 
 NUMBER_TYPES: dict[str, type] = {"integer": int, "number": float}
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
+MAX_EXACT = 2.0**53
+"""Below this a float holds every integer, so that one it holds is the one that was sent."""
 MAX_REASON = 200
 """Characters of a reason, which may quote what was sent."""
 MAX_NUMBER = 1.7976931348623157e308
@@ -53,6 +55,7 @@ class Decoder:
         self._instants = [
             name for name, column in {**columns, **context}.items() if column.type == "datetime"
         ]
+        self._integers = {name for name, column in {**columns, **context}.items() if column.type == "integer"}
         self._row_schema = _row_schema(columns, context, max_text, self.may_omit)
 
     def rows(self, body: bytes) -> list[Row]:
@@ -60,7 +63,9 @@ class Decoder:
         try:
             rows: list[Row] = getattr(self._decode(body), self.of)
         except msgspec.ValidationError as error:
-            raise InvalidRowError(_in_words(str(error))) from error
+            if not _is_of_floats(error):
+                raise InvalidRowError(_in_words(str(error))) from error
+            rows = self._with_whole_floats(self._decoded(body), error)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InvalidRowError(self._why_malformed(body, error)) from error
         return self._checked(rows)
@@ -70,7 +75,9 @@ class Decoder:
         try:
             rows: list[Row] = getattr(msgspec.convert({self.of: values}, self._request), self.of)
         except msgspec.ValidationError as error:
-            raise InvalidRowError(_not_finite(values, self.of) or _in_words(str(error))) from error
+            if not _is_of_floats(error):
+                raise InvalidRowError(_not_finite(values, self.of) or _in_words(str(error))) from error
+            rows = self._with_whole_floats({self.of: values}, error)
         return self._checked(rows)
 
     @property
@@ -94,6 +101,29 @@ class Decoder:
                 if value is not None and value.tzinfo is not None:
                     setattr(row, name, _in_utc(value, f"{self.of}[{i}].{name}"))
         return rows
+
+    def _with_whole_floats(self, request: Any, error: msgspec.ValidationError) -> list[Row]:
+        """The rows of a request refused for a float: 13.0 is an integer in JSON Schema, and what many clients send for one."""
+        values = request.get(self.of) if isinstance(request, dict) else None
+        if not isinstance(values, list | tuple):
+            raise InvalidRowError(_in_words(str(error))) from error
+        whole = [
+            {name: _as_integer(value) if name in self._integers else value for name, value in row.items()}
+            if isinstance(row, Mapping)
+            else row
+            for row in values
+        ]
+        try:
+            rows: list[Row] = getattr(msgspec.convert({**request, self.of: whole}, self._request), self.of)
+        except msgspec.ValidationError as still:
+            raise InvalidRowError(_not_finite(values, self.of) or _in_words(str(still))) from still
+        return rows
+
+    def _decoded(self, body: bytes) -> Any:
+        try:
+            return msgspec.json.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise InvalidRowError(self._why_malformed(body, error)) from error
 
     def _why_malformed(self, body: bytes, error: Exception) -> str:
         """What is wrong with a body that is no JSON; most often a NaN or an Infinity, whose field can be named."""
@@ -161,6 +191,14 @@ def _property(column: Column, max_text: int, nullable: bool) -> dict[str, Any]:
         found["maxLength"] = max_text
     described = ", ".join(filter(None, [column.description, column.unit]))
     return {**found, "description": described} if described else found
+
+
+def _is_of_floats(error: msgspec.ValidationError) -> bool:
+    return "got `float`" in str(error)
+
+
+def _as_integer(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < MAX_EXACT else value
 
 
 def _in_words(message: str) -> str:
