@@ -8,6 +8,7 @@ from accord.bundle import Bundle
 from accord.config.schema import Source
 from accord.data import contract, sources
 from accord.errors import AccordError, nearest
+from accord.expressions import columns_of
 from accord.files import replacing
 
 
@@ -32,7 +33,17 @@ def predict(bundle: Bundle, source: Path, output: Path, explain: bool = False) -
             raise AccordError(
                 f"Column '{name}' is missing from {source}; {nearest(name, rows.columns)}. The model needs it"
             )
-    checked = contract.check(rows, bundle.columns)
+    known = {
+        name: c.model_copy(update={"nullable": True})
+        for name, c in bundle.context.items()
+        if name in rows.columns
+    }
+    rules = {
+        n: sql
+        for n, sql in bundle.rules.items()
+        if columns_of(sql, n) <= bundle.columns.keys() | known.keys()
+    }
+    checked = contract.check(rows, {**bundle.columns, **known}, rules=rules)
     if checked.quarantine.height:
         raise AccordError(_first_broken(rows, checked, bundle, source))
     predictions = bundle.answer(checked.valid)
@@ -52,9 +63,13 @@ def _first_broken(rows: pl.DataFrame, checked: contract.Checked, bundle: Bundle,
         checked.quarantine.select(pl.all().exclude("reasons")), on=rows.columns, how="semi", nulls_equal=True
     )["row|number"][0]
     reasons = checked.quarantine["reasons"][0].to_list()
-    name = reasons[0].partition("|")[0]
-    found = rows[name][index]
+    name, _, rule = reasons[0].partition("|")
+    what = (
+        f"it breaks the rule {rule}, {bundle.rules[rule]}"
+        if name == "rule"
+        else f"{name} is {rows[name][index]!r}"
+    )
     return (
         f"{checked.quarantine.height:,} of {rows.height:,} rows of {source} break the contract; the first is row {index + 1}: "
-        f"{name} is {found!r} ({', '.join(reasons)}). Correct the rows or leave them out; nothing was written"
+        f"{what} ({', '.join(reasons)}). Correct the rows or leave them out; nothing was written"
     )

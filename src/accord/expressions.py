@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
-from polars.exceptions import ColumnNotFoundError, PolarsError
+from polars.exceptions import ColumnNotFoundError, PanicException, PolarsError
 
 from accord.errors import AccordError, nearest
 
@@ -23,6 +23,17 @@ DECIMAL = re.compile(r"""('(?:[^']|'')*'|"[^"]*")|(?<![\w.])(\d*\.\d+|\d+\.)(?![
 """Text in quotes, or a number with decimals and no exponent."""
 OF_MANY_ROWS = {"Agg", "Len", "Over", "Explode", "Rolling", "Shift", "Rank", "Quantile", "Correlation"}
 """Nodes of an expression whose value depends on other rows."""
+
+
+class NotComputedError(AccordError):
+    """An expression has no value for a row that keeps the contract, such as a date that does not exist."""
+
+    def __init__(self, where: str, sql: str, index: int, why: str) -> None:
+        super().__init__(
+            f"{where}: `{sql}` can't be computed from row {index + 1}: {why}. Correct the row, or add a rule to data.rules "
+            "that such a row breaks"
+        )
+        self.where, self.sql, self.index = where, sql, index
 
 
 def parse(sql: str, where: str) -> pl.Expr:
@@ -62,20 +73,45 @@ def check(sql: str, where: str, columns: Mapping[str, pl.DataType], hidden: Mapp
 
 
 def evaluate(frame: pl.DataFrame, sql: str, where: str) -> pl.Series:
-    """The expression's value for each row, as Float64."""
-    try:
-        return _together(frame, {"value": parse(sql, where).cast(pl.Float64)})["value"]
-    except ColumnNotFoundError as error:
-        raise AccordError(f"{where}: `{sql}`: {reason(error)}") from error
+    """The expression's value for each row, as Float64. Raises NotComputedError for the first row that has none."""
+    return _values(frame, {"value": (where, sql, parse(sql, where).cast(pl.Float64))})["value"]
 
 
 def with_derived(frame: pl.DataFrame, derived: Mapping[str, str]) -> pl.DataFrame:
-    """The frame with its derived features beside its columns."""
-    return (
-        _together(frame, {name: parse(sql, f"data.derived.{name}") for name, sql in derived.items()})
-        if derived
-        else frame
-    )
+    """The frame with its derived features beside its columns. Raises NotComputedError for a row that one has no value for."""
+    named = {name: (f"data.derived.{name}", sql) for name, sql in derived.items()}
+    return _values(frame, {name: (*where, parse(where[1], where[0])) for name, where in named.items()})
+
+
+def _values(frame: pl.DataFrame, expressions: Mapping[str, tuple[str, str, pl.Expr]]) -> pl.DataFrame:
+    """The frame with the values of expressions, each with its config key and SQL."""
+    if not expressions:
+        return frame
+    try:
+        return _together(frame, {name: expression for name, (_, _, expression) in expressions.items()})
+    except ColumnNotFoundError as error:
+        if len(expressions) > 1:
+            raise
+        [(where, sql, _)] = expressions.values()
+        raise AccordError(f"{where}: `{sql}`: {reason(error)}") from error
+    except (PolarsError, PanicException) as error:
+        for where, sql, expression in expressions.values():
+            if (index := _first_refused(frame, expression)) is not None:
+                raise NotComputedError(where, sql, index, reason(error)) from error
+        raise
+
+
+def _first_refused(frame: pl.DataFrame, expression: pl.Expr) -> int | None:
+    """The first row that the expression has no value for. One of them fails the whole frame."""
+    try:
+        _together(frame, {"value": expression})
+    except (PolarsError, PanicException):
+        half = frame.height // 2
+        if frame.height <= 1:
+            return 0
+        first = _first_refused(frame.head(half), expression)
+        return first if first is not None else half + (_first_refused(frame.tail(-half), expression) or 0)
+    return None
 
 
 def _together(frame: pl.DataFrame, values: Mapping[str, pl.Expr]) -> pl.DataFrame:
@@ -102,4 +138,4 @@ def _words(node: Any) -> set[str]:
 
 def reason(error: Exception) -> str:
     """What Polars says went wrong, on one line and without its query plan."""
-    return " ".join(str(error).split("\n\nResolved plan")[0].split())
+    return " ".join(re.split(r"\n\n(?:Resolved plan|This error occurred)", str(error))[0].split())

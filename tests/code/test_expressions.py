@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accord.errors import AccordError
-from accord.expressions import TYPES, check, columns_of, evaluate, parse, with_derived
+from accord.expressions import TYPES, NotComputedError, check, columns_of, evaluate, parse, with_derived
 
 COLUMNS = {name: TYPES[kind] for name, kind in {
     "distance": "integer", "temp": "number", "carrier": "category", "late": "boolean", "at": "datetime",
@@ -20,6 +20,16 @@ FRAME = pl.DataFrame(
     },
     schema={name: COLUMNS[name] for name in ("distance", "temp", "carrier", "late")},
 )
+
+
+@pytest.mark.parametrize("index", [0, 1, 6, 12])
+def test_a_row_that_has_no_value_is_named(index: int):
+    days = [30 if i >= index else 1 + i for i in range(13)]
+    frame = pl.DataFrame({"day": days, "more": days})
+    derived = {"next": "more + 1", "at": "date(concat('2013-02-', day))"}
+    with pytest.raises(NotComputedError, match=rf"data.derived.at: .* from row {index + 1}: ") as found:
+        with_derived(frame, derived)
+    assert found.value.index == index
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,31 @@ def test_the_first_row_that_breaks_a_rule_is_named_alike_on_both_paths(
     assert "members_ride_near" in reasons[0]
 
 
+@pytest.mark.parametrize("where", ["data.rules.exists", "data.derived.is_long"])
+def test_a_row_that_an_expression_has_no_value_for_is_named_alike_on_both_paths(
+    packaged: Project, bundle: Bundle, where: str
+) -> None:
+    sql = "extract(day FROM date(concat('2024-02-', seats))) > 0"
+    name = where.rpartition(".")[2]
+    changed = replace(
+        bundle,
+        rules={name: sql} if where.startswith("data.rules") else {},
+        transform=replace(
+            bundle.transform, derived={"is_long": sql} if "derived" in where else bundle.transform.derived
+        ),
+        compiled=bundle.compiled | {where: compile_sql(sql, where, bundle.types)},
+    )
+    both = engine(changed)
+    good = json_rows(packaged, bundle)[0]
+    rows = decoded(both, [good | {"seats": seats} for seats in (1, 29, 30, 31, 2)])
+    assert len(both.answer(rows[:2])) == 2
+    for path in (both.answer_quickly, both.answer):
+        with pytest.raises(
+            InvalidRowError, match=rf"rows\[2\]: {name} can't be computed from its values: extract"
+        ):
+            path(rows)
+
+
 def test_explored_actions_leave_the_score_and_the_predictions_alone(
     packaged: Project, released: dict[str, Path]
 ) -> None:
@@ -210,7 +235,10 @@ def test_explored_actions_leave_the_score_and_the_predictions_alone(
     [row] = decoded(plain, json_rows(packaged, bundle)[:1])
     [usual] = plain.answer_quickly([row])
     assert usual.probability is None
-    for answers in (exploring.answer_quickly([row] * n), exploring.answer([row] * n)):
+    assert [bits(a) for a in exploring.answer([row] * n)] == [bits(usual)] * n
+    for answers in (
+        exploring.explored(path([row] * n)) for path in (exploring.answer_quickly, exploring.answer)
+    ):
         assert all(bits(a)[:2] == bits(usual)[:2] for a in answers)
         others = [a for a in answers if a.action != usual.action]
         assert abs(len(others) - n * share / 2) < 5 * math.sqrt(n * share / 2)

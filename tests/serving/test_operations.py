@@ -332,6 +332,11 @@ def test_weights_survive_a_restart_and_end_with_another_model(
         service.until_model(released["linear"].name)
         assert parts(service.ask(*rows)) == expected[released["linear"].name]
         assert service.client.get("/policy").json()["changed"] is False
+        home.name_champion(released["lightgbm"].name)
+        service.until_model(released["lightgbm"].name)
+        assert (
+            parts(service.ask(*rows)) == expected[released["lightgbm"].name]
+        )  # they don't come back with it
 
 
 # What a client meets

@@ -100,6 +100,12 @@ REFUSED = {
         "row 1: station is 'moon'",
     ),
     "a missing value": (lambda frame: frame.with_columns(distance=pl.lit(None)), "row 1: distance is None"),
+    "a row that breaks a rule": (
+        lambda frame: frame.with_columns(
+            member=pl.lit(True), distance=pl.when(pl.int_range(pl.len()) == 4).then(95.0).otherwise(1.0)
+        ),
+        "row 5: it breaks the rule members_ride_near, member IS NULL OR distance < 90",
+    ),
     "no rows": (lambda frame: frame.head(0), "has no rows"),
 }
 

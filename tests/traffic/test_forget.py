@@ -141,6 +141,15 @@ def test_a_person_may_be_a_number(folder: Path, batches: Path, write: Write):
     assert scan_predictions(folder).collect()["row|number"].sort().to_list() == [None, 7.5, 70.0]
 
 
+@pytest.mark.parametrize("number", [1234567890123456789, 2**63 - 1, -(2**63)])
+def test_a_person_may_be_a_number_of_64_bits(folder: Path, batches: Path, write: Write, number: int):
+    others = [1234567890123456788, 2**63 - 2]
+    write(*(predicted({"number": n}) for n in (number, *others)))
+    keep_house(folder, SETTINGS)
+    assert forget(folder, batches, SETTINGS, data("number"), str(number))["rows"]["files by day"] == 1
+    assert scan_predictions(folder).collect()["row|number"].sort().to_list() == others
+
+
 def test_without_a_subject_rows_go_by_their_key(folder: Path, batches: Path, write: Write):
     rides = data(None, ["rider", "started_at"], "hash")
     of = Pseudonyms(folder).of

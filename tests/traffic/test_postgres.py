@@ -123,6 +123,31 @@ def test_a_scan_fetches_what_is_asked_for(folder: Path, write: Write, settings: 
     assert counts.rows() == [("first", 5)]
 
 
+def test_whatever_text_clients_send_moves_on(folder: Path, write: Write, settings: Traffic):
+    long = "".join(chr(0x4E00 + 7919 * i % 20_000) for i in range(3000))  # no page of an index holds it
+    found = write(predicted({"text": long, "nul": "a\0b"}, key=f"{long}|\0"), refused(reason=long))
+    log = write(reported(f"a\0{long}", key=long, stops=1))
+    assert log == []
+    kept = kept_now(folder, settings)
+    assert (kept.problem, kept.n_segments) == (None, 2)
+    assert settings.postgres is not None
+    assert ids(folder, settings.postgres) == found
+    assert scan_outcomes(folder, postgres=settings.postgres).collect()["key"].to_list() == [long]
+
+
+def test_what_keeps_postgres_away_is_told_without_its_address_and_users(
+    folder: Path, write: Write, settings: Traffic
+):
+    assert settings.postgres is not None
+    elsewhere = Postgres(url="postgresql://somebody:secret@127.0.0.1:1/nowhere", table="t")
+    write(predicted())
+    problem = kept_now(folder, settings.model_copy(update={"postgres": elsewhere})).problem
+    assert problem is not None
+    assert problem.startswith("Postgres can't be used: ")
+    assert "refused" in problem
+    assert not any(word in problem for word in ("somebody", "secret", "127.0.0.1", "nowhere"))
+
+
 def test_while_postgres_is_away_segments_wait_and_nothing_is_lost(
     folder: Path, write: Write, settings: Traffic, server: Server
 ):

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -115,6 +116,23 @@ def test_what_moves_on_while_it_is_read_is_read_once(
 
     monkeypatch.setattr(reading, "listed", listed_and_then_kept)
     assert ids(scan_predictions(folder)) == sorted(found)
+
+
+def test_what_is_merged_while_it_is_read_is_read_once(
+    folder: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+):
+    found = write(predicted()) + write(predicted())
+    decoded = reading.frames
+
+    def decoded_and_then_merged(records: Any) -> Any:
+        known = decoded(records)
+        keep_house(folder, SETTINGS)
+        return known
+
+    monkeypatch.setattr(reading, "frames", decoded_and_then_merged)
+    rows = scan_predictions(folder)
+    assert list((folder / "predictions").glob("*/merged-*.parquet"))
+    assert ids(rows) == sorted(found)
 
 
 def test_a_prediction_is_found_by_its_id_in_segments_and_files(folder: Path, write: Write):

@@ -109,14 +109,14 @@ def _outcome(compiled: RowFunction, row: Row) -> Any:
 
 def _evaluated(rows: "pl.DataFrame", by_polars: Callable[["pl.DataFrame"], "pl.Series"]) -> Iterator[Any]:
     """Each row's value, or the exception for a row that Polars refuses."""
-    from polars.exceptions import PolarsError
+    from accord.expressions import NotComputedError
 
     if rows.is_empty():
         return
     try:
         values: list[Any] = by_polars(rows).to_list()
     except (
-        PolarsError,
+        NotComputedError,
         ValueError,
         OverflowError,
     ) as error:  # the last two for years that Python doesn't know

@@ -4,6 +4,7 @@ Both give the same bits. A row alone takes the quick path where the bundle holds
 """
 
 import random
+import re
 from array import array
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ import polars as pl
 from accord import compiled
 from accord.bundle import Bundle, unseen
 from accord.config.schema import Serving
-from accord.expressions import TYPES, columns_of, with_derived
+from accord.expressions import TYPES, NotComputedError, columns_of, with_derived
 from accord.intake import Intake
 from accord.models.tasks import prediction_of_one
 from accord.serving.requests import Decoder, InvalidRowError, Row
@@ -78,31 +79,36 @@ class Engine:
         if self.quick is None:
             return self.answer(rows)
         try:
-            return self._explored([self.quick(row, i) for i, row in enumerate(rows)])
+            return [self.quick(row, i) for i, row in enumerate(rows)]
         except (
             ArithmeticError,
             TypeError,
             ValueError,
-        ):  # a row that Python can't hold, or that Polars refuses too
+        ):  # a row that Python can't hold, or that an expression has no value for
             return self.answer(rows)
 
     def answer(self, rows: Sequence[Row]) -> list[Answered]:
-        """Answers for rows (n) by the batch path. Raises InvalidRowError for the first that breaks a rule."""
+        """Answers for rows (n) by the batch path. Raises InvalidRowError for the first that breaks a rule, or that a
+        derived feature or the policy has no value for."""
         frame = self.frame(rows)
-        self._keep_rules(frame)
-        columns = {name: values.tolist() for name, values in self.bundle.answer(frame).items()}
+        try:
+            self._keep_rules(frame)
+            columns = {name: values.tolist() for name, values in self.bundle.answer(frame).items()}
+        except NotComputedError as error:
+            name = re.split(r"[.|]", error.where)[-1]
+            raise InvalidRowError(
+                f"rows[{error.index}]: {name} can't be computed from its values: {error.sql}"
+            ) from error
         targets, has_policy = list(self.bundle.targets), self.bundle.policy is not None
-        return self._explored(
-            [
-                Answered(
-                    {name: columns[name][i] for name in targets},
-                    _number(columns["score"][i]) if has_policy else None,
-                    columns["action"][i] if has_policy else None,
-                    warnings,
-                )
-                for i, warnings in enumerate(self.bundle.warnings(frame))
-            ]
-        )
+        return [
+            Answered(
+                {name: columns[name][i] for name in targets},
+                _number(columns["score"][i]) if has_policy else None,
+                columns["action"][i] if has_policy else None,
+                warnings,
+            )
+            for i, warnings in enumerate(self.bundle.warnings(frame))
+        ]
 
     def frame(self, rows: Sequence[Row]) -> pl.DataFrame:
         """The rows (n) as a table in the contract's types."""
@@ -119,8 +125,8 @@ class Engine:
             if len(broken):
                 raise InvalidRowError(_breach(broken[0], name, sql))
 
-    def _explored(self, answered: list[Answered]) -> list[Answered]:
-        """The same, or by chance other actions: each action as likely as the other for the share of rows that explores."""
+    def explored(self, answered: list[Answered]) -> list[Answered]:
+        """The same answers, or by chance other actions: each action as likely as the other for the share of rows that explores."""
         if not self.explore or self.bundle.policy is None:
             return answered
         found = []

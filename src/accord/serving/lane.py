@@ -101,7 +101,6 @@ class Lane:
     """Answers accord's endpoints; `app` is BentoML's application, for the rest. Made idle, opened where requests arrive."""
 
     def __init__(self) -> None:
-        self._operations: Operations | None = None
         self._receiving: dict[asyncio.Task[Any], float] = {}
         """The requests that wait for the rest of their bodies, and since when."""
         self._sweeping = False
@@ -117,7 +116,7 @@ class Lane:
         }
 
     def open(self, operations: "Operations") -> None:
-        """From here on requests are answered."""
+        """From here on requests are answered; none arrives before."""
         self._operations = operations
         self._max_bytes = int(operations.settings.max_mb * 1e6)
         self._threads = ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 1), thread_name_prefix="rows")
@@ -210,7 +209,7 @@ class Lane:
             if task in self._receiving:
                 raise
             task.uncancel()
-            reason = f"the body did not arrive within {self._open.settings.timeout_s:g} s"
+            reason = f"the body did not arrive within {self._operations.settings.timeout_s:g} s"
             raise RefusedError(408, reason) from None
         finally:
             if self._receiving:
@@ -225,7 +224,7 @@ class Lane:
 
     def _end_slow_ones(self) -> None:
         """Ends the wait for bodies that don't come. A timeout for each request would cost a tenth of what it takes."""
-        too_old = time.monotonic() - self._open.settings.timeout_s
+        too_old = time.monotonic() - self._operations.settings.timeout_s
         for task, since in list(self._receiving.items()):
             if since < too_old:
                 del self._receiving[task]
@@ -239,22 +238,16 @@ class Lane:
             413, f"the body has more than {self._max_bytes:,} bytes; send fewer rows at a time"
         )
 
-    @property
-    def _open(self) -> "Operations":
-        if self._operations is None:
-            raise RefusedError(503, "the service is starting")
-        return self._operations
-
     def _predict(self, request: Request, quick: bool = True) -> Response:
         # Read once: all of the answer comes from this model, whatever is loaded meanwhile.
-        engine = self._open.engine
+        engine = self._operations.engine
         try:
             if request.content_type == JSON:
                 rows = engine.decoder.rows(request.body)
                 quick = quick and len(request.body) <= QUICK_BYTES
             else:
                 rows, quick = engine.decoder.rows(self._json_of_table(engine, request)), False
-            answered = engine.answer_quickly(rows) if quick else engine.answer(rows)
+            answered = engine.explored(engine.answer_quickly(rows) if quick else engine.answer(rows))
         except InvalidRowError as error:
             raise RefusedError(422, str(error)) from error
         answers, logged = [], []
@@ -286,7 +279,7 @@ class Lane:
             raise InvalidRowError(str(error)) from error
 
     def _log(self, request: Request, engine: "Engine", rows: list[records.LoggedRow]) -> None:
-        operations = self._open
+        operations = self._operations
         latency_us = (time.perf_counter_ns() - request.started) // 1000
         bundle = engine.bundle
         record = records.Predicted(
@@ -301,7 +294,7 @@ class Lane:
                 raise RefusedError(503, reason, RETRY_LATER) from error
 
     def _explain(self, request: Request) -> Response:
-        engine = self._open.engine
+        engine = self._operations.engine
         _need_json(request)
         try:
             rows = engine.decoder.rows(request.body)
@@ -318,7 +311,7 @@ class Lane:
     def _outcomes(self, request: Request) -> Response:
         self._authorise(request)
         _need_json(request)
-        operations = self._open
+        operations = self._operations
         intake = operations.engine.intake
         try:
             reported = intake.record(intake.decoder.rows(request.body), request.arrived)
@@ -331,25 +324,25 @@ class Lane:
         return Response(records.encode(Received(len(reported.rows))))
 
     def _model(self, _: Request) -> Response:
-        return Response(records.encode(self._open.engine.bundle.manifest))
+        return Response(records.encode(self._operations.engine.bundle.manifest))
 
     def _contract(self, _: Request) -> Response:
-        return Response(records.encode(self._open.contract()))
+        return Response(records.encode(self._operations.contract()))
 
     def _policy(self, _: Request) -> Response:
-        return Response(records.encode(self._open.policy()))
+        return Response(records.encode(self._operations.policy()))
 
     def _change_policy(self, request: Request) -> Response:
         self._authorise(request)
         _need_json(request)
-        return Response(records.encode(self._open.change_policy(request.body, request.client)))
+        return Response(records.encode(self._operations.change_policy(request.body, request.client)))
 
     def _ready(self, _: Request) -> Response:
-        ready, problems = self._open.state()
+        ready, problems = self._operations.state()
         return Response(records.encode(Readiness(ready, problems)), status=200 if ready else 503)
 
     def _documents(self, _: Request) -> Response:
-        return Response(records.encode(self._open.document()))
+        return Response(records.encode(self._operations.document()))
 
     def _authorise(self, request: Request) -> None:
         """Raises RefusedError unless the request has the token that the environment names."""
@@ -369,7 +362,7 @@ class Lane:
         self, path: str, refused: RefusedError, arrived: datetime, started: int, n_bytes: int
     ) -> Response:
         """The answer to a refused request; what was no prediction for that reason is logged too, where it can be."""
-        if path == "/predict" and refused.status < 500 and self._operations is not None:
+        if path == "/predict" and refused.status < 500:
             latency_us = (time.perf_counter_ns() - started) // 1000
             reason = self._operations.engine.logging.words(refused.reason)
             record = records.Refused(arrived, latency_us, refused.status, reason, n_bytes)

@@ -9,12 +9,12 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -29,6 +29,7 @@ from accord.serving.documents import document
 from accord.serving.engine import Engine
 from accord.serving.lane import RefusedError
 from accord.serving.metrics import Metrics
+from accord.serving.requests import InvalidRowError
 from accord.traffic.log import TrafficLog
 from accord.traffic.pii import Pseudonyms
 
@@ -50,6 +51,7 @@ class PolicyChange(msgspec.Struct, forbid_unknown_fields=True):
 class RecordedChange(msgspec.Struct):
     """What a change that was made leaves to be applied."""
 
+    at: Annotated[datetime, msgspec.Meta(tz=True)]
     model: str
     weights: dict[str, float]
 
@@ -70,7 +72,9 @@ class Operations:
         self._housekeeper: subprocess.Popen[bytes] | None = None
         self._kept_house = time.monotonic()
         self.log = TrafficLog(self._folder, settings.traffic)
-        self.engine = self._engine(bundles.load(paths.BUNDLE))
+        self._bundle = bundles.load(paths.BUNDLE)
+        """The model in use as it was made, without changes of its policy's weights."""
+        self.engine = self._engine(self._bundle)
         self._follow()
         self._warm(self.engine)
         self._stopping = threading.Event()
@@ -218,12 +222,13 @@ class Operations:
         try:
             model_id = read_json(pointer).get("model_id")
             if model_id is not None and model_id != self.engine.bundle.model_id:
-                engine = self._engine(bundles.load(self._home / paths.RELEASES / model_id))
+                bundle = bundles.load(self._home / paths.RELEASES / model_id)
+                engine = self._engine(bundle)
                 self._warm(engine)
-                self.engine = engine
+                self._bundle, self.engine = bundle, engine
                 self.metrics.reloaded()
-                self._seen.pop(self._folder / POLICY_CHANGES, None)  # there may be weights set for this one
                 print(f"accord: model {model_id} answers from now on", flush=True)
+            self._seen.pop(self._folder / POLICY_CHANGES, None)  # changes from before it was named have ended
             self._reload_problem = None
         except Exception as error:  # a broken bundle can fail in any way; none of them may end the service
             reason = (
@@ -235,21 +240,30 @@ class Operations:
             self._reload_problem = problem
 
     def _look_at_policy(self) -> None:
-        """Applies the last change that was made for the model in use."""
+        """Applies the last change that was made for the model in use, since it was named champion."""
         try:
             changes = _records(self._folder / POLICY_CHANGES)
         except OSError:
             return
-        bundle = self.engine.bundle
-        ours = [change.weights for change in changes if change.model == bundle.model_id]
-        if ours and ours[-1] != self.engine.weights:
-            self.engine = self._engine(bundle, ours[-1])
+        model, since = self._bundle.model_id, self._named_at()
+        ours = [change.weights for change in changes if change.model == model and change.at >= since]
+        weights = ours[-1] if ours else None
+        if weights != self.engine.weights:
+            self.engine = self._engine(self._bundle, weights)
+
+    def _named_at(self) -> datetime:
+        """When the champion was named; long ago where none is."""
+        try:
+            return datetime.fromtimestamp((self._home / paths.CHAMPION).stat().st_mtime, UTC)
+        except OSError:
+            return datetime.fromtimestamp(0, UTC)
 
     def _warm(self, engine: Engine) -> None:
         """The first request must not pay for what is done once."""
         row = engine.decoder.converted([engine.bundle.example])
-        engine.answer(row)
-        engine.answer_quickly(row)
+        with suppress(InvalidRowError):  # where its personal values were replaced it may break a rule
+            engine.answer(row)
+            engine.answer_quickly(row)
 
     def _keep_house(self) -> None:
         """Starts the housekeeping of the log as a process of its own, now and then."""

@@ -44,7 +44,7 @@ class Prediction(BaseModel):
     """The answer for one row, in the order of the request."""
 
     prediction_id: str
-    predictions: dict[str, float]
+    predictions: dict[str, float | None]
     score: float | None
     action: bool | None
     warnings: list[str]

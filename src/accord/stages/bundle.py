@@ -1,13 +1,16 @@
 """Everything that serving needs, as plain data, in models/bundle."""
 
+import math
 import shutil
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from accord import bundle as bundles
 from accord import models, paths
-from accord.config.schema import Config
+from accord.config.schema import Column, Config, Data
 from accord.data import splitting, tables
 from accord.features import Transform
 from accord.files import read_json, replacing, write_json
@@ -16,6 +19,8 @@ from accord.monitoring import expectation
 from accord.objective.policy import inputs as policy_inputs
 from accord.stages import run
 from accord.training import BASELINE, BASELINE_FILE, MODEL_FILE
+
+NOBODYS: dict[str, Any] = {"category": "someone", "boolean": False, "datetime": "2000-01-01T00:00:00"}
 
 
 def bundle(config: Config) -> str:
@@ -38,8 +43,7 @@ def bundle(config: Config) -> str:
         )
         trees, proofs = bundles.compiled(train, contract, transform, policy, config.seed)
         write_json(folder / "compiled.json", trees)
-        example = tables.scan(paths.SPLITS / "test").select(inputs).head(1).collect()
-        write_json(folder / "example.json", bundles.as_json_row(example, 0))
+        write_json(folder / "example.json", _example(config.data, inputs))
         splits = {name: part for name in splitting.SCORED if (part := _predicted(name, list(targets))).height}
         baselines = {name: _baseline(name, str(target.loss)) for name, target in targets.items()}
         expected = expectation.build(config, contract, splits, baselines)
@@ -54,6 +58,24 @@ def bundle(config: Config) -> str:
         )
         write_json(folder / "manifest.json", manifest)
     return f"model {manifest['model_id']} in {paths.BUNDLE}"
+
+
+def _example(data: Data, inputs: Sequence[str]) -> dict[str, Any]:
+    """A row of test as a request carries it. What identifies a person is left out, since everyone may see it."""
+    row = bundles.as_json_row(tables.scan(paths.SPLITS / "test").select(inputs).head(1).collect(), 0)
+    personal = {name for name in inputs if data.columns[name].pii or name == data.subject}
+    return {n: _nobodys(data.columns[n]) if n in personal else value for n, value in row.items()}
+
+
+def _nobodys(column: Column) -> Any:
+    """A value that the contract allows."""
+    if column.nullable:
+        return None
+    if column.type in ("integer", "number"):
+        value = 0.0 if column.max is None else min(column.max, 0.0)
+        value = value if column.min is None else max(column.min, value)
+        return value if column.type == "number" else math.ceil(value) if value > 0 else math.floor(value)
+    return column.values[0] if column.values else NOBODYS[column.type]
 
 
 def _predicted(split: str, targets: list[str]) -> pl.DataFrame:

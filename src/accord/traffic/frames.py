@@ -84,7 +84,7 @@ def series(name: str, values: Sequence[Any], type_: pl.DataType | None = None) -
         values = [None if value is None else float(value) for value in values]
     elif type_ == pl.String:
         values = [value if value is None or isinstance(value, str) else text(value) for value in values]
-    elif type_ == pl.Int64 and any(value is not None and abs(value) >= 2**63 for value in values):
+    elif type_ == pl.Int64 and any(value is not None and not -(2**63) <= value < 2**63 for value in values):
         return series(name, values, pl.Float64())
     return pl.Series(name, values, type_)
 

@@ -5,6 +5,7 @@ process ends, however it ends: who gets the lock on a segment knows that it is c
 write returned; at most the segment's last line is half there, and its request was not answered.
 """
 
+import contextlib
 import fcntl
 import os
 import threading
@@ -150,8 +151,9 @@ class TrafficLog:
             self.folder.mkdir(parents=True, exist_ok=True)
             if self.problem is not None or time.monotonic() - self._looked_at_all >= LOOK_AT_ALL_EVERY_S:
                 self._looked_at_all = time.monotonic()
-                kept = (path for path in self.folder.rglob("*") if path.parent.name != SEGMENTS)
-                self._kept_mb = sum(map(_size, kept)) / 1e6
+                with contextlib.suppress(FileNotFoundError):  # a day that the housekeeping deletes meanwhile
+                    kept = (path for path in self.folder.rglob("*") if path.parent.name != SEGMENTS)
+                    self._kept_mb = sum(map(_size, kept)) / 1e6
             self.used_mb = self._kept_mb + sum(map(_size, (self.folder / SEGMENTS).glob("*"))) / 1e6
             disk = os.statvfs(self.folder)
         except OSError as error:

@@ -27,7 +27,8 @@ class Person:
 
     @property
     def integers(self) -> list[int]:
-        return [int(text) for text in self.texts if re.fullmatch(r"[+-]?\d{1,18}", text)]
+        found = (int(text) for text in self.texts if re.fullmatch(r"[+-]?\d{1,19}", text))
+        return [value for value in found if -(2**63) <= value < 2**63]
 
     def expression(self, schema: Mapping[str, pl.DataType]) -> pl.Expr:
         """Which rows of a table with these columns are the person's. The log's tables have columns of a request as

@@ -4,6 +4,7 @@ seen so far.
 A segment is one transaction, and a row that is there already is left alone: so a segment may be sent again after a kill.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
@@ -23,6 +24,9 @@ from accord.traffic.records import LoggedOutcome, LoggedRow, Predicted, Record, 
 if TYPE_CHECKING:
     import psycopg
 
+OF_THE_SERVER = {"08", "28", "3D", "42", "53", "55", "57", "58"}
+"""Classes of SQLSTATE that have nothing to do with what is sent: connection, authorisation, missing database or table,
+rights, resources, locks, shutdown, system."""
 URL = "serving.traffic.postgres.url"
 TABLES = """
 CREATE TABLE IF NOT EXISTS {predictions} (
@@ -32,7 +36,7 @@ CREATE TABLE IF NOT EXISTS {predictions} (
     segment text NOT NULL
 );
 CREATE INDEX IF NOT EXISTS {at_index} ON {predictions} (at);
-CREATE INDEX IF NOT EXISTS {key_index} ON {predictions} (key);
+CREATE INDEX IF NOT EXISTS {key_index} ON {predictions} USING hash (key);
 CREATE TABLE IF NOT EXISTS {refusals} (
     segment text, line bigint, at timestamptz NOT NULL, latency_us bigint NOT NULL, status bigint NOT NULL,
     reason text NOT NULL, n_bytes bigint NOT NULL, PRIMARY KEY (segment, line)
@@ -203,10 +207,11 @@ class Table:
                 connection.execute("SET TIME ZONE 'UTC'")
                 self._make_tables(connection)
                 yield connection
-        except psycopg.OperationalError as error:
-            raise AwayError(f"Postgres can't be used: {' '.join(str(error).split())}") from error
         except psycopg.Error as error:
-            raise AccordError(f"Postgres refused: {' '.join(str(error).split())}") from error
+            lost = error.sqlstate is None and isinstance(error, psycopg.OperationalError)
+            if lost or (error.sqlstate or "")[:2] in OF_THE_SERVER:
+                raise AwayError(f"Postgres can't be used: {_why(error)}") from error
+            raise AccordError(f"Postgres refused: {_why(error)}") from error
 
     def _make_tables(self, connection: "psycopg.Connection[Row]") -> None:
         table = f'"{self._names["outcomes"]}"'  # the last that is made
@@ -234,10 +239,19 @@ def _refused(segment: str, line: int, record: Refused) -> Row:
 
 def _reported(segment: str, record: Reported, row: LoggedOutcome) -> Row:
     return (
-        row.outcome_id, record.at, row.prediction_id, _storable(row.key),
+        row.outcome_id, record.at, _storable(row.prediction_id), _storable(row.key),
         text({name: _storable(value) for name, value in row.outcome.items()}),
         text({name: _storable(value) for name, value in row.row.items()}), segment,
     )  # fmt: skip
+
+
+def _why(error: "psycopg.Error") -> str:
+    """What went wrong without the addresses, users and values that messages and their details quote: the state of the
+    service, which anyone may ask for, shows it."""
+    if error.diag.message_primary:
+        return error.diag.message_primary
+    first = (str(error).splitlines() or [repr(error)])[0].rpartition("failed: ")[2]
+    return re.sub(r'"[^"]*"', '"..."', " ".join(first.split()))
 
 
 def _storable(value: Any) -> Any:

@@ -84,11 +84,14 @@ def _scan(
     begin, end = _in_utc(begin), _in_utc(end)
     for tries_left in reversed(range(TRIES)):
         try:
-            # In this order: what moves on after the listing is then read from its segment or, if that is gone, again.
+            # In this order: what moves on after the listing is read from its segment. Once that is gone, its rows may be
+            # in a merged file too, so all is read again.
             segments = listed(folder)
             waiting = frames(_records(segments, only or KINDS[kind]))[kind].lazy()
             names = {path.stem for path in segments}
             kept = [place.scan(kind, begin, end, names, only) for place in places(folder, postgres)]
+            for path in segments:
+                path.stat()
             break
         except FileNotFoundError:
             if not tries_left:
