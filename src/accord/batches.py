@@ -21,7 +21,7 @@ from polars.exceptions import PolarsError
 
 from accord import paths, releases
 from accord.config.schema import Config, Data, Postgres
-from accord.data.batches import Batch, listed, sha256, write
+from accord.data.batches import ID, LOG, OUTCOME_ID, Batch, listed, sha256, write
 from accord.errors import AccordError
 from accord.expressions import TYPES, reason
 from accord.traffic import outcomes
@@ -33,12 +33,11 @@ __all__ = ["Batch", "Collected", "as_text", "collect", "listed", "pending", "tak
 LOCK = ".collecting"
 WAIT_S = 120.0
 TEMPORARY = ".collecting.parquet.tmp"
-ID = "prediction_id"
 ASIDE = {
-    ID: pl.String(), "key": pl.String(), "outcome_at": pl.Datetime("us", "UTC"), "model": pl.String(),
-    "action": pl.Boolean(), "probability": pl.Float64(),
+    "prediction_id": pl.String(), "key": pl.String(), "outcome_id": pl.String(), "outcome_at": pl.Datetime("us", "UTC"),
+    "model": pl.String(), "action": pl.Boolean(), "probability": pl.Float64(),
 }  # fmt: skip
-"""What a batch has of the log beside the contract's columns and `predicted|TARGET`."""
+"""What a batch has of the log beside the contract's columns and `predicted|TARGET`, each as `log|NAME`."""
 BEFORE = "|before"
 
 
@@ -131,20 +130,22 @@ def _in_contract(known: pl.LazyFrame, data: Data) -> pl.LazyFrame:
     ]  # fmt: skip
     hashed = [f"row|{name}" for name, column in data.columns.items() if column.pii == "hash"]
     predicted = [name for name in schema if name.startswith("predicted|")]
-    aside = [*ASIDE, *predicted, *(name for name in hashed if name in schema)]
-    return known.filter(pl.col("outcome_at").is_not_null()).select(*declared, *aside)
+    kept = [*predicted, *(name for name in hashed if name in schema)]
+    aside = (pl.col(name).alias(f"{LOG}{name}") for name in ASIDE)
+    return known.filter(pl.col("outcome_at").is_not_null()).select(*declared, *aside, *kept)
 
 
 def _before(data: Data) -> pl.LazyFrame:
     """The predictions that batches have, with the latest outcome of each."""
     types = {name: TYPES[column.type] for name, column in data.columns.items() if column.role == "outcome"}
     parts = [pl.scan_parquet(file, glob=False, hive_partitioning=False) for file in _files()]
-    rows = pl.concat([pl.LazyFrame(schema={**ASIDE, **types}), *parts], how="diagonal_relaxed")
+    none = pl.LazyFrame(schema={ID: ASIDE["prediction_id"], OUTCOME_ID: ASIDE["outcome_id"], **types})
     return (
-        rows.select(ID, "outcome_at", *types)
+        pl.concat([none, *parts], how="diagonal_relaxed")
+        .select(ID, OUTCOME_ID, *types)
         .cast(types)  # type: ignore[arg-type]
         .group_by(ID)
-        .agg(pl.all().max_by("outcome_at"))
+        .agg(pl.all().max_by(OUTCOME_ID))
     )
 
 
@@ -155,7 +156,7 @@ def _fresh(rows: pl.LazyFrame, before: pl.LazyFrame, data: Data) -> pl.LazyFrame
         for name, column in data.columns.items()
         if column.role == "outcome"
     ]
-    is_new = pl.col(f"outcome_at{BEFORE}").is_null()
+    is_new = pl.col(f"{OUTCOME_ID}{BEFORE}").is_null()
     beside = rows.join(before, on=ID, how="left", suffix=BEFORE)
     return beside.filter(pl.any_horizontal(is_new, *differs)).select(rows.collect_schema().names())
 

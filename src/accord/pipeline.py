@@ -14,8 +14,8 @@ from accord.errors import AccordError
 from accord.objective.teams import MEASURED
 
 
-def reproduce(quiet: bool = False, pass_fds: Sequence[int] = ()) -> None:
-    """Runs `dvc repro`, which holds the files that are passed on for as long as it runs. Ends the program with its exit
+def reproduce(quiet: bool = False, pass_fds: Sequence[int] = (), stage: str | None = None) -> None:
+    """Runs `dvc repro`, up to a stage if one is named. It holds the files that are passed on for as long as it runs. Ends the program with its exit
     code, or 2 if a stage blamed the user's input."""
     if not Path(".git").exists():
         raise AccordError("There is no git repository here, which DVC needs; create one: git init")
@@ -24,7 +24,7 @@ def reproduce(quiet: bool = False, pass_fds: Sequence[int] = ()) -> None:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "dvc", "repro", *(["--quiet"] if quiet else [])],
+        [sys.executable, "-m", "dvc", "repro", *([stage] if stage else [])],
         env=environment,
         stdout=subprocess.DEVNULL if quiet else None,
         stderr=subprocess.PIPE,

@@ -39,8 +39,8 @@ def batch(
     """Rides of these numbers, days and delays; outcomes received in a minute of its own."""
     frame = pl.DataFrame(
         {"ride": [r for r, _, _ in rows], "started_at": [DAY + timedelta(days=d) for _, d, _ in rows], "station": "north",
-         "delay": [v for _, _, v in rows], "prediction_id": ids or [str(uuid7()) for _ in rows],
-         "outcome_at": datetime(2024, 5, 1, 0, received)},
+         "delay": [v for _, _, v in rows], "log|prediction_id": ids or [str(uuid7()) for _ in rows],
+         "log|outcome_id": f"{received:02}"},
         schema_overrides={"ride": pl.Int64, "delay": pl.Float64},
     )  # fmt: skip
     frame.with_columns(probability=0.5).write_parquet(folder / f"{name}.parquet")

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from projects import Project, program
 from services import TOKEN, Running
-from traffic_records import SETTINGS, predicted
+from traffic_records import NOON, SETTINGS, predicted, reported
 
 from accord.client import Client, ServiceError
 from accord.files import read_json
@@ -72,7 +72,9 @@ def test_the_loop_from_replay_to_a_batch_that_is_trained_on(accord: Accord, serv
     valid = pl.read_parquet(project.root / "data/valid/*.parquet")
     assert batch.select(valid.columns).schema == valid.schema
     assert batch.select(valid.columns).sort("ride").equals(known.select(valid.columns))
-    assert {"prediction_id", "model", "action", "probability", "predicted|late"} <= set(batch.columns)
+    assert {"log|prediction_id", "log|model", "log|action", "log|probability", "predicted|late"} <= set(
+        batch.columns
+    )
     assert project.ran("dvc", "repro") == [], "what is not listed changes nothing"
 
     later = replay(accord, served, "2024-03-22", "2024-03-23")
@@ -222,10 +224,11 @@ def collect_killed(accord: Accord, rides: Project, n_kills: int) -> None:
         process.wait()
     accord(rides, "collect")
     known = labelled(rides.root / "data/traffic").collect().drop_nulls("outcome_at")
-    found = batches(rides).sort("outcome_at")
-    assert found.select("prediction_id", "delay").is_unique().all(), "with one outcome each is there once"
-    latest = dict(found.select("prediction_id", "delay").iter_rows())
+    found = batches(rides).sort("log|outcome_id")
+    assert found.select("log|prediction_id", "delay").is_unique().all(), "with one outcome each is there once"
+    latest = dict(found.select("log|prediction_id", "delay").iter_rows())
     assert latest == dict(known.select("prediction_id", "outcome|delay").iter_rows())
+    assert "Nothing new to collect" in accord(rides, "collect")
     folder = rides.root / "data/batches"
     pointers = [str(path.relative_to(rides.root)) for path in folder.glob("*.dvc")]
     assert len(pointers) == len(list(folder.glob("*.parquet")))
@@ -242,12 +245,38 @@ def test_personal_columns_are_not_in_batches_and_collect_says_so(accord: Accord,
     assert batches(rides)["row|station"].to_list() == ["pseudonym"] * 3, "by which a person is forgotten"
 
 
-def predictions(project: Project, n: int) -> None:
+def test_a_correction_counts_whatever_the_clock_said(accord: Accord, rides: Project):
+    predictions(rides, 1)
+    [prediction_id] = labelled(rides.root / "data/traffic").collect()["prediction_id"]
+    for delay, at in ((1.0, NOON), (2.0, NOON - timedelta(hours=1))):  # the clock was put back
+        log = TrafficLog(rides.root / "data/traffic", SETTINGS)
+        log.append(encode(reported(prediction_id, at=at, delay=delay)))
+        log.close()
+        assert "1 rows" in accord(rides, "collect")
+    assert "Nothing new to collect" in accord(rides, "collect")
+    assert batches(rides).sort("log|outcome_id")["delay"].to_list() == [1.0, 2.0]
+
+
+def test_columns_may_have_the_names_of_the_logs_own(accord: Accord, rides: Project):
+    names = ["model", "key", "action", "probability", "prediction_id"]
+    predictions(rides, 2, **{name: f"a {name}" for name in names})
+    outcomes(
+        accord, rides, dict.fromkeys(labelled(rides.root / "data/traffic").collect()["prediction_id"], 1.5)
+    )
+    change_lock(
+        rides, lambda data: data["columns"].update({n: dict(data["columns"]["station"]) for n in names})
+    )
+    accord(rides, "collect")
+    assert batches(rides).select(names).unique().rows() == [tuple(f"a {name}" for name in names)]
+    assert "Nothing new to collect" in accord(rides, "collect")
+
+
+def predictions(project: Project, n: int, **more: str) -> None:
     """Predictions in the log, as a service would have left them."""
     log = TrafficLog(project.root / "data/traffic", SETTINGS)
     for i in range(10_000, 10_000 + n):
         started_at = (datetime(2024, 3, 12) + timedelta(minutes=i)).isoformat()
-        row = {"ride": i, "started_at": started_at, "station": "pseudonym", "distance": 2.5}
+        row = {"ride": i, "started_at": started_at, "station": "pseudonym", "distance": 2.5, **more}
         log.append(encode(predicted(row, key=str(i))))
     log.close()
 

@@ -35,7 +35,8 @@ def served(new_project: Callable[[], Project]) -> Project:
 def decided(project: Project, *kinds: str, end: str = "2024-03-25T01:00:00") -> None:
     """Writes what the monitoring would have found."""
     alarms = [{"kind": kind, "what": "distance", "evidence": "it moved"} for kind in kinds]
-    project.write("reports/decision.json", json.dumps({"window": {"end": end}, "alarms": alarms}))
+    decision = {"model": champion(project), "window": {"end": end}, "alarms": alarms}
+    project.write("reports/decision.json", json.dumps(decision))
 
 
 def log(project: Project) -> list[dict[str, Any]]:
@@ -118,6 +119,37 @@ def test_a_pipeline_that_fails_is_logged_and_leaves_the_champion(served: Project
     )
     served.run("accord", "retrain")
     assert [line["action"] for line in log(served)][1] in ("promoted", "refused")
+
+
+@pytest.mark.slow
+def test_a_decision_about_another_model_is_none(served: Project) -> None:
+    reset(served)
+    decided(served, "drift", "quality")
+    decision = json.loads(served.read("reports/decision.json"))
+    served.write("reports/decision.json", json.dumps({**decision, "model": "another"}))
+    assert "is about another, but" in served.refused("accord", "retrain")
+    assert log(served) == []
+
+
+@pytest.mark.slow
+def test_what_fails_after_the_training_is_tried_again(served: Project) -> None:
+    reset(served)
+    decided(served, "drift", "quality")
+    place = served.root / "models/releases"
+    place.rename(place.with_name("away"))
+    place.write_text("in the way of every release")
+    try:
+        failed = served.run("accord", "retrain", ok=False)
+    finally:
+        place.unlink()
+        place.with_name("away").rename(place)
+    outcomes = [line["action"] for line in log(served)]
+    if failed.returncode:  # a better candidate could not be released
+        assert outcomes == ["failed"]
+        served.run("accord", "retrain")
+        assert [line["action"] for line in log(served)] == ["failed", "promoted"]
+    else:
+        assert outcomes == ["refused"]
 
 
 @pytest.mark.slow

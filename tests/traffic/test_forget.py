@@ -106,16 +106,16 @@ def test_outcomes_go_by_the_predictions_they_are_of_and_by_their_keys(
         write(reported(record.rows[0].prediction_id, delay=1), reported(key=key, delay=2))
     batches.mkdir()
     ids = [record.rows[0].prediction_id for record in (ann, bob)]
-    pl.DataFrame({"prediction_id": ids, "rider": None, "row|rider": None}).write_parquet(
+    pl.DataFrame({"log|prediction_id": ids, "rider": None, "row|rider": None}).write_parquet(
         batches / "one.parquet"
     )
-    later = {"prediction_id": ["gone"] * 2, "rider": None, "row|rider": [of("ann"), of("bob")]}
+    later = {"log|prediction_id": ["gone"] * 2, "rider": None, "row|rider": [of("ann"), of("bob")]}
     pl.DataFrame(later, schema_overrides={"rider": pl.String}).write_parquet(batches / "two.parquet")
     rows = forget(folder, batches, SETTINGS, rides, "ann")["rows"]
     assert (rows["files by day"], rows["batches"]) == (3, 2)
     left = scan_outcomes(folder).collect()
     assert left.select("prediction_id", "key").rows() == [(ids[1], None), (None, "2|x")]
-    assert pl.read_parquet(batches / "one.parquet")["prediction_id"].to_list() == ids[1:]
+    assert pl.read_parquet(batches / "one.parquet")["log|prediction_id"].to_list() == ids[1:]
     assert pl.read_parquet(batches / "two.parquet")["row|rider"].to_list() == [of("bob")]
 
 

@@ -16,6 +16,10 @@ from accord.errors import AccordError
 from accord.files import read_json, write_json
 
 KEY = "key|"
+LOG = "log|"
+"""Before what a batch has of the log: names with a bar can't be a column's in the config, so they never clash with one."""
+ID, OUTCOME_ID = f"{LOG}prediction_id", f"{LOG}outcome_id"
+"""The second sorts outcomes as they were received."""
 
 
 class Batch(NamedTuple):
@@ -62,10 +66,8 @@ def joined(frame: pl.DataFrame, batches: Sequence[Batch], data: Data) -> tuple[p
     key = data.key or [rows.ROW_ID]
     collected = pl.concat([_read(batch) for batch in batches], how="diagonal_relaxed")
     if not data.key:
-        collected = collected.with_columns(
-            collected["prediction_id"].map_elements(_row_id, pl.Int64).alias(rows.ROW_ID)
-        )
-    latest = collected.sort("outcome_at", "prediction_id").select(
+        collected = collected.with_columns(collected[ID].map_elements(_row_id, pl.Int64).alias(rows.ROW_ID))
+    latest = collected.sort(OUTCOME_ID, ID).select(
         pl.col(name) if name in collected.columns else pl.lit(None).alias(name)
         for name in dict.fromkeys([*key, *data.columns])
     )

@@ -35,6 +35,7 @@ from accord.training_cost import training_cpu_s
 
 PLAN = Path(".accord/retraining.json")
 LOCK = Path(".accord/retraining.lock")
+MANIFEST = "manifest.json"
 WAIT_S = 600.0
 """How long a pipeline that a killed retraining left behind may take to end."""
 
@@ -56,12 +57,10 @@ def retrain(now: bool = False, cutoff: date | None = None) -> dict[str, Any]:
                 return plan
             write_json(PLAN, plan)
         try:
-            record = {**plan, **_carried_out(plan, held)}
-        except AccordError as error:
-            _finish({**plan, "action": log.FAILED, "outcome": [str(error)]})
-            raise
-        except SystemExit as ended:
-            _finish({**plan, "action": log.FAILED, "outcome": [f"dvc repro ended with {ended.code}"]})
+            record = {**plan, **_carried_out(plan, held), "batches": _taken_in(plan)}
+        except (AccordError, SystemExit) as error:
+            why = str(error) if isinstance(error, AccordError) else f"dvc repro ended with {error.code}"
+            _finish({**plan, "action": log.FAILED, "outcome": [why], "batches": _taken_in(plan)})
             raise
         _finish(record)
         return record
@@ -95,6 +94,13 @@ def _planned(config: Config, now: bool, cutoff: date | None) -> dict[str, Any]:
         raise AccordError(
             f"{paths.DECISION} is missing, which the rule {settings.when} goes by; watch the traffic first: accord monitor"
         )
+    model = _in_use()
+    if decision is not None and decision["model"] != model:
+        if settings.when in ("drift", "quality") and not now:
+            raise AccordError(
+                f"{paths.DECISION} is about {decision['model']}, but {model} is in use; watch its traffic first: accord monitor"
+            )
+        decision = {**decision, "alarms": []}
     cutoff = cutoff or _window_end(config.data, decision)
     if cutoff is not None and split.cutoff is not None and cutoff < split.cutoff:
         raise AccordError(
@@ -102,7 +108,7 @@ def _planned(config: Config, now: bool, cutoff: date | None) -> dict[str, Any]:
         )
     day = cutoff or datetime.now(UTC).date()
     found = Due(True, "asked for by hand", {}) if now else rules.due(settings, decision, _trainings(), day)
-    return {
+    plan = {
         "id": str(uuid7()),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "action": "train" if found.due else log.KEPT,
@@ -112,6 +118,15 @@ def _planned(config: Config, now: bool, cutoff: date | None) -> dict[str, Any]:
         "window": settings.window,
         "champion": releases.champion_id(),
     }
+    return {**plan, "batches": [batch.file for batch in batches.listed()]} if found.due else plan
+
+
+def _in_use() -> str | None:
+    """The champion, or the candidate while there is none."""
+    champion = releases.champion_id()
+    if champion is not None or not (paths.BUNDLE / MANIFEST).exists():
+        return champion
+    return str(read_json(paths.BUNDLE / MANIFEST)["model_id"])
 
 
 def _window_end(data: Data, decision: Mapping[str, Any] | None) -> date | None:
@@ -133,13 +148,13 @@ def _carried_out(plan: Mapping[str, Any], held: int) -> dict[str, Any]:
     """What came of the plan: the rest of the line of the log."""
     config = lock.load()
     batches.collect(config)
-    taken = batches.take_in()
+    batches.take_in()
     has_time = config.data.time is not None
     cutoff = date.fromisoformat(plan["cutoff"]) if has_time else None
     selection.write(moved(selection.read(), cutoff, plan["window"]))
     _, card = pipeline.candidate([held])
     candidate, champion = card["candidate"], releases.champion()
-    found = {"candidate": candidate, "cpu_s": _cost(), "batches": [batch.file for batch in taken]}
+    found = {"candidate": candidate, "cpu_s": _cost()}
     if (
         champion is not None and champion["model_id"] == candidate != plan["champion"]
     ):  # promoted before a kill
@@ -150,12 +165,20 @@ def _carried_out(plan: Mapping[str, Any], held: int) -> dict[str, Any]:
     return {**found, "action": log.PROMOTED, "outcome": card["reasons"]}
 
 
+def _taken_in(plan: Mapping[str, Any]) -> list[str]:
+    """The batches that were not in use when this was planned."""
+    return [batch.file for batch in batches.listed() if batch.file not in plan["batches"]]
+
+
 def _trainings() -> list[Training]:
-    """Those of the log, and that of models/bundle, which may have been trained by hand."""
-    known = log.trainings(log.read())
-    if (paths.BUNDLE / "manifest.json").exists():
-        cutoff = read_json(paths.BUNDLE / "manifest.json")["data"]["split"]["cutoff"]
-        if cutoff is not None and date.fromisoformat(cutoff) not in [training.on for training in known]:
+    """Those of the log, and that of models/bundle, which may have been trained by hand. One that failed after it had made
+    its bundle is none."""
+    records = log.read()
+    known = log.trainings(records)
+    tried = {record["cutoff"] for record in records if record["action"] != log.KEPT}
+    if (paths.BUNDLE / MANIFEST).exists():
+        cutoff = read_json(paths.BUNDLE / MANIFEST)["data"]["split"]["cutoff"]
+        if cutoff is not None and cutoff not in tried:
             known.append(Training(date.fromisoformat(cutoff), _cost() or 0.0))
     return sorted(known, key=lambda training: training.on)
 

@@ -71,6 +71,11 @@ def simulate(policies: Sequence[str], begin: date | None, end: date | None, stre
             "data.split.cutoff is not set, so there is no future; say where it begins: --from DATE"
         )
     with opened() as workshop:
+        last = workshop.last_day()
+        if last is None or last < begin:
+            raise AccordError(
+                f"No row of {config.data.name} comes after {begin}: the last is of {last}; begin earlier: --from DATE"
+            )
         print(f"{begin}: training the first champion", flush=True)
         first = workshop.train(begin, "expanding")
         periods = _periods(workshop.future(), config, begin, end, stretch)
@@ -104,9 +109,7 @@ def _periods(
     time_ = config.data.time
     assert time_ is not None
     day = future.select(day=local(pl.col(time_.event), time_.zone).dt.date())["day"]
-    last = day.max()
-    if not isinstance(last, date):
-        raise AccordError(f"No row of {config.data.name} comes after {begin}; begin earlier: --from DATE")
+    last: date = day.max()  # type: ignore[assignment]
     found, start, i = [], begin, 1
     while start < (end or _later(last, "1d", 1)):
         stop = _later(begin, stretch, i)

@@ -6,7 +6,7 @@ once, here or there, is not trained again.
 
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -23,8 +23,9 @@ from accord.bundle import Bundle
 from accord.config import lock, selection
 from accord.config.schema import Config, Objective
 from accord.data import tables
+from accord.data.rows import local
 from accord.expressions import with_derived
-from accord.files import read_json, write_json
+from accord.files import write_json
 from accord.monitoring import expectation
 from accord.monitoring.expectation import Expectation
 from accord.objective.teams import MEASURED
@@ -59,6 +60,16 @@ class Workshop:
                 shutil.copytree(paths.BUNDLE, kept)
             return Model(cutoff, bundle, expectation.load(kept), training_cpu_s(kept / "models"))
 
+    def last_day(self) -> date | None:
+        """The day of the last row, where the data are; None if there is no row."""
+        with chdir(self.root):
+            pipeline.reproduce(quiet=True, stage="validate")
+            time = lock.load().data.time
+            assert time is not None
+            event = local(pl.col(time.event), time.zone)
+            found: date | None = tables.scan(paths.VALID).select(event.dt.date().max()).collect().item()
+            return found
+
     def judge(self, champion: str) -> dict[str, Any]:
         """The scorecard of the last candidate against the champion, on all that rows can tell: no service runs here."""
         with chdir(self.root):
@@ -80,11 +91,6 @@ class Workshop:
     @property
     def config(self) -> Config:
         return lock.load(path=self.root / lock.LOCK)
-
-    @property
-    def accounting(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = read_json(self.root / paths.ACCOUNTING)
-        return found
 
 
 def told_by_rows(objective: Objective) -> Objective:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,6 +29,7 @@ from accord.data import tables
 from accord.errors import AccordError
 from accord.files import read_json, write_json
 from accord.serving import asking, packaging, server
+from accord.serving.guard import end_with_parent
 from accord.training_cost import training_cpu_s
 
 N_ROWS = 500
@@ -129,6 +131,7 @@ def _started(folder: Path, settings: Serving) -> Iterator[Service]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        preexec_fn=partial(end_with_parent, os.getpid()),
     )
     service = Service(tag, folder, port, process, _requests(bundles.load(folder)))
     try:

@@ -28,7 +28,7 @@ def labelled(
     postgres: Postgres | None = None,
 ) -> pl.LazyFrame:
     """The predicted rows as `reading.scan_predictions` has them, a line each, with the latest outcome as
-    `outcome|COLUMN`, and `outcome_at`, when it was received: null as long as none is known."""
+    `outcome|COLUMN`, its `outcome_id`, and `outcome_at`, when it was received: null as long as none is known."""
     predictions = scan_predictions(folder, begin, end, postgres)
     outcomes = scan_outcomes(folder, postgres=postgres)
     values = ["outcome_at", *(name for name in outcomes.collect_schema() if name.startswith(PREFIX))]
@@ -42,7 +42,10 @@ def labelled(
     later = pl.col(f"outcome_id{BY_KEY}") > pl.col("outcome_id").fill_null("")
     return beside.select(
         *predictions.collect_schema(),
-        *(pl.when(later).then(pl.col(f"{name}{BY_KEY}")).otherwise(name).alias(name) for name in values),
+        *(
+            pl.when(later).then(pl.col(f"{name}{BY_KEY}")).otherwise(name).alias(name)
+            for name in ("outcome_id", *values)
+        ),
     )
 
 

@@ -32,15 +32,19 @@ class Person:
 
     def expression(self, schema: Mapping[str, pl.DataType]) -> pl.Expr:
         """Which rows of a table with these columns are the person's. The log's tables have columns of a request as
-        `row|COLUMN`, others by their names."""
+        `row|COLUMN` and their own by name; batches have columns by name and the log's as `log|NAME`."""
+        of_log = {
+            name: f"log|{name}" if "log|prediction_id" in schema else name
+            for name in ("prediction_id", "key")
+        }
         if (
             self.column is None
-            and "key" not in schema
+            and of_log["key"] not in schema
             and self.key
             and all(name in schema for name in self.key)
         ):
             return pl.struct(self.key).map_elements(self._has_key, pl.Boolean)
-        names = ("key",) if self.column is None else (f"row|{self.column}", self.column)
+        names = (of_log["key"],) if self.column is None else (f"row|{self.column}", self.column)
         matches = [
             pl.col(name) == value if schema[name].is_numeric() else pl.col(name).cast(pl.String) == value
             for name in names
@@ -48,9 +52,9 @@ class Person:
             for value in (self.integers if schema[name].is_numeric() else self.texts)
         ]
         named = [
-            pl.col(name).is_in(texts)
+            pl.col(of_log[name]).is_in(texts)
             for name, texts in (("prediction_id", self.ids), ("key", self.keys))
-            if name in schema and texts
+            if of_log[name] in schema and texts
         ]
         return pl.any_horizontal(pl.lit(False), *matches, *named).fill_null(False)
 
