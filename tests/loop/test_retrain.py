@@ -135,21 +135,17 @@ def test_a_decision_about_another_model_is_none(served: Project) -> None:
 def test_what_fails_after_the_training_is_tried_again(served: Project) -> None:
     reset(served)
     decided(served, "drift", "quality")
-    place = served.root / "models/releases"
-    place.rename(place.with_name("away"))
-    place.write_text("in the way of every release")
+    releases = served.root / "models/releases"
+    releases.rename(
+        releases.with_name("away")
+    )  # the candidate is made, and can't be judged against the champion
     try:
-        failed = served.run("accord", "retrain", ok=False)
+        assert "are not here" in served.refused("accord", "retrain")
     finally:
-        place.unlink()
-        place.with_name("away").rename(place)
-    outcomes = [line["action"] for line in log(served)]
-    if failed.returncode:  # a better candidate could not be released
-        assert outcomes == ["failed"]
-        served.run("accord", "retrain")
-        assert [line["action"] for line in log(served)] == ["failed", "promoted"]
-    else:
-        assert outcomes == ["refused"]
+        releases.with_name("away").rename(releases)
+    assert [line["action"] for line in log(served)] == ["failed"]
+    served.run("accord", "retrain")
+    assert [line["action"] for line in log(served)][1] in ("promoted", "refused")
 
 
 @pytest.mark.slow
