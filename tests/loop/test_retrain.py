@@ -148,16 +148,22 @@ def test_what_fails_after_the_training_is_tried_again(served: Project) -> None:
     assert [line["action"] for line in log(served)][1] in ("promoted", "refused")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(int(os.environ.get("ACCORD_KILLS", "3"))))
-def test_after_a_kill_at_a_random_moment_the_next_call_brings_it_to_the_same_end(
-    served: Project, seed: int
-) -> None:
+@pytest.fixture(scope="module")
+def undisturbed(served: Project) -> tuple[dict[str, Any], str]:
+    """The line of the log of a retraining that nothing disturbs, and the champion after it."""
     reset(served)
     decided(served, "drift", "quality")
     served.run("accord", "retrain")
-    (wanted,) = log(served)
-    ends = champion(served)
+    (record,) = log(served)
+    return record, champion(served)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(int(os.environ.get("ACCORD_KILLS", "3"))))
+def test_after_a_kill_at_a_random_moment_the_next_call_brings_it_to_the_same_end(
+    served: Project, undisturbed: tuple[dict[str, Any], str], seed: int
+) -> None:
+    wanted, ends = undisturbed
     reset(served)
     decided(served, "drift", "quality")
     process = subprocess.Popen(
