@@ -1,9 +1,10 @@
 """`accord monitor` on a log: its exit code, its reports, its history, and whom it tells."""
 
 import json
+import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -15,30 +16,41 @@ from traffic_records import SETTINGS
 
 from accord import bundle as bundles
 from accord.data import tables
-from accord.files import read_json
+from accord.files import read_json, write_json
 from accord.traffic.log import TrafficLog
-from accord.traffic.records import LoggedRow, Predicted, encode
+from accord.traffic.records import LoggedOutcome, LoggedRow, Predicted, Record, Refused, Reported, encode
 
 QUIET, REFUSED, ALARM = 0, 2, 3
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 Change = Callable[[pl.DataFrame], pl.DataFrame]
 
 
-def served(project: Project, change: Change = lambda rows: rows) -> int:
-    """Answers the rides of test, changed, and logs them as the service does; how many they are."""
+def served(project: Project, change: Change = lambda rows: rows, has_outcomes: bool = False) -> int:
+    """Answers the rides of test, changed, and logs them as the service does, with their outcomes if it has any; how many
+    they are."""
     bundle = bundles.load(project.root / "models/bundle")
     rows = change(tables.read(project.root / "data/splits/test"))
     answers = bundle.answer(rows)
     contract = rows.select(*bundle.columns, *bundle.context)
-    log = TrafficLog(project.root / "data/traffic", SETTINGS)
-    began = datetime(2026, 1, 1, tzinfo=UTC)
+    records: list[Record] = []
     for i in range(rows.height):
         row = {name: value for name, value in bundles.as_json_row(contract, i).items() if value is not None}
         predicted = {name: float(answers[name][i]) for name in bundle.targets}
         one = LoggedRow(f"{i:08}", row, predicted)
-        at = began + timedelta(seconds=i)
-        log.append(encode(Predicted(at, 400, bundle.model_id, bundle.config_id, [one])))
-    log.close()
+        at = BEGAN + timedelta(seconds=i)
+        records.append(Predicted(at, 400, bundle.model_id, bundle.config_id, [one]))
+        if has_outcomes:
+            outcome = {name: rows[name][i] for name in bundle.outcomes}
+            records.append(Reported(at, [LoggedOutcome(f"{i:08}", outcome, f"{i:08}")]))
+    log(project, records)
     return rows.height
+
+
+def log(project: Project, records: Sequence[Record]) -> None:
+    traffic = TrafficLog(project.root / "data/traffic", SETTINGS)
+    for record in records:
+        traffic.append(encode(record))
+    traffic.close()
 
 
 def broken(rows: pl.DataFrame) -> pl.DataFrame:
@@ -92,6 +104,72 @@ def test_too_little_traffic_is_said_and_is_no_alarm(rides: Project) -> None:
     served(rides, lambda rows: rows.head(41))
     done = monitor(rides)
     assert (done.returncode, "insufficient: 41 rows" in done.stdout) == (QUIET, True)
+
+
+def test_outcomes_to_come_and_outcomes_all_alike_are_left_out_of_reports(rides: Project) -> None:
+    about = rides.root / "models/bundle/monitoring/about.json"
+    said = read_json(about)
+    for name, sql in (
+        ("late", "delay IS NULL OR delay > 10"),
+        ("delay_minutes", "CASE WHEN delay IS NULL THEN 60 ELSE delay END"),
+    ):
+        said["objective"]["targets"][name]["sql"] = sql
+    write_json(about, said)
+    n = served(rides)
+    done = monitor(rides, "--rows", str(n))
+    assert done.returncode == QUIET, done.stdout + done.stderr
+    assert "Evidently leaves out performance: insufficient: 0 outcomes of 300" in done.stdout
+    shutil.rmtree(rides.root / "data/traffic")
+    served(rides, lambda rows: rows.with_columns(delay=pl.lit(0.0)), has_outcomes=True)
+    done = monitor(rides, "--rows", str(n))
+    assert done.returncode == ALARM, done.stdout + done.stderr
+    assert "Evidently leaves out performance of delay_minutes: all outcomes are alike" in done.stdout
+    assert read_json(rides.root / "reports/decision.json")["window"]["n_labelled"] == n
+
+
+def test_a_decision_outlives_reports_that_fail(rides: Project) -> None:
+    n = served(rides, broken)
+    (rides.root / ".evidently").write_text("no folder")
+    done = monitor(rides, "--rows", str(n))
+    assert done.returncode not in (QUIET, ALARM)
+    assert read_json(rides.root / "reports/decision.json")["alarms"]
+
+
+def test_rows_of_a_time_far_ahead_are_not_the_window(rides: Project) -> None:
+    n = served(rides)
+    bundle = bundles.load(rides.root / "models/bundle")
+    predicted = dict.fromkeys(bundle.targets, 0.5)
+    times: list[dict[str, object]] = [{}, {"started_at": "2031-07-01T09:00:00"}]
+    ahead = [LoggedRow(f"ahead{i}", {"ride": i, **row}, predicted) for i, row in enumerate(times)]
+    log(rides, [Predicted(BEGAN + timedelta(days=1), 400, bundle.model_id, bundle.config_id, ahead)])
+    done = monitor(rides, "--no-reports")
+    assert "Rows left out, for they are far ahead of all others: 2" in done.stdout
+    window = read_json(rides.root / "reports/decision.json")["window"]
+    assert window["n_rows"] == n
+    assert window["end"] < "2024-03-11"
+
+
+def test_a_service_that_refuses_everything_is_an_alarm(rides: Project) -> None:
+    log(rides, [Refused(BEGAN - timedelta(days=1), 100, 422, "rows[0].rain: unknown")] * 3)
+    done = monitor(rides, "--no-reports")
+    assert done.returncode == ALARM
+    assert "3 of 3 requests refused" in done.stdout
+    service = read_json(rides.root / "reports/decision.json")["service"]
+    assert service["refused_in_a_row"] == service["refused"] == 3
+    n = served(rides)
+    done = monitor(rides, "--no-reports")
+    assert "refused" not in done.stdout
+    later = BEGAN + timedelta(hours=1)
+    log(rides, [Refused(later + timedelta(seconds=i), 100, 422, "rows[0].rain: unknown") for i in range(40)])
+    done = monitor(rides, "--no-reports")
+    assert done.returncode == ALARM
+    assert f"40 of {n + 40} requests refused" in done.stdout
+    assert "none is answered since the last 40" in done.stdout
+    assert read_json(rides.root / "reports/decision.json")["service"]["refused_share"] == 40 / (n + 40)
+    [folder] = (rides.root / "reports/monitor").glob("20*")
+    assert f'<strong class="worse">40 of {n + 40}</strong>' in (folder / "index.html").read_text()
+    done = monitor(rides, "--no-reports", "--from", "2024-01-01", "--to", "2024-03-31")
+    assert "refused" not in done.stdout
 
 
 @pytest.mark.parametrize(

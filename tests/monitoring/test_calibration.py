@@ -89,17 +89,20 @@ def test_larger_windows_have_lower_thresholds_in_between_and_constant_ones_beyon
 def test_sizes_with_too_few_independent_windows_are_said() -> None:
     assert CALIBRATION.independent == {100: 120, 300: 80, 1_000: 24, 3_000: 8, 10_000: 2}
     assert [t.n_rows for t in CALIBRATION.thresholds] == [100, 300]
-    assert CALIBRATION.notes[0] == (
-        "1,000 rows: the reference has 24 independent windows of 45; thresholds of 300 rows stand in, wider than needed"
+    assert CALIBRATION.note(300) is None
+    assert CALIBRATION.note(800) == (
+        "the reference has 24 independent windows of 1,000 rows, of 45; thresholds of 300 rows stand in, wider than needed"
     )
+    loaded = Calibration.from_dict(json.loads(json.dumps(CALIBRATION.as_dict(), sort_keys=True)))
+    assert loaded.note(2_000) == CALIBRATION.note(3_000) != CALIBRATION.note(20_000)
 
 
 def test_a_week_of_reference_calibrates_the_smallest_size_and_says_what_that_is_worth() -> None:
     rows, time = traffic(7, seed=7)
     calibration = calibrate(rows, KINDS, time)
     assert [t.n_rows for t in calibration.thresholds] == [100]
-    assert calibration.notes[0].startswith(
-        "100 rows: the reference has 7 independent windows of 45; thresholds are near"
+    assert str(calibration.note(100)).startswith(
+        "the reference has 7 independent windows of 100 rows, of 45; thresholds are near"
     )
 
 

@@ -1,18 +1,24 @@
 """The decision on traffic of a real bundle."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from projects import Project
 
 from accord import bundle as bundles
 from accord.bundle import Bundle
-from accord.config.schema import Monitoring
+from accord.config import lock
+from accord.config.schema import Config, Metric, Monitoring
 from accord.data import tables
-from accord.monitoring import expectation
-from accord.monitoring.decision import Decision, decide
+from accord.monitoring import decision, expectation
+from accord.monitoring.decision import Decision, Refused, decide
 from accord.monitoring.expectation import Expectation
+from accord.monitoring.observed import DECIDED, KNOWN, observed, with_known
 
 SETTINGS = Monitoring(min_rows=100)
 
@@ -109,3 +115,187 @@ def test_other_models_are_counted_and_not_judged(
     found = decide(bundle, expected, log, SETTINGS)
     assert found.window["other_models"] == {"old": 10}
     assert found.window["n_rows"] == rows.height - 10
+
+
+def asking(expected: Expectation, **metrics: Metric) -> Expectation:
+    """The expectation of an objective with these metrics of teams."""
+    return replace(expected, objective=expected.objective.model_copy(update={"metrics": metrics}))
+
+
+def reading_missing_as_late(expected: Expectation) -> Expectation:
+    """The expectation of an objective to which a ride without a delay was never finished."""
+    targets = expected.objective.targets
+    late = targets["late"].model_copy(update={"sql": "delay IS NULL OR delay > 10"})
+    objective = expected.objective.model_copy(update={"targets": {**targets, "late": late}})
+    return replace(expected, objective=objective)
+
+
+def test_an_outcome_that_is_still_to_come_is_none(
+    bundle: Bundle, expected: Expectation, rows: pl.DataFrame
+) -> None:
+    half = pl.int_range(pl.len()) % 2 == 0
+    log = logged(rows, bundle).with_columns(
+        pl.when(half).then(name).alias(name) for name in ("outcome_at", "outcome|delay")
+    )
+    strict = reading_missing_as_late(expected)
+    found = with_known(observed(log, bundle, expected.time).collect(), strict.objective)
+    assert found.height == rows.height
+    assert (found["actual|late"].is_null() == found[KNOWN].is_null()).all()
+    assert found["actual|late"].mean() == rows.filter(half).select(pl.col("delay") > 10).to_series().mean()
+
+
+def test_a_derived_feature_is_a_slice_and_a_group(
+    bundle: Bundle, expected: Expectation, rows: pl.DataFrame
+) -> None:
+    gap = Metric(team="riders", builtin="log_loss", target="late", group="is_long")
+    share = Metric(team="riders", sql="COUNT(*) FILTER (WHERE is_long)", better="higher")
+    asked = replace(asking(expected, gap=gap, share=share), slices=["station", "is_long"])
+    found = decide(bundle, asked, logged(rows, bundle), SETTINGS)
+    judged = {(row["column"], row["level"]): row["low"] for row in found.slices}
+    assert judged["is_long", "true"] is not None
+    assert judged["is_long", "false"] is not None
+    assert all(row["value"] is not None and row["low"] is not None for row in found.teams)
+
+
+def test_a_derived_feature_that_cannot_be_computed_is_said_and_left_out(
+    bundle: Bundle, expected: Expectation, rows: pl.DataFrame
+) -> None:
+    derived = {"weekday": "extract(dow FROM date(concat(station, '-1')))", **expected.derived}
+    gap = Metric(team="riders", builtin="log_loss", target="late", group="weekday")
+    asked = replace(asking(expected, gap=gap), derived=derived, slices=["weekday", "is_long"])
+    nobodys = logged(rows, bundle).with_columns(pl.lit(None, pl.String).alias("row|station"))
+    found = decide(bundle, asked, nobodys, SETTINGS)
+    assert "derived feature weekday can't be computed from these rows, and is left out" in found.notes
+    assert {row["column"] for row in found.slices} == {"is_long"}
+    transform = replace(
+        bundle.transform, derived={"is_long": "extract(dow FROM date(concat(station, '-1'))) > 3"}
+    )
+    found = decide(replace(bundle, transform=transform), asked, nobodys, SETTINGS)
+    assert found.skew["n_compared"] == 0
+    assert [a["evidence"] for a in found.alarms if a["kind"] == "skew"] == [found.skew["note"]]
+
+
+def test_the_bundle_holds_nothing_that_identifies_a_person(
+    project: Project, bundle: Bundle, rows: pl.DataFrame
+) -> None:
+    config = personal(lock.load(path=project.root / lock.LOCK))
+    train = tables.read(project.root / "data/splits/train")
+    splits = {
+        name: part.with_columns(**{f"predicted|{n}": v for n, v in bundle.predict(part).items()})
+        for name, part in (("train", train), ("test", rows))
+    }
+    inputs = list(bundle.columns)
+    contract = bundles.contract(config.data, inputs, config.objective.targets)
+    kept = expectation.build(config, contract, splits, dict.fromkeys(config.objective.targets, 0.0))
+    for frame in (kept.test, kept.reference):
+        assert frame["station"].null_count() == frame["distance"].null_count() == frame.height > 0
+        assert {name: frame.schema[name] for name in rows.columns} == dict(rows.schema)
+        assert frame["rain"].null_count() < frame.height
+    assert kept.test["block"].n_unique() > 7
+    assert kept.test["actual|late"].null_count() == 0
+    assert not {"station", "distance"} & set(kept.drift["features"].references)
+    columns = {name: config.data.columns[name] for name in bundle.columns}
+    found = decide(replace(bundle, columns=columns), kept, logged(rows, bundle), SETTINGS)
+    assert not found.alarms
+    assert {row["column"] for row in found.slices} == set()
+
+
+def personal(config: Config) -> Config:
+    """The config with two columns that identify a person."""
+    columns = config.data.columns
+    station = columns["station"].model_copy(update={"pii": "hash"})
+    data = config.data.model_copy(update={"subject": "distance", "columns": {**columns, "station": station}})
+    return config.model_copy(update={"data": data})
+
+
+def test_a_row_without_a_prediction_is_left_out_and_said(
+    bundle: Bundle, expected: Expectation, rows: pl.DataFrame
+) -> None:
+    log = logged(rows, bundle)
+    none = [
+        pl.when(pl.int_range(pl.len()) != 5).then(name).alias(name)
+        for name in log.columns
+        if name.startswith("predicted|")
+    ]
+    whole, holed = (decide(bundle, expected, log.with_columns(changed), SETTINGS) for changed in ([], none))
+    assert (
+        f"1 of {rows.height:,} rows without a prediction of late; its metrics and estimates leave them out"
+        in holed.notes
+    )
+    for before, after in ((whole.estimated, holed.estimated), (whole.quality, holed.quality)):
+        assert [row["value"] for row in after] == pytest.approx(
+            [row["value"] for row in before], rel=0.05, abs=0.05
+        )
+    json.dumps(holed.as_dict(), allow_nan=False)
+
+
+def test_a_prediction_that_is_no_number_again_is_an_example_that_json_can_hold(
+    bundle: Bundle, expected: Expectation, rows: pl.DataFrame
+) -> None:
+    class Broken:
+        """A model that fell apart after it had answered."""
+
+        def __init__(self, fitted: Any) -> None:
+            self.fitted = fitted
+
+        def raw(self, X: Any) -> Any:
+            return np.full(len(X), np.nan)
+
+    log = logged(rows, bundle)
+    broken = replace(bundle, models={name: Broken(model) for name, model in bundle.models.items()})  # type: ignore[arg-type]
+    found = decide(broken, expected, log, SETTINGS)
+    assert found.skew["n_different"] == rows.height
+    assert found.skew["examples"][0]["again"] is None
+    json.dumps(found.as_dict(), allow_nan=False)
+
+
+def test_a_decision_is_due_when_its_question_comes_at_the_latest(
+    bundle: Bundle, expected: Expectation, rows: pl.DataFrame
+) -> None:
+    ahead = pl.when(pl.int_range(pl.len()) == 0).then(datetime(2031, 1, 1)).otherwise("row|started_at")
+    log = logged(rows, bundle).with_columns(ahead.alias("row|started_at"))
+    decided = observed(log, bundle, expected.time).collect()[DECIDED]
+    assert decided[0] == datetime(2026, 1, 1)
+    assert (decided[1:] == rows["started_at"][1:]).all()
+
+
+def test_requests_are_counted_and_not_their_rows(
+    bundle: Bundle, expected: Expectation, rows: pl.DataFrame
+) -> None:
+    log = logged(rows, bundle).with_columns(pl.col("at").dt.truncate("100s"))
+    n = log["at"].n_unique()
+    few = decide(bundle, expected, log, SETTINGS, Refused(1))
+    assert few.service["requests"] == n + 1
+    assert few.service["refused_share"] == 1 / (n + 1)
+    assert "service" not in kinds(few)
+    many = decide(bundle, expected, log, SETTINGS, Refused(n)).alarms
+    assert many[0] == {"kind": "service", "what": "requests", "evidence": f"{n} of {2 * n} are refused"}
+    in_a_row = decide(bundle, expected, logged(rows, bundle), SETTINGS, Refused(40, 40)).alarms
+    assert in_a_row[0]["evidence"] == "none is answered since the last 40, which are refused"
+
+
+def test_a_reference_with_too_few_windows_is_said(
+    bundle: Bundle, expected: Expectation, rows: pl.DataFrame
+) -> None:
+    notes = decide(bundle, expected, logged(rows, bundle), SETTINGS).notes
+    assert any(
+        note.startswith("drift of features") and "independent windows of 1,000 rows" in note for note in notes
+    )
+    without = replace(expected, drift={})
+    assert (
+        "drift of features and predictions and targets: not judged, the reference has too few rows"
+        in decide(bundle, without, logged(rows, bundle), SETTINGS).notes
+    )
+
+
+def test_drift_of_targets_reads_only_what_they_are_made_of(
+    bundle: Bundle, expected: Expectation, rows: pl.DataFrame
+) -> None:
+    unreadable = logged(rows, bundle).lazy().with_columns(pl.lit("far").alias("row|distance"))
+    window = {"n_rows": rows.height, "n_labelled": rows.height, "hours": None}
+    of_targets = replace(expected, drift={"targets": expected.drift["targets"]})
+    live = observed(unreadable, bundle, expected.time)
+    with pytest.raises(pl.exceptions.InvalidOperationError):
+        live.collect()
+    found = decision._drift(live, window, of_targets, SETTINGS)
+    assert {row["column"] for row in found} == {"actual|late", "actual|delay_minutes"}

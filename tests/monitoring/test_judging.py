@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
@@ -62,6 +63,26 @@ def test_little_of_test_is_said_to_be_insufficient() -> None:
     found = judged(played(1), small)["late|log_loss"]
     assert found.note == "insufficient: test has 50 rows of 100"
     assert not found.alarm
+
+
+def test_a_level_that_test_has_on_a_few_days_alone_has_limits() -> None:
+    test = played(0)
+    rare = np.where(test.block < 3, "rare", "other")
+    test = replace(test, rows=test.rows.with_columns(place=pl.Series(rare)))
+    live = replace(played(1), rows=pl.DataFrame({"place": ["rare"] * N_DAYS * N_A_DAY}))
+    computed = quality.of_level("place", "rare", quality.of_metric("late", TARGET, METRICS["binary"][0]))
+    watched = {"rare": quality.watch(live, computed, "lower")}
+    found = quality.judge(watched, test, live.rows.height, live.n_blocks, 0.95, seed=0)["rare"]
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < found.test < found.high  # type: ignore[operator]
+
+
+def test_what_does_not_vary_on_test_has_no_limits_and_says_so() -> None:
+    watched = {"one": quality.watch(played(1), quality.of_mean(lambda one: np.ones(len(one.block))), "zero")}
+    found = quality.judge(watched, played(0), 200, 30, 0.95, seed=0)["one"]
+    assert (found.low, found.high, found.note) == (None, None, "no limits: on test it does not vary")
+    json.dumps(asdict(found), allow_nan=False)
 
 
 @pytest.mark.parametrize("name", estimating.ESTIMATES)

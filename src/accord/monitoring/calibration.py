@@ -67,20 +67,18 @@ class Calibration:
     """For sizes with enough independent windows, ascending, and at least the smallest."""
     references: dict[str, Reference]
 
-    @property
-    def notes(self) -> list[str]:
-        """What the reference is too short for, in words."""
-        last = self.thresholds[-1].n_rows
-        return [
-            f"{size:,} rows: the reference has {n} independent windows of {MIN_WINDOWS}; "
-            + (
-                f"thresholds of {last:,} rows stand in, wider than needed"
-                if size > last
-                else "thresholds are near the largest score seen, and false alarms may come more often"
-            )
-            for size, n in self.independent.items()
-            if n < MIN_WINDOWS
-        ]
+    def note(self, n_rows: int) -> str | None:
+        """What the reference is too short for, in words, when the window has so many rows."""
+        sizes = sorted(self.independent)
+        size = next((size for size in sizes if size >= n_rows), sizes[-1])
+        n, last = self.independent[size], self.thresholds[-1].n_rows
+        if n >= MIN_WINDOWS:
+            return None
+        return f"the reference has {n} independent windows of {size:,} rows, of {MIN_WINDOWS}; " + (
+            f"thresholds of {last:,} rows stand in, wider than needed"
+            if size > last
+            else "thresholds are near the largest score seen, and false alarms may come more often"
+        )
 
     def as_dict(self) -> dict[str, Any]:
         return {

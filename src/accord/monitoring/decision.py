@@ -10,19 +10,33 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from polars.exceptions import PolarsError
 
 from accord.bundle import Bundle
 from accord.config.schema import Metric, Monitoring, Objective
 from accord.data import splitting
+from accord.errors import AccordError
 from accord.evaluation import bootstrap
 from accord.evaluation.metrics import METRICS
-from accord.expressions import with_derived
+from accord.expressions import columns_of, with_derived
 from accord.monitoring import estimating, quality, skew
 from accord.monitoring.calibration import Finding, alarms, whole_days
 from accord.monitoring.drift import Drift, drifts
 from accord.monitoring.expectation import ACTUAL, GROUPS, PREDICTED, Expectation, with_actuals
-from accord.monitoring.observed import DECIDED, EVENT, ID, KNOWN, LATENCY_US, MODEL, days, observed, sampled
-from accord.monitoring.quality import Judged, Watched
+from accord.monitoring.observed import (
+    AT,
+    DECIDED,
+    EVENT,
+    ID,
+    KNOWN,
+    LATENCY_US,
+    MODEL,
+    days,
+    observed,
+    sampled,
+    with_known,
+)
+from accord.monitoring.quality import Judged, Watched, finite
 from accord.objective import teams
 from accord.objective.teams import Played
 
@@ -33,9 +47,25 @@ MAX_ROWS = 1_000_000
 N_RESAMPLES = 500
 MIN_DAYS = 7
 """With fewer days, hours and weekdays are not those of test, and means and metrics say nothing."""
+MOST_REFUSED = 0.5
+"""Share of requests from which on their refusal is an alarm."""
+MOST_IN_A_ROW = 30
+"""Requests refused since the last that was answered, from which on that is one."""
 BLOCK = "block"
 TEAM = "team|"
 LIMITS = {"min": "at least", "max": "at most"}
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Requests that were refused since the window's first was answered."""
+
+    n: int = 0
+    in_a_row: int = 0
+    """Of these the ones since the window's last was answered."""
+
+
+NONE_REFUSED = Refused()
 
 
 @dataclass(frozen=True)
@@ -55,12 +85,12 @@ class Decision:
     """A row a metric of the objective, with its limits."""
     slices: list[dict[str, Any]]
     service: dict[str, Any]
-    """Latency, rows an hour and share of refused requests, as the log has them."""
+    """Latency, rows an hour, and how many of the requests, to whichever model, were refused, as the log has them."""
     skew: dict[str, Any]
     notes: list[str]
     """What could not be judged, and why."""
     alarms: list[dict[str, Any]]
-    """kind (drift, quality, estimated_quality, slice, limit or skew), what, and the evidence in a sentence."""
+    """kind (service, drift, quality, estimated_quality, slice, limit or skew), what, and the evidence in a sentence."""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -71,10 +101,10 @@ def decide(
     expectation: Expectation,
     labelled: pl.DataFrame | pl.LazyFrame,
     settings: Monitoring,
-    refused: int = 0,
+    refused: Refused = NONE_REFUSED,
 ) -> Decision:
     """What is to be said of the window: `labelled` as `traffic.outcomes.labelled` has it, of which the rows that the
-    bundle's model answered are judged. `refused` is how many requests were refused meanwhile."""
+    bundle's model answered are judged."""
     everything = observed(labelled, bundle, expectation.time)
     models = dict(
         everything.group_by(MODEL).agg(pl.len()).sort(MODEL).collect(engine="streaming").iter_rows()
@@ -83,7 +113,7 @@ def decide(
     window = _window(rows, models, bundle.model_id)
     n_rows, n_labelled = window["n_rows"], window["n_labelled"]
     columns = [name for name in everything.collect_schema() if not name.startswith("log|")]
-    drift = _drift(rows, columns, window, expectation, settings)
+    drift = _drift(rows, window, expectation, settings)
     live, known = (
         _played(sampled(part, n, MAX_ROWS, columns), expectation)
         for part, n in ((rows, n_rows), (rows.filter(pl.col(KNOWN).is_not_null()), n_labelled))
@@ -109,7 +139,7 @@ def decide(
         else []
     )
     estimated = _estimated(live, known, test, n_rows, expectation, outcomes) if enough else []
-    service = _service(rows, n_rows, refused)
+    service = _service(rows, n_rows, _n_requests(everything), refused)
     team_rows = _team_rows(known if outcomes else None, judged, service, expectation, settings)
     again = skew.compare(sampled(rows, n_rows, settings.max_replayed, skew.columns(bundle)), bundle)
     quality_rows = [
@@ -119,8 +149,8 @@ def decide(
     ]
     return Decision(
         bundle.model_id, window, drift, shifts, quality_rows, estimated, team_rows, slices, service, asdict(again),
-        _notes(window, settings),
-        _alarms(drift, shifts, quality_rows, estimated, team_rows, slices, again),
+        [*_notes(window, settings), *_left_out((live, known, test), expectation), *_calibrated(window, expectation, settings)],
+        _alarms(service, drift, shifts, quality_rows, estimated, team_rows, slices, again),
     )  # fmt: skip
 
 
@@ -163,15 +193,40 @@ def _notes(window: Mapping[str, Any], settings: Monitoring) -> list[str]:
     return notes
 
 
+def _left_out(parts: Sequence[Played], expectation: Expectation) -> list[str]:
+    """What the rows, live, with outcomes and of test, can't tell for want of values."""
+    notes = [
+        f"derived feature {name} can't be computed from these rows, and is left out"
+        for name in expectation.derived
+        if any(part.rows.schema[name] == pl.Null for part in parts)
+    ]
+    live = parts[0]
+    for name, predictions in live.predictions.items():
+        if n := int((~np.isfinite(predictions)).sum()):
+            notes.append(
+                f"{n:,} of {len(predictions):,} rows without a prediction of {name}; its metrics and estimates leave them out"
+            )
+    return notes
+
+
+def _calibrated(window: Mapping[str, Any], expectation: Expectation, settings: Monitoring) -> list[str]:
+    """Where the reference has too few rows, or independent windows as large as this one."""
+    groups: dict[str, list[str]] = {}
+    for group in GROUPS:
+        calibration = expectation.drift.get(group)
+        n_rows = window["n_labelled" if group == "targets" else "n_rows"]
+        note = calibration.note(n_rows) if calibration else "not judged, the reference has too few rows"
+        if note and n_rows >= settings.min_rows:
+            groups.setdefault(note, []).append(group)
+    return [f"drift of {' and '.join(names)}: {note}" for note, names in groups.items()]
+
+
 def _drift(
-    rows: pl.LazyFrame,
-    columns: Sequence[str],
-    window: Mapping[str, Any],
-    expectation: Expectation,
-    settings: Monitoring,
+    rows: pl.LazyFrame, window: Mapping[str, Any], expectation: Expectation, settings: Monitoring
 ) -> list[dict[str, Any]]:
     labelled = rows.filter(pl.col(KNOWN).is_not_null())
-    needs = [name for name in columns if not name.startswith((PREDICTED, "time|"))] + [EVENT]
+    targets = expectation.objective.targets.items()
+    needs = set().union(*(columns_of(t.sql, f"objective.targets.{name}.sql") for name, t in targets))
     found = []
     for group in GROUPS:
         calibration = expectation.drift.get(group)
@@ -180,7 +235,8 @@ def _drift(
         frame, n_rows = rows, window["n_rows"]
         if group == "targets":
             n_rows = window["n_labelled"]
-            actual = with_actuals(labelled.select(needs).collect(engine="streaming"), expectation.objective)
+            outcomes = labelled.select(EVENT, *needs).collect(engine="streaming")
+            actual = with_actuals(outcomes, expectation.objective)
             frame = actual.select(EVENT, *calibration.references).lazy()
         scores = drifts(calibration.references, frame if expectation.time is None else _of_whole_days(frame))
         constant = _constant(frame, list(calibration.references)) if n_rows else set()
@@ -214,7 +270,7 @@ def _as_row(group: str, finding: Finding, drift: Drift, is_constant: bool) -> di
         "group": group,
         "column": finding.column,
         "score": finding.score,
-        "value": _finite(finding.value),
+        "value": finite(finding.value),
         "threshold": finding.threshold,
         "alarm": finding.alarm,
         "missing": drift.n_missing / drift.n_rows if drift.n_rows else None,
@@ -225,10 +281,11 @@ def _as_row(group: str, finding: Finding, drift: Drift, is_constant: bool) -> di
 def _played(rows: pl.DataFrame, expectation: Expectation) -> Played:
     """The rows, live or of test, as they were answered."""
     objective = expectation.objective
+    rows = _with_derived(rows, expectation.derived)
     if BLOCK in rows.columns:
         blocks = rows[BLOCK]
     else:
-        rows = with_actuals(with_derived(rows, expectation.derived), objective)
+        rows = with_known(rows, objective)
         blocks = (
             days(rows[EVENT], expectation.time) if expectation.time else splitting.blocks(rows, [ID], None)
         )
@@ -243,6 +300,19 @@ def _played(rows: pl.DataFrame, expectation: Expectation) -> Played:
         rows["action"].fill_null(False).to_numpy() if has_policy else None,
         block, n_blocks,
     )  # fmt: skip
+
+
+def _with_derived(rows: pl.DataFrame, derived: Mapping[str, str]) -> pl.DataFrame:
+    """The rows with the derived features. One that can't be computed, such as a date whose parts are missing, is null and of
+    type Null."""
+    try:
+        return with_derived(rows, derived)
+    except (AccordError, PolarsError):
+        if len(derived) == 1:
+            return rows.with_columns(pl.lit(None).alias(name) for name in derived)
+        for name, sql in derived.items():
+            rows = _with_derived(rows, {name: sql})
+        return rows
 
 
 def _numbers(values: pl.Series) -> teams.Vector:
@@ -288,8 +358,7 @@ def _slices(
 ) -> list[dict[str, Any]]:
     """The leading metric of each target for each level of the slices that enough rows have."""
     watched, keys = {}, []
-    there = [name for name in expectation.slices if name in live.rows.columns and name in test.rows.columns]
-    for column, level, n in quality.levels(live, there, settings.min_rows):
+    for column, level, n in quality.levels(live, expectation.slices, settings.min_rows):
         for target_name, target in expectation.objective.targets.items():
             metric = METRICS[target.task][0]
             computed = quality.of_level(column, level, quality.of_metric(target_name, target, metric))
@@ -309,19 +378,18 @@ def _estimated(
     for name, target in expectation.objective.targets.items():
         y, p = test.outcomes[name], test.predictions[name]
         there = np.isfinite(y)
-        if there.sum() < quality.MIN_TEST_ROWS or not np.isfinite(live.predictions[name]).any():
+        p_live, p_known = (v[np.isfinite(v)] for v in (live.predictions[name], known.predictions[name]))
+        if there.sum() < quality.MIN_TEST_ROWS or not len(p_live):
             continue
-        q, of_known = (
-            estimating.calibrated(y[there], p[there], one.predictions[name]) for one in (live, known)
-        )
+        q, of_known = (estimating.calibrated(y[there], p[there], one) for one in (p_live, p_known))
         metrics = {metric.name: metric for metric in METRICS[target.task]}
         for metric_name, estimate in estimating.ESTIMATES.items() if target.task == "binary" else ():
             key = f"{name}|{metric_name}"
             computed = quality.of_metric(name, target, metrics[metric_name])
-            watched[key] = Watched(estimate(live.predictions[name], q), metrics[metric_name].better, computed)
+            watched[key] = Watched(estimate(p_live, q), metrics[metric_name].better, computed)
             if has_outcomes:
                 realised[key] = quality.watch(known, computed, "zero").value
-                errors[key] = estimate(known.predictions[name], of_known) - realised[key]
+                errors[key] = estimate(p_known, of_known) - realised[key]
         key = f"{name}|mean_outcome"
         watched[key] = Watched(float(q.mean()), "zero", quality.of_mean(_outcome(name)))
         if has_outcomes:
@@ -332,7 +400,7 @@ def _estimated(
         {
             "target": key.partition("|")[0], "metric": key.partition("|")[2], **asdict(one),
             "alarm": one.alarm and not has_outcomes,
-            "realised": _finite(realised.get(key, np.nan)), "error": _finite(errors.get(key, np.nan)),
+            "realised": finite(realised.get(key)), "error": finite(errors.get(key)),
         }
         for key, one in judged.items()
     ]  # fmt: skip
@@ -348,10 +416,10 @@ def _shifts(
     expectation: Expectation,
 ) -> list[dict[str, Any]]:
     """Means of numbers, predictions, actions and outcomes: other than those of test, though perhaps nothing new."""
-    targets, there = expectation.objective.targets, {**bundle.columns}
+    targets = expectation.objective.targets
     features = [
         n
-        for n, c in there.items()
+        for n, c in bundle.columns.items()
         if c.role == "feature" and c.type in ("integer", "number") and c.pii is None
     ]
     wanted: dict[str, quality.Computed] = {name: quality.of_mean(_column(name)) for name in features}
@@ -387,21 +455,39 @@ def _outcome(target: str) -> Callable[[Played], teams.Vector]:
     return lambda played: played.outcomes[target]
 
 
-def _service(rows: pl.LazyFrame, n_rows: int, refused: int) -> dict[str, Any]:
+def _n_requests(rows: pl.LazyFrame) -> int:
+    """How many requests brought the rows: those of one have the instant of its arrival in common."""
+    return int(rows.select(pl.col(AT).sort().n_unique()).collect(engine="streaming").item())
+
+
+def _service(rows: pl.LazyFrame, n_rows: int, n_answered: int, refused: Refused) -> dict[str, Any]:
     """Figures of the running service; a request of many rows has one latency, so rows of small requests weigh less."""
     latency = pl.col(LATENCY_US).cast(pl.Float64)
     shares = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
     found = rows.select(
         **{name: latency.quantile(share) / 1000 for name, share in shares.items()},
-        hours=(pl.col("log|at").max() - pl.col("log|at").min()).dt.total_microseconds() / 3.6e9,
+        hours=(pl.col(AT).max() - pl.col(AT).min()).dt.total_microseconds() / 3.6e9,
     ).collect(engine="streaming").row(0, named=True)  # fmt: skip
-    hours = found.pop("hours")
+    hours, n_requests = found.pop("hours"), n_answered + refused.n
     return {
         **found,
         "rows_per_hour": n_rows / hours if hours else None,
-        "refused": refused,
-        "refused_share": refused / (refused + n_rows) if refused + n_rows else None,
+        "requests": n_requests,
+        "refused": refused.n,
+        "refused_in_a_row": refused.in_a_row,
+        "refused_share": refused.n / n_requests if n_requests else None,
     }
+
+
+def _refusals(service: Mapping[str, Any]) -> list[str]:
+    """What says that the service hardly answers, if anything does."""
+    n, in_a_row = service["refused"], service["refused_in_a_row"]
+    said = []
+    if n and service["refused_share"] >= MOST_REFUSED:
+        said.append(f"{n:,} of {service['requests']:,} are refused")
+    if in_a_row >= MOST_IN_A_ROW:
+        said.append(f"none is answered since the last {in_a_row:,}, which are refused")
+    return said
 
 
 def _team_rows(
@@ -454,6 +540,7 @@ def _team_rows(
 
 
 def _alarms(
+    service: Mapping[str, Any],
     drift: Sequence[Mapping[str, Any]],
     shifts: Sequence[Mapping[str, Any]],
     judged: Sequence[Mapping[str, Any]],
@@ -462,7 +549,8 @@ def _alarms(
     slices: Sequence[Mapping[str, Any]],
     again: skew.Skew,
 ) -> list[dict[str, Any]]:
-    found = [
+    found = [("service", "requests", "; ".join(said))] if (said := _refusals(service)) else []
+    found += [
         ("drift", row["column"], f"{row['score']} {row['value']:.3g} is above {row['threshold']:.3g}" + (f"; {row['note']}" if row["note"] else ""))
         for row in drift if row["alarm"]
     ]  # fmt: skip
@@ -496,12 +584,10 @@ def _alarms(
                 f"{again.n_different:,} of {again.n_compared:,} logged rows come out otherwise when predicted again",
             )
         )
+    if again.failed:
+        found.append(("skew", "predictions", again.note))
     return [{"kind": kind, "what": what, "evidence": evidence} for kind, what, evidence in found]
 
 
 def _off(row: Mapping[str, Any]) -> str:
     return f"{row['value']:.4g}, expected {row['low']:.4g} to {row['high']:.4g} (test: {row['test']:.4g})"
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None

@@ -35,8 +35,10 @@ def reports(
     drift: Sequence[Mapping[str, Any]],
     targets: "Mapping[str, Target]",
     at: datetime,
+    min_rows: int,
 ) -> "tuple[dict[str, Snapshot], list[str]]":
-    """Reports by name, and what had to be left out of them, in words. `drift` are the decision's rows."""
+    """Reports by name, and what had to be left out of them, in words. `drift` are the decision's rows; performance is shown
+    from `min_rows` known outcomes on."""
     from evidently import Report
     from evidently.presets import DataDriftPreset, DataSummaryPreset
 
@@ -77,10 +79,10 @@ def reports(
             found["data_quality"] = report.run(
                 *sides, timestamp=at, name="data_quality", tags=["data_quality"]
             )
-        performance = _performance(current, reference, targets, at)
+        performance, not_shown = _performance(current, reference, targets, at, min_rows)
         if performance is not None:
             found["performance"] = performance
-    return found, left_out
+    return found, left_out + not_shown
 
 
 def add_to_workspace(
@@ -118,32 +120,40 @@ def add_to_workspace(
 
 
 def _performance(
-    current: pl.DataFrame, reference: pl.DataFrame, targets: "Mapping[str, Target]", at: datetime
-) -> "Snapshot | None":
-    """How good predictions were of the rows whose outcome is known, a target after the other."""
+    current: pl.DataFrame,
+    reference: pl.DataFrame,
+    targets: "Mapping[str, Target]",
+    at: datetime,
+    min_rows: int,
+) -> "tuple[Snapshot | None, list[str]]":
+    """How good predictions were of the rows whose outcome is known, a target after the other; and what is left out."""
     from evidently import BinaryClassification, DataDefinition, Dataset, Regression, Report
     from evidently.presets import ClassificationPreset, RegressionPreset
 
     sides = [_known(side, targets) for side in (current, reference)]
-    if any(side.height < 2 for side in sides):
-        return None
-    presets, definition = (
-        [],
-        DataDefinition(numerical_columns=[], categorical_columns=[], classification=[], regression=[]),
+    if (least := min(side.height for side in sides)) < min_rows:
+        return None, [f"performance: insufficient: {least:,} outcomes of {min_rows:,}"]
+    definition = DataDefinition(
+        numerical_columns=[], categorical_columns=[], classification=[], regression=[]
     )
+    presets: list[Any] = []
+    left_out = []
     for name, target in targets.items():
         actual, predicted = f"{ACTUAL}{name}", f"{PREDICTED}{name}"
-        if target.task == "regression":
+        # Evidently gives up on a regression whose outcomes are all 0; of two that differ one is not.
+        if any(side[actual].n_unique() < 2 for side in sides):
+            left_out.append(f"performance of {name}: all outcomes are alike")
+        elif target.task == "regression":
             definition.regression.append(Regression(name=name, target=actual, prediction=predicted))
             presets.append(RegressionPreset(regression_name=name))
-        elif all(side[actual].n_unique() == 2 for side in sides):
+        else:
             one = BinaryClassification(name=name, target=actual, prediction_probas=predicted, pos_label=1)
             definition.classification.append(one)
             presets.append(ClassificationPreset(classification_name=name))
     if not presets:
-        return None
+        return None, left_out
     data = [Dataset.from_pandas(side.to_pandas(), definition) for side in sides]
-    return Report(presets).run(*data, timestamp=at, name="performance", tags=["performance"])
+    return Report(presets).run(*data, timestamp=at, name="performance", tags=["performance"]), left_out
 
 
 def _known(rows: pl.DataFrame, targets: "Mapping[str, Target]") -> pl.DataFrame:

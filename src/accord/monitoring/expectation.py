@@ -53,7 +53,10 @@ def build(
     baselines: dict[str, float],
 ) -> Expectation:
     """The expectation from the rows of the scored splits, each with its predictions as `predicted|TARGET`, `score` and
-    `action`. A model's predictions on rows that it was trained on are no reference; columns and outcomes are."""
+    `action`. A model's predictions on rows that it was trained on are no reference; columns and outcomes are.
+
+    It leaves with every bundle and image, so in the rows that it keeps what identifies a person is null, as in the log's.
+    """
     parts = [
         with_derived(part, config.data.derived).with_columns(split=pl.lit(name))
         for name, part in splits.items()
@@ -63,10 +66,11 @@ def build(
         rows = rows.sort(config.data.time.event, maintain_order=True)
     rows = with_actuals(rows, config.objective)
     unseen = rows.filter(pl.col("split") != "train")
+    personal = {n for n, column in config.data.columns.items() if column.pii or n == config.data.subject}
     features: dict[str, Kind] = {
         name: KINDS[column["type"]]
         for name, column in contract["columns"].items()
-        if column["role"] == "feature" and column["pii"] is None
+        if column["role"] == "feature" and name not in personal
     }
     predictions: dict[str, Kind] = {f"{PREDICTED}{name}": "number" for name in config.objective.targets}
     if config.objective.policy is not None:
@@ -91,11 +95,12 @@ def build(
     blocks = splitting.blocks(test, key, config.data.time)
     unlearned = pl.when(pl.col("split") != "train")
     reference = rows.with_columns(unlearned.then(name).alias(name) for name in predictions)
+    nobodys = [pl.lit(None, rows.schema[name]).alias(name) for name in columns if name in personal]
     return Expectation(
         config.objective, config.data.time, config.data.derived, config.data.slices, config.seed,
         config.monitoring.level, baselines, calibrated,
-        test.select(*columns).with_columns(block=blocks),
-        thinned(reference, MAX_REFERENCE_ROWS).select(*columns),
+        test.select(*columns).with_columns(*nobodys, block=blocks),
+        thinned(reference, MAX_REFERENCE_ROWS).select(*columns).with_columns(nobodys),
     )  # fmt: skip
 
 

@@ -15,7 +15,9 @@ def message(decision: Decision) -> dict[str, Any]:
     """What the webhook gets. `text` is what chat services show."""
     window = decision.window
     n = len(decision.alarms)
-    text = f"accord monitor: {n} alarm{'s' * (n != 1)} in {window['n_rows']:,} rows of {window['begin']} to {window['end']}"
+    text = f"accord monitor: {n} alarm{'s' * (n != 1)} in {window['n_rows']:,} rows"
+    if window["begin"]:
+        text += f" of {window['begin']} to {window['end']}"
     lines = [f"{alarm['kind']}: {alarm['what']}: {alarm['evidence']}" for alarm in decision.alarms]
     return {
         "text": "\n".join([text, *lines]),

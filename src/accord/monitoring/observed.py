@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from accord.bundle import Bundle
-from accord.config.schema import Column, Time
+from accord.config.schema import Column, Objective, Time
 from accord.data.rows import local
 from accord.expressions import TYPES
-from accord.monitoring.expectation import PREDICTED
+from accord.monitoring.expectation import PREDICTED, with_actuals
 from accord.traffic.outcomes import PREFIX, as_declared
 
 ID, AT, LATENCY_US, MODEL, WEIGHTS, PROBABILITY = (
@@ -49,10 +49,20 @@ def observed(labelled: pl.DataFrame | pl.LazyFrame, bundle: Bundle, time: Time |
     )
 
 
+def with_known(rows: pl.DataFrame, objective: Objective) -> pl.DataFrame:
+    """The rows, those with an outcome first, with `actual|TARGET`, null as long as the outcome isn't known.
+
+    To a target's SQL a value that is still to come looks like one that is missing, such as the arrival of a cancelled flight.
+    """
+    known = pl.col(KNOWN).is_not_null()
+    return pl.concat([with_actuals(rows.filter(known), objective), rows.filter(~known)], how="diagonal")
+
+
 def decided(bundle: Bundle, time: Time | None, schema: Mapping[str, pl.DataType]) -> pl.Expr:
-    """When the prediction of a logged row was needed: the data's decision time, or else its arrival."""
+    """When the prediction of a logged row was needed: the data's decision time, or else its arrival, than which it is never
+    later: a client may ask about next year."""
     names = [] if time is None else [time.decision, time.event]
-    return _first([name for name in names if name], bundle, schema)
+    return pl.min_horizontal(_first([name for name in names if name], bundle, schema), ARRIVED)
 
 
 def days(event: pl.Series, time: Time | None) -> pl.Series:

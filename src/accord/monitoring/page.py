@@ -31,6 +31,7 @@ def render(decision: Decision, data: str, reports: Sequence[str], said: Sequence
         metric_name=metric_name,
         column_name=column_name,
         limits=limits,
+        refused=refused(decision),
     )  # fmt: skip
 
 
@@ -75,6 +76,11 @@ def column_name(name: str) -> str:
         if name.startswith(prefix):
             return f"{prefix.rstrip('|')} {name.removeprefix(prefix)}"
     return name
+
+
+def refused(decision: Decision) -> str:
+    """How many requests were refused, of how many."""
+    return f"{decision.service['refused']:,} of {decision.service['requests']:,}"
 
 
 def limits(row: Mapping[str, Any]) -> str:

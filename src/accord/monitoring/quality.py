@@ -48,6 +48,11 @@ class Judged:
     note: str = ""
 
 
+def finite(value: float | None) -> float | None:
+    """The value, or None where it is no number that JSON can hold."""
+    return None if value is None or not np.isfinite(value) else value
+
+
 def judge(
     watched: Mapping[str, Watched], test: Played, n_rows: int, n_blocks: int, level: float, seed: int
 ) -> dict[str, Judged]:
@@ -56,29 +61,32 @@ def judge(
     if test.rows.height < MIN_TEST_ROWS:
         note = f"insufficient: test has {test.rows.height} rows of {MIN_TEST_ROWS}"
         return {
-            name: Judged(_finite(one.value), None, None, None, False, note) for name, one in watched.items()
+            name: Judged(finite(one.value), None, None, None, False, note) for name, one in watched.items()
         }
     whole = {name: one.computed(test) for name, one in watched.items()}
-    on_test = {name: float(one(np.ones((1, test.n_blocks)))[0]) for name, one in whole.items()}
+    with np.errstate(invalid="ignore", divide="ignore"):
+        on_test = {name: float(one(np.ones((1, test.n_blocks)))[0]) for name, one in whole.items()}
     off = _deviations(watched, whole, test, n_rows, n_blocks, seed)
     there = np.ma.masked_invalid(off)
     center, spread = (part.filled(np.nan) for part in (there.mean(axis=1), there.std(axis=1)))
     usable = spread > 0
     badness = np.stack([_badness(off[i] - center[i], one.better) for i, one in enumerate(watched.values())])
-    worst = np.nanmax(badness[usable] / spread[usable, None], axis=0) if usable.any() else np.zeros(1)
+    # A draw may have none of the few days that a level has: what has no value there can't be the worst.
+    scaled = np.ma.masked_invalid(badness[usable] / spread[usable, None])
+    worst = scaled.max(axis=0).compressed() if usable.any() else np.zeros(1)
     reach = float(np.quantile(worst, level))
     judged = {}
     for i, (name, one) in enumerate(watched.items()):
         if not np.isfinite(on_test[name]) or not usable[i]:
-            judged[name] = Judged(
-                _finite(one.value), _finite(on_test[name]), None, None, False, "test has no such rows"
-            )
+            there_is = np.isfinite(on_test[name])
+            note = "no limits: on test it does not vary" if there_is else "test has no such rows"
+            judged[name] = Judged(finite(one.value), finite(on_test[name]), None, None, False, note)
             continue
         middle, width = on_test[name] + float(center[i]), reach * float(spread[i])
         known = np.isfinite(one.value)
         alarm = bool(known and _badness(np.array([one.value - middle]), one.better)[0] > width)
         judged[name] = Judged(
-            _finite(one.value), on_test[name], middle - width, middle + width, alarm,
+            finite(one.value), on_test[name], finite(middle - width), finite(middle + width), alarm,
             "" if known else "can't be computed on the window",
         )  # fmt: skip
     return judged
@@ -100,13 +108,14 @@ def watch(live: Played, computed: Computed, better: str) -> Watched:
 
 
 def of_metric(target_name: str, target: Target, metric: Metric) -> Computed:
-    """How the metric of the target comes from rows whose outcome is known."""
+    """How the metric of the target comes from rows that have a prediction and a known outcome."""
 
     def computed(played: Played) -> Statistic:
         y = played.outcomes[target_name]
-        known = np.isfinite(y)
-        p, block = played.predictions[target_name][known], played.block[known]
-        return metric.statistic(Sample(y[known], p, block, played.n_blocks, str(target.loss)))
+        p = played.predictions[target_name]
+        known = np.isfinite(y) & np.isfinite(p)
+        sample = Sample(y[known], p[known], played.block[known], played.n_blocks, str(target.loss))
+        return metric.statistic(sample)
 
     return computed
 
@@ -169,12 +178,8 @@ def _badness(change: Vector, better: str) -> Vector:
     return np.abs(change) if better == "zero" else -change if better == "higher" else change
 
 
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None
-
-
 def levels(played: Played, columns: Sequence[str], min_rows: int) -> list[tuple[str, str, int]]:
-    """Each column's levels with the rows that have it, and whether they are enough to be judged."""
+    """Each column's levels that at least so many rows have, and how many have it."""
     counts = []
     for column in columns:
         table = played.rows[column].cast(str).drop_nulls().alias("level").value_counts().sort("level")

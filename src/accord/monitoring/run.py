@@ -1,8 +1,8 @@
 """`accord monitor`: a window of the log, decided on and reported."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,12 +13,12 @@ import polars as pl
 from accord import bundle as bundles
 from accord import paths, releases
 from accord.bundle import Bundle
-from accord.config.schema import Config, Monitoring, Serving
+from accord.config.schema import Config, Monitoring, Postgres, Serving
 from accord.files import read_json, replacing, write_json, write_text
 from accord.monitoring import expectation, notifying, page
-from accord.monitoring.decision import Decision, decide
-from accord.monitoring.expectation import Expectation, with_actuals
-from accord.monitoring.observed import DECIDED, MODEL, decided, observed, sampled
+from accord.monitoring.decision import Decision, Refused, decide
+from accord.monitoring.expectation import Expectation
+from accord.monitoring.observed import DECIDED, MODEL, decided, observed, sampled, with_known
 from accord.traffic import outcomes
 from accord.traffic.reading import scan_refusals
 
@@ -29,6 +29,8 @@ QUIET, ALARM = 0, 3
 """Exit codes."""
 SHOWN = "workspace.json"
 """The ids of a window's reports in Evidently's workspace."""
+N_LATEST = 10
+"""So many rows are at least as late as the instant that a window of the latest is counted from."""
 
 
 class Asked(NamedTuple):
@@ -41,7 +43,9 @@ class Asked(NamedTuple):
 
 
 def monitor(config: Config, asked: Asked, with_reports: bool = True) -> tuple[Decision, Path, list[str]]:
-    """Decides on the window, writes the reports and tells the webhook; the reports' folder, and what else to say.
+    """Decides on the window, tells the webhook and writes the reports; the reports' folder, and what else to say.
+
+    The decision is written, and told, before there are any reports: no failure of theirs can lose it.
 
     Raises AccordError if there is no model, or one that was made without an expectation.
     """
@@ -49,21 +53,22 @@ def monitor(config: Config, asked: Asked, with_reports: bool = True) -> tuple[De
     champion = releases.champion_id()
     place = paths.BUNDLE if champion is None else releases.restored(champion)
     bundle, expected = bundles.load(place), expectation.load(place)
-    with window(config.serving, settings, bundle, expected, asked) as (rows, n_refused):
-        decision = decide(bundle, expected, rows, settings, n_refused)
+    with window(config.serving, settings, bundle, expected, asked) as (rows, refused, n_ahead):
+        decision = decide(bundle, expected, rows, settings, refused)
+        write_json(paths.DECISION, decision.as_dict())
+        told = [notifying.notify(settings.webhook, decision)] if settings.webhook else []
         folder = paths.MONITORING / _name(decision)
-        said = _report(folder, decision, bundle, expected, rows, config, with_reports)
-    write_json(paths.DECISION, decision.as_dict())
-    if settings.webhook:
-        said.append(notifying.notify(settings.webhook, decision))
-    return decision, folder, said
+        ahead = [f"Rows left out, for they are far ahead of all others: {n_ahead}"] if n_ahead else []
+        said = _report(folder, decision, bundle, expected, rows, config, with_reports, ahead)
+    return decision, folder, [*said, *told]
 
 
 @contextmanager
 def window(
     serving: Serving, settings: Monitoring, bundle: Bundle, expected: Expectation, asked: Asked
-) -> Iterator[tuple[pl.LazyFrame, int]]:
-    """The window's rows as `traffic.outcomes.labelled` has them, and how many requests were refused meanwhile.
+) -> Iterator[tuple[pl.LazyFrame, Refused, int]]:
+    """The window's rows as `traffic.outcomes.labelled` has them, how many requests were refused since the first of them, and
+    how many rows lie ahead of a window that was not asked for by days.
 
     The rows are laid out in a file, so that columns can be read one by one however many rows there are.
     """
@@ -72,33 +77,54 @@ def window(
     instant = decided(bundle, expected.time, rows.collect_schema())
     zone = "UTC" if expected.time is None else expected.time.zone
     begin, end = (None if day is None else _in_utc(day, zone) for day in (asked.begin, asked.end))
+    until, n_ahead = end, 0
     if begin is None and end is None:
-        begin = _latest(rows.select(at=instant), asked.n_rows or settings.window)
-    conditions = [*([] if begin is None else [instant >= begin]), *([] if end is None else [instant < end])]
+        begin, until, n_ahead = _latest(rows.select(at=instant), asked.n_rows or settings.window)
+    conditions = [
+        *([] if begin is None else [instant >= begin]),
+        *([] if until is None else [instant < until]),
+    ]
     with TemporaryDirectory(prefix="accord-monitor-") as folder:
         file = Path(folder) / "window.parquet"
         (rows.filter(conditions) if conditions else rows).sink_parquet(file)
         kept = pl.scan_parquet(file)
         first, last = kept.select(first=pl.col("at").min(), last=pl.col("at").max()).collect().row(0)
-        n_refused = 0
-        if first is not None:
-            refused = scan_refusals(paths.TRAFFIC, first, last + timedelta(microseconds=1), postgres)
-            n_refused = int(refused.select(pl.len()).collect(engine="streaming").item())
-        yield kept, n_refused
+        yield kept, _refused(postgres, first or _aware(begin), last, _aware(end)), n_ahead
 
 
-def _latest(instants: pl.LazyFrame, length: str | int) -> datetime | None:
-    """Where the window that ends with the latest instant begins."""
+def _refused(
+    postgres: Postgres | None, begin: datetime | None, last: datetime | None, end: datetime | None
+) -> Refused:
+    """Requests that were refused from `begin` on; where the window has an end, until then or, if that is later, until the
+    last was answered: rows that are replayed arrive after their time."""
+    until = None if end is None else end if last is None else max(end, last)
+    rows = scan_refusals(paths.TRAFFIC, begin, until, postgres)
+    n_later = pl.len() if last is None else (pl.col("at") > last).sum()
+    return Refused(*rows.select(n=pl.len(), in_a_row=n_later).collect(engine="streaming").row(0))
+
+
+def _latest(instants: pl.LazyFrame, length: str | int) -> tuple[datetime | None, datetime | None, int]:
+    """Where the window of the latest instants begins and, if it is a stretch of time, ends, and how many lie after that.
+
+    Times are the clients', and in a log that was replayed rows without one have that of their arrival: the few that are
+    alone far ahead of all others are not where a stretch is counted from.
+    """
+    at = pl.col("at")
     if isinstance(length, int):
-        begin = pl.col("at").top_k(length).min()
-    else:
-        begin = pl.col("at").max().dt.offset_by(f"-{length}")
-    found: datetime | None = instants.select(begin).collect(engine="streaming").item()
-    return found
+        begin: datetime | None = instants.select(at.top_k(length).min()).collect(engine="streaming").item()
+        return begin, None, 0
+    latest = instants.select(at.top_k(N_LATEST).min()).collect(engine="streaming")
+    begin, end = latest.select(at.dt.offset_by(f"-{length}"), end=at.dt.offset_by(length)).row(0)
+    ahead = instants.select((at >= pl.lit(end, pl.Datetime("us"))).sum())
+    return begin, end, ahead.collect(engine="streaming").item()
 
 
 def _in_utc(day: date, zone: str) -> datetime:
     return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC).replace(tzinfo=None)
+
+
+def _aware(instant: datetime | None) -> datetime | None:
+    return None if instant is None else instant.replace(tzinfo=UTC)
 
 
 def _name(decision: Decision) -> str:
@@ -115,23 +141,23 @@ def _report(
     rows: pl.LazyFrame,
     config: Config,
     with_reports: bool,
+    said_before: Sequence[str],
 ) -> list[str]:
-    """Writes the folder whole or not at all; what there is to say of it."""
+    """Writes the folder whole or not at all; what there is to say of it, after what was said before."""
     settings, n_rows = config.monitoring, decision.window["n_rows"]
-    said: list[str] = []
+    said = list(said_before)
     snapshots: dict[str, Snapshot] = {}
     if with_reports and n_rows >= settings.min_rows:
         from accord.monitoring import evidently_reports
 
         answered = observed(rows, bundle, expected.time).filter(pl.col(MODEL) == bundle.model_id)
         names = [name for name in answered.collect_schema() if not name.startswith("log|")]
-        current = with_actuals(
-            sampled(answered, n_rows, settings.max_report_rows, names).sort(DECIDED), expected.objective
-        )
+        chosen = sampled(answered, n_rows, settings.max_report_rows, names)
+        current = with_known(chosen, expected.objective).sort(DECIDED)
         reference = expectation.thinned(expected.reference, settings.max_report_rows)
         at = datetime.fromisoformat(decision.window["end"])
         snapshots, left_out = evidently_reports.reports(
-            current, reference, decision.drift, expected.objective.targets, at
+            current, reference, decision.drift, expected.objective.targets, at, settings.min_rows
         )
         said.append(
             f"Evidently shows {current.height:,} of {n_rows:,} rows beside {reference.height:,} of the reference"
@@ -158,7 +184,8 @@ def as_text(decision: Decision) -> str:
     window = decision.window
     lines = [
         f"Model {decision.model}, {window['n_rows']:,} rows, {window['n_labelled']:,} with outcomes"
-        + (f", decided {window['begin']} to {window['end']}" if window["begin"] else ""),
+        + (f", decided {window['begin']} to {window['end']}" if window["begin"] else "")
+        + (f"; {page.refused(decision)} requests refused" if decision.service["refused"] else ""),
         *(f"  {note}" for note in decision.notes),
         "",
     ]

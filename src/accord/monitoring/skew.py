@@ -5,10 +5,14 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from polars.exceptions import PolarsError
 
 from accord.bundle import Bundle
+from accord.errors import AccordError
+from accord.expressions import reason
 from accord.monitoring.expectation import PREDICTED
 from accord.monitoring.observed import ID, PROBABILITY, WEIGHTS
+from accord.monitoring.quality import finite
 
 CHUNK_ROWS = 50_000
 N_EXAMPLES = 5
@@ -21,6 +25,8 @@ class Skew:
     examples: list[dict[str, Any]]
     """The first that differ: prediction_id, what, logged and again."""
     note: str = ""
+    failed: bool = False
+    """Whether rows that the service answered can't be predicted again at all."""
 
 
 def columns(bundle: Bundle) -> list[str]:
@@ -40,7 +46,10 @@ def compare(rows: pl.DataFrame, bundle: Bundle) -> Skew:
     hidden = [name for name, column in bundle.columns.items() if column.pii is not None]
     if hidden:
         return Skew(0, 0, [], f"not possible: the log does not keep {', '.join(hidden)} as it came")
-    found = [_compare(rows.slice(i, CHUNK_ROWS), bundle) for i in range(0, rows.height, CHUNK_ROWS)]
+    try:
+        found = [_compare(rows.slice(i, CHUNK_ROWS), bundle) for i in range(0, rows.height, CHUNK_ROWS)]
+    except (AccordError, PolarsError) as error:
+        return Skew(0, 0, [], f"logged rows can't be predicted again: {reason(error)}", failed=True)
     examples = [example for part in found for example in part.examples]
     return Skew(rows.height, sum(part.n_different for part in found), examples[:N_EXAMPLES])
 
@@ -55,16 +64,15 @@ def _compare(rows: pl.DataFrame, bundle: Bundle) -> Skew:
         logged = (
             rows[name if name in ("score", "action") else f"{PREDICTED}{name}"].cast(pl.Float64).to_numpy()
         )
-        different[name] = asked[name] & ~(
-            (logged == values) | (np.isnan(logged) & np.isnan(values.astype(float)))
-        )
+        numbers = np.isfinite(logged) | np.isfinite(values.astype(float))  # the log has null for what is none
+        different[name] = asked[name] & numbers & (logged != values)
     any_of = np.logical_or.reduce(list(different.values()))
     examples = [
         {
             "prediction_id": rows[ID][int(i)],
             "what": name,
             "logged": rows[name if name in ("score", "action") else f"{PREDICTED}{name}"][int(i)],
-            "again": again[name][i].item(),
+            "again": finite(again[name][i].item()),
         }
         for name, mask in different.items()
         for i in np.flatnonzero(mask)[:N_EXAMPLES]
