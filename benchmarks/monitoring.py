@@ -29,6 +29,7 @@ from accord import paths
 from accord.config.schema import Monitoring
 from accord.data import tables
 from accord.monitoring import expectation
+from accord.monitoring.calibration import whole_days
 
 CHUNK_ROWS = 500_000
 TESTS = {"wasserstein", "jensenshannon"}
@@ -94,9 +95,11 @@ def evidently(file: Path) -> dict[str, float]:
     before = [tables.read(paths.SPLITS / split) for split in ("train", "tune", "test", "holdout")]
     past = expectation.with_derived(pl.concat(before), expected.derived)
     current = pl.read_parquet(file, columns=[f"row|{name}" for name in [*bundle.columns, *bundle.context]])
-    current = expectation.with_derived(
-        current.rename(lambda name: name.removeprefix("row|")), expected.derived
-    )
+    current = current.rename(lambda name: name.removeprefix("row|"))
+    if expected.time is not None:
+        current = current.sort(expected.time.event)
+        current = current[whole_days(current[expected.time.event]) :]
+    current = expectation.with_derived(current, expected.derived)
     sides = [
         side.select(
             pl.col(n).cast(pl.Float64 if kind == "number" else pl.String) for n, kind in kinds.items()

@@ -106,6 +106,7 @@ def test_too_little_traffic_is_said_and_is_no_alarm(rides: Project) -> None:
     assert (done.returncode, "insufficient: 41 rows" in done.stdout) == (QUIET, True)
 
 
+@pytest.mark.slow
 def test_outcomes_to_come_and_outcomes_all_alike_are_left_out_of_reports(rides: Project) -> None:
     about = rides.root / "models/bundle/monitoring/about.json"
     said = read_json(about)

@@ -138,7 +138,17 @@ def test_columns_without_values_or_variety_calibrate() -> None:
 
 def test_a_window_is_cut_down_to_whole_days() -> None:
     every_hour = pl.datetime_range(datetime(2013, 1, 1), datetime(2013, 1, 3, 5), "1h", eager=True)
-    assert [whole_days(every_hour.head(n)) for n in (0, 1, 24, 25, 30, 54)] == [0, 0, 0, 1, 6, 6]
+    assert [whole_days(every_hour.head(n)) for n in (0, 1, 24, 25, 30, 42, 43, 48, 54)] == [
+        0,
+        0,
+        0,
+        1,
+        6,
+        18,
+        0,
+        0,
+        6,
+    ]
 
 
 def test_days_without_a_row_do_not_count_as_days_of_a_window() -> None:

@@ -25,8 +25,8 @@ from accord.monitoring.drift import LARGEST, Bins, Drift, Kind, Numbers, Referen
 Mask = NDArray[np.bool_]
 
 SIZES = (100, 300, 1_000, 3_000, 10_000)
-DAY = 86_400
-"""Seconds."""
+DAY, NIGHT = 86_400, 6 * 3600
+"""Seconds. A day that is shorter by no more than a night is a whole one: nothing may happen then."""
 N_WINDOWS = 400
 """Windows cut for a size; where the reference is short they overlap."""
 N_STRETCHES = 10
@@ -244,7 +244,7 @@ def _whole_days(seconds: Numbers) -> int:
     clock = (
         seconds - np.cumsum(np.diff(seconds, prepend=seconds[0]) // DAY) * DAY
     )  # days without any row left out
-    days = (clock[-1] - clock[0]) // DAY
+    days = (clock[-1] - clock[0] + NIGHT) // DAY
     return int(np.searchsorted(clock, clock[-1] - days * DAY, side="right")) if days else 0
 
 
