@@ -71,9 +71,11 @@ lint: setup  ## style and types
 	@mypy
 
 .PHONY: bench
-bench: setup  ## measure against the peers; the figures for docs/benchmarks.md
+bench: setup  ## measure against the peers; the figures for docs/benchmarks.md and docs/drift.md
 	@python benchmarks/pipeline.py
 	@python benchmarks/serving.py
+	@python benchmarks/drift.py
+	@python benchmarks/monitoring.py
 
 .PHONY: lock
 lock: setup  ## resolve the pinned locks afresh

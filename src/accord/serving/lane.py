@@ -163,7 +163,9 @@ class Lane:
             given = _headers(scope)
             body = await self._body(given, receive)
             client = scope["client"][0] if scope.get("client") else ""
-            content_type = given.get(b"content-type", b"").partition(b";")[0].strip().lower()
+            content_type = given.get(b"content-type", b"")
+            if content_type != JSON:
+                content_type = content_type.partition(b";")[0].strip().lower()
             request = Request(
                 scope["method"], content_type, given.get(b"accept", b""),
                 given.get(b"authorization", b""), body, client, arrived, started,
@@ -195,7 +197,14 @@ class Lane:
         parts, size, more = [], 0, True
         try:
             while more:
-                message = await _Waiting(receive(), self._has_to_wait)
+                steps = receive().__await__()
+                try:
+                    waited_for = next(steps)
+                except StopIteration as there:  # with its head, as most bodies are
+                    message = there.value
+                else:
+                    self._has_to_wait()
+                    message = await _Rest(waited_for, steps)
                 if message["type"] == "http.disconnect":
                     raise DisconnectedError
                 parts.append(message.get("body", b""))
@@ -216,7 +225,7 @@ class Lane:
                 self._receiving.pop(_task(), None)
 
     def _has_to_wait(self) -> None:
-        """Notes since when the current task waits for the rest of a body; most bodies are there with their head."""
+        """Notes since when the current task waits for the rest of a body."""
         self._receiving.setdefault(_task(), time.monotonic())
         if not self._sweeping:
             self._sweeping = True
@@ -402,7 +411,7 @@ def _error(reason: str, status: int) -> Response:
 
 async def _send(send: Send, response: Response, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
     length = str(len(response.body)).encode()
-    with _to_whom_is_there():
+    try:
         await send(
             {
                 "type": "http.response.start",
@@ -416,6 +425,8 @@ async def _send(send: Send, response: Response, headers: Sequence[tuple[bytes, b
             }
         )
         await send({"type": "http.response.body", "body": response.body})
+    except RuntimeError as error:
+        _only_if_gone(error)
 
 
 def _task() -> asyncio.Task[Any]:
@@ -424,42 +435,34 @@ def _task() -> asyncio.Task[Any]:
     return task
 
 
-class _Waiting(Awaitable[T]):
-    """What is awaited; `has_to_wait` is called if it isn't there yet."""
+class _Rest(Awaitable[T]):
+    """What is awaited, of which the first step has been taken."""
 
-    def __init__(self, awaited: Awaitable[T], has_to_wait: Callable[[], None]) -> None:
-        self._awaited, self._has_to_wait = awaited, has_to_wait
+    def __init__(self, waited_for: Any, steps: Generator[Any, Any, T]) -> None:
+        self._waited_for, self._steps = waited_for, steps
 
     def __await__(self) -> Generator[Any, Any, T]:
-        steps = self._awaited.__await__()
         try:
-            first = next(steps)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
-        self._has_to_wait()
-        try:
-            yield first
+            yield self._waited_for
         except BaseException:
-            steps.close()
+            self._steps.close()
             raise
-        return (yield from steps)
+        return (yield from self._steps)
 
 
-class _to_whom_is_there:  # noqa: N801
+def _only_if_gone(error: RuntimeError) -> None:
     """A client may go away before its answer is written. uvloop then raises a RuntimeError, which would be a traceback a time."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> bool:
-        return kind is RuntimeError and "closed" in str(error)
+    if "closed" not in str(error):
+        raise error
 
 
 def _with_security_headers(send: Send) -> Send:
     async def secured(message: Message) -> None:
         if message["type"] == "http.response.start":
             message["headers"] = [*message.get("headers", []), *SECURITY_HEADERS]
-        with _to_whom_is_there():
+        try:
             await send(message)
+        except RuntimeError as error:
+            _only_if_gone(error)
 
     return secured
