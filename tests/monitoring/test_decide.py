@@ -1,6 +1,7 @@
 """The decision on traffic of a real bundle."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -155,6 +156,20 @@ def test_a_derived_feature_is_a_slice_and_a_group(
     assert judged["is_long", "true"] is not None
     assert judged["is_long", "false"] is not None
     assert all(row["value"] is not None and row["low"] is not None for row in found.teams)
+
+
+def test_a_slice_of_a_few_days_has_no_limits(
+    bundle: Bundle, expected: Expectation, rows: pl.DataFrame
+) -> None:
+    asked = replace(
+        expected, derived={**expected.derived, "weekday": "extract(dow FROM started_at)"}, slices=["weekday"]
+    )
+    found = decide(bundle, asked, logged(rows, bundle), Monitoring(min_rows=30))
+    assert found.slices
+    assert {re.sub(r"\d days", "N days", row["note"]) for row in found.slices} == {
+        "insufficient: N days of 7"
+    }
+    assert not any(row["alarm"] or row["low"] is not None for row in found.slices)
 
 
 def test_a_derived_feature_that_cannot_be_computed_is_said_and_left_out(

@@ -356,18 +356,23 @@ def _team_metric(name: str, metric: Metric, objective: Objective, settings: Moni
 def _slices(
     live: Played, test: Played, n_rows: int, expectation: Expectation, settings: Monitoring
 ) -> list[dict[str, Any]]:
-    """The leading metric of each target for each level of the slices that enough rows have."""
-    watched, keys = {}, []
+    """The leading metric of each target for each level of the slices that enough rows have. A level of a few days of the
+    window or of test, such as a weekday in a month, varies more than these show: nothing is expected of it."""
+    watched, thin, keys = {}, {}, {}
     for column, level, n in quality.levels(live, expectation.slices, settings.min_rows):
+        n_days = min(quality.n_blocks(part, column, level) for part in (live, test))
         for target_name, target in expectation.objective.targets.items():
-            metric = METRICS[target.task][0]
+            metric, name = METRICS[target.task][0], f"{target_name}|{column}|{level}"
             computed = quality.of_level(column, level, quality.of_metric(target_name, target, metric))
-            watched[f"{target_name}|{column}|{level}"] = quality.watch(live, computed, metric.better)
-            keys.append(
-                {"target": target_name, "column": column, "level": level, "metric": metric.name, "n_rows": n}
-            )
-    judged = _judge(watched, live, test, n_rows, expectation)
-    return [{**key, **asdict(one)} for key, one in zip(keys, judged.values(), strict=True)]
+            watched[name] = quality.watch(live, computed, metric.better)
+            if expectation.time and n_days < MIN_DAYS:
+                value, note = watched.pop(name).value, f"insufficient: {n_days} days of {MIN_DAYS}"
+                thin[name] = Judged(quality.finite(value), None, None, None, False, note)
+            keys[name] = {
+                "target": target_name, "column": column, "level": level, "metric": metric.name, "n_rows": n
+            }  # fmt: skip
+    judged = {**thin, **_judge(watched, live, test, n_rows, expectation)}
+    return [{**key, **asdict(judged[name])} for name, key in keys.items()]
 
 
 def _estimated(

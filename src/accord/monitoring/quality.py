@@ -137,9 +137,16 @@ def of_mean(values: Callable[[Played], Vector]) -> Computed:
 
 def of_level(column: str, level: str, computed: Computed) -> Computed:
     """The same of those rows alone that have the level in the column."""
-    return lambda played: computed(
-        restricted(played, (played.rows[column].cast(str) == level).fill_null(False).to_numpy())
-    )
+    return lambda played: computed(_at(played, column, level))
+
+
+def n_blocks(played: Played, column: str, level: str) -> int:
+    """In how many blocks the column has the level."""
+    return len(np.unique(_at(played, column, level).block))
+
+
+def _at(played: Played, column: str, level: str) -> Played:
+    return restricted(played, (played.rows[column].cast(str) == level).fill_null(False).to_numpy())
 
 
 def _deviations(
