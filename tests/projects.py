@@ -113,7 +113,7 @@ def copy_to(root: Path) -> Project:
         source, target = ROOT / name, root / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, target)  # with what is compiled already
         else:
             shutil.copyfile(source, target)
     project = Project(root)

@@ -196,22 +196,13 @@ def test_what_a_replay_needs_is_told_in_one_line(
     assert "Can't replay rides: its rows have no time" in refused(*days, url)
 
 
-def test_collect_killed_at_random_moments_has_each_row_once(accord: Accord, rides: Project):
-    predictions(rides, 150)
-    collect_killed(accord, rides, n_kills=2)
-
-
 @pytest.mark.slow
-def test_collect_killed_again_and_again_has_each_row_once(accord: Accord, rides: Project):
-    predictions(rides, 1500)
-    collect_killed(accord, rides, n_kills=25)
-
-
-def collect_killed(accord: Accord, rides: Project, n_kills: int) -> None:
-    """Collects again and again, each time killed at a random moment, while outcomes become known."""
+def test_collect_killed_at_random_moments_has_each_row_once(accord: Accord, rides: Project):
+    """It collects again and again while outcomes become known."""
     dice = random.Random()
+    predictions(rides, 1800)
     waiting = labelled(rides.root / "data/traffic").collect()["prediction_id"].to_list()
-    for _ in range(n_kills):
+    for _ in range(30):
         outcomes(accord, rides, {i: dice.uniform(0, 50) for i in waiting[:40]})
         waiting = waiting[30:]  # ten of them are corrected next time
         process = subprocess.Popen(

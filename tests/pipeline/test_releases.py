@@ -43,6 +43,7 @@ def test_the_champion_itself_is_not_promoted_again(released: Project) -> None:
     assert "is the champion already" in released.refused("accord", "promote")
 
 
+@pytest.mark.slow
 def test_a_worse_candidate_is_refused_and_a_reason_overrides_it(released: Project) -> None:
     before = champion(released)
     done = released.run("accord", "run", "model=baseline", "seed=2", "data.split.holdout=0.12")
@@ -90,6 +91,7 @@ def test_a_clone_without_the_bytes_fetches_them_or_says_what_to_pull(released: P
     assert (clone.root / "models/releases" / first / "manifest.json").is_file()
 
 
+@pytest.mark.slow
 def test_collecting_garbage_keeps_the_releases(released: Project) -> None:
     first = json.loads(released.read("models/releases.jsonl").splitlines()[0])["model_id"]
     released.run("dvc", "gc", "--workspace", "--all-commits", "--force")
