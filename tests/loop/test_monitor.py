@@ -128,6 +128,7 @@ def test_outcomes_to_come_and_outcomes_all_alike_are_left_out_of_reports(rides: 
     assert read_json(rides.root / "reports/decision.json")["window"]["n_labelled"] == n
 
 
+@pytest.mark.slow
 def test_a_decision_outlives_reports_that_fail(rides: Project) -> None:
     n = served(rides, broken)
     (rides.root / ".evidently").write_text("no folder")

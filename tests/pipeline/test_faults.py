@@ -173,9 +173,8 @@ def ran(new_project: Callable[[], Project]) -> Project:
     return reproduced(new_project())
 
 
-@pytest.mark.parametrize(
-    "fault", ["a missing column", pytest.param("one row in twenty out of range", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["a missing column", "one row in twenty out of range"])
 def test_a_refused_run_leaves_earlier_results_and_undoing_the_edit_brings_all_back(ran: Project, fault: str):
     before = results(ran)
     spoil, words = REFUSED[fault]
