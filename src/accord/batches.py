@@ -21,7 +21,7 @@ from polars.exceptions import PolarsError
 
 from accord import paths, releases
 from accord.config.schema import Config, Data, Postgres
-from accord.data.batches import ID, LOG, OUTCOME_ID, Batch, listed, sha256, write
+from accord.data.batches import DATA, ID, LOG, OUTCOME_ID, Batch, listed, sha256, write
 from accord.errors import AccordError
 from accord.expressions import TYPES, reason
 from accord.traffic import outcomes
@@ -66,15 +66,15 @@ def collect(config: Config) -> Collected:
     return collected
 
 
-def pending() -> list[Batch]:
-    """The batches that were collected and are not listed in data/batches.json, the oldest first."""
+def pending(data: str) -> list[Batch]:
+    """The batches of the data set that were collected and are not listed in data/batches.json, the oldest first."""
     known = {batch.file for batch in listed()}
-    return [Batch(str(file), sha256(file)) for file in _files() if str(file) not in known]
+    return [Batch(str(file), sha256(file), data) for file in _files(data) if str(file) not in known]
 
 
-def take_in() -> list[Batch]:
+def take_in(data: str) -> list[Batch]:
     """Adds the pending batches to those that the pipeline uses; which these were."""
-    new = pending()
+    new = pending(data)
     if new:
         write([*listed(), *new])
     return new
@@ -98,7 +98,8 @@ def _collected(data: Data, postgres: Postgres | None) -> Collected:
     known = outcomes.labelled(paths.TRAFFIC, postgres=postgres)
     before = _before(data)
     try:
-        _fresh(_in_contract(known, data), before, data).sort(ID).sink_parquet(temporary)
+        fresh = _fresh(_in_contract(known, data), before, data).sort(ID)
+        fresh.sink_parquet(temporary, metadata={DATA: data.name})
     except PolarsError as error:
         raise AccordError(
             f"What was logged does not fit the columns of {data.name}: {reason(error)}. Collect with the config that it was logged under"
@@ -138,7 +139,7 @@ def _in_contract(known: pl.LazyFrame, data: Data) -> pl.LazyFrame:
 def _before(data: Data) -> pl.LazyFrame:
     """The predictions that batches have, with the latest outcome of each."""
     types = {name: TYPES[column.type] for name, column in data.columns.items() if column.role == "outcome"}
-    parts = [pl.scan_parquet(file, glob=False, hive_partitioning=False) for file in _files()]
+    parts = [pl.scan_parquet(file, glob=False, hive_partitioning=False) for file in _files(data.name)]
     none = pl.LazyFrame(schema={ID: ASIDE["prediction_id"], OUTCOME_ID: ASIDE["outcome_id"], **types})
     return (
         pl.concat([none, *parts], how="diagonal_relaxed")
@@ -171,15 +172,15 @@ def _n(rows: pl.LazyFrame) -> int:
     return int(rows.select(pl.len()).collect(engine="streaming").item())
 
 
-def _files() -> list[Path]:
-    """The batches, the oldest first. Raises AccordError if bytes of one are not here."""
+def _files(data: str | None = None) -> list[Path]:
+    """The batches, those of one data set if it is named, the oldest first. Raises AccordError if bytes of one are not here."""
     files = sorted(paths.BATCHES.glob("*.parquet"))
     pointed = [pointer.with_suffix("") for pointer in paths.BATCHES.glob("*.parquet.dvc")]
     for missing in sorted({*pointed, *(Path(batch.file) for batch in listed())} - set(files)):
         raise AccordError(
             f"The bytes of {missing} are not here, so that it is not known what was collected; fetch them: dvc pull --recursive {paths.BATCHES}"
         )
-    return files
+    return [file for file in files if data is None or pl.read_parquet_metadata(file).get(DATA) == data]
 
 
 def _track(lock: int) -> None:

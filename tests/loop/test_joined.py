@@ -44,7 +44,7 @@ def batch(
         schema_overrides={"ride": pl.Int64, "delay": pl.Float64},
     )  # fmt: skip
     frame.with_columns(probability=0.5).write_parquet(folder / f"{name}.parquet")
-    return Batch(str(folder / f"{name}.parquet"), sha256(folder / f"{name}.parquet"))
+    return Batch(str(folder / f"{name}.parquet"), sha256(folder / f"{name}.parquet"), "rides")
 
 
 def source(typed: bool) -> pl.DataFrame:
@@ -142,7 +142,7 @@ def test_the_list_follows_batches_of_which_rows_were_erased(tmp_path: Path):
     write(made, tmp_path / "batches.json")
     batch(folder, "a", (3, 3, 1.0))
     relist(folder)
-    again = listed(tmp_path / "batches.json")
+    again = listed(path=tmp_path / "batches.json")
     assert again[0].sha256 == sha256(folder / "a.parquet") != made[0].sha256
     assert again[1] == made[1]
     joined(source(True), again, RIDES)

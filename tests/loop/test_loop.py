@@ -87,10 +87,12 @@ def test_the_loop_from_replay_to_a_batch_that_is_trained_on(accord: Accord, serv
     accord(project, "outcomes", "late.csv")
     assert "1 of them corrected" in accord(project, "collect")
 
-    from accord.batches import pending, take_in
+    from accord.batches import listed, pending, take_in
 
-    assert len(take_in()) == 2
-    assert pending() == take_in() == []
+    assert pending("flights") == [], "of another data set"
+    assert len(take_in("rides")) == 2
+    assert pending("rides") == take_in("rides") == []
+    assert (len(listed("rides")), listed("flights")) == (2, [])
     n_rows = batches(project).height
     assert (
         f"2 batches with {n_rows:,} rows: {n_rows - 1:,} replace rows of the sources, 1 those of earlier batches, 0 are new"

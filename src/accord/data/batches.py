@@ -22,14 +22,21 @@ ID, OUTCOME_ID = f"{LOG}prediction_id", f"{LOG}outcome_id"
 """The second sorts outcomes as they were received."""
 
 
+DATA = "accord.data"
+"""The key of a batch's metadata under which the data set's name stands."""
+
+
 class Batch(NamedTuple):
     file: str
     sha256: str
+    data: str
+    """The name of the data set that the rows are of."""
 
 
-def listed(path: Path = paths.BATCH_LIST) -> list[Batch]:
-    """The batches in use, in the order in which they were taken in."""
-    return [Batch(**entry) for entry in read_json(path)["batches"]] if path.exists() else []
+def listed(data: str | None = None, path: Path = paths.BATCH_LIST) -> list[Batch]:
+    """The batches in use, in the order in which they were taken in; those of one data set, if it is named."""
+    found = [Batch(**entry) for entry in read_json(path)["batches"]] if path.exists() else []
+    return [batch for batch in found if data in (None, batch.data)]
 
 
 def write(batches: Iterable[Batch], path: Path = paths.BATCH_LIST) -> None:
@@ -45,7 +52,7 @@ def sha256(file: Path) -> str:
 def relist(folder: Path) -> None:
     """Corrects the hashes of listed batches of which rows were erased."""
     path = folder.with_suffix(".json")
-    before = listed(path)
+    before = listed(path=path)
     files = [folder / Path(batch.file).name for batch in before]
     now = [
         batch._replace(sha256=sha256(file)) if file.exists() else batch

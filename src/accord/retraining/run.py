@@ -148,7 +148,7 @@ def _carried_out(plan: Mapping[str, Any], held: int) -> dict[str, Any]:
     """What came of the plan: the rest of the line of the log."""
     config = lock.load()
     batches.collect(config)
-    batches.take_in()
+    batches.take_in(config.data.name)
     has_time = config.data.time is not None
     cutoff = date.fromisoformat(plan["cutoff"]) if has_time else None
     selection.write(moved(selection.read(), cutoff, plan["window"]))

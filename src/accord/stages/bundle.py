@@ -11,7 +11,7 @@ import polars as pl
 from accord import bundle as bundles
 from accord import models, paths
 from accord.config.schema import Column, Config, Data
-from accord.data import splitting, tables
+from accord.data import batches, splitting, tables
 from accord.features import Transform
 from accord.files import read_json, replacing, write_json
 from accord.models.tasks import prediction
@@ -54,7 +54,7 @@ def bundle(config: Config) -> str:
             read_json(paths.ACCOUNTING),
             read_json(paths.METRICS),
             proofs,
-            read_json(paths.BATCH_LIST)["batches"],
+            [batch._asdict() for batch in batches.listed(config.data.name)],
         )
         write_json(folder / "manifest.json", manifest)
     return f"model {manifest['model_id']} in {paths.BUNDLE}"

@@ -7,7 +7,7 @@ from accord.stages import run
 
 
 def ingest(config: Config) -> str:
-    frame, joined = batches.joined(rows.ingest(config.data), batches.listed(), config.data)
+    frame, joined = batches.joined(rows.ingest(config.data), batches.listed(config.data.name), config.data)
     partitions = rows.partitions(frame, config.data.time)
     tables.write(paths.ROWS, partitions)
     return f"{frame.height:,} rows of {config.data.name} in {len(partitions)} partitions{joined}"

@@ -22,6 +22,7 @@ from accord.traffic.records import Record
 
 MERGED = "merged-"
 REPLACES = "replaces"
+POLARS_OWN = "ARROW:schema"
 DAY_FILES = 30
 """The running day's files are merged when there are this many small ones; those of days that have ended always are."""
 SMALL_BYTES = 64_000_000
@@ -119,7 +120,7 @@ def erase_in(file: Path, person: Person) -> int:
     theirs = person.expression(rows.collect_schema())
     n_rows = int(rows.filter(theirs).select(pl.len()).collect(engine="streaming").item())
     if n_rows:
-        metadata = {name: text for name, text in pl.read_parquet_metadata(file).items() if name == REPLACES}
+        metadata = {n: text for n, text in pl.read_parquet_metadata(file).items() if n != POLARS_OWN}
         with placing(file) as temporary:
             rows.filter(~theirs).sink_parquet(temporary, metadata=metadata, row_group_size=ROW_GROUP)
     return n_rows
