@@ -14,7 +14,7 @@ from accord import bundle as bundles
 pytestmark = pytest.mark.slow
 SECONDS = float(os.environ.get("ACCORD_TEST_SOAK", "600"))
 N_CLIENTS, SATURATION_S = 8, 5.0
-GROWTH_MB = 4.0
+GROWTH_MB = 8.0
 
 
 def test_memory_stays_flat_at_half_the_saturation_rate(
