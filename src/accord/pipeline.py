@@ -15,8 +15,8 @@ from accord.objective.teams import MEASURED
 
 
 def reproduce(quiet: bool = False, pass_fds: Sequence[int] = (), stage: str | None = None) -> None:
-    """Runs `dvc repro`, up to a stage if one is named. It holds the files that are passed on for as long as it runs. Ends the program with its exit
-    code, or 2 if a stage blamed the user's input."""
+    """Runs `dvc repro`, up to a stage if one is named. It holds the files that are passed on for as long as it runs. Ends
+    the program with its exit code, or 2 if a stage blamed the user's input."""
     if not Path(".git").exists():
         raise AccordError("There is no git repository here, which DVC needs; create one: git init")
     environment = {

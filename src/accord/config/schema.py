@@ -194,6 +194,11 @@ class Data(Section):
             return {**values, "rows": next(iter(values["sources"]))}
         return values
 
+    @property
+    def personal(self) -> set[str]:
+        """The columns that identify a person, whose values stay out of what leaves with a model."""
+        return {name for name, column in self.columns.items() if column.pii or name == self.subject}
+
 
 class Features(Section):
     """Which columns the models see, and how categories become numbers."""

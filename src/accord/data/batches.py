@@ -20,8 +20,6 @@ LOG = "log|"
 """Before what a batch has of the log: names with a bar can't be a column's in the config, so they never clash with one."""
 ID, OUTCOME_ID = f"{LOG}prediction_id", f"{LOG}outcome_id"
 """The second sorts outcomes as they were received."""
-
-
 DATA = "accord.data"
 """The key of a batch's metadata under which the data set's name stands."""
 

@@ -66,7 +66,7 @@ def build(
         rows = rows.sort(config.data.time.event, maintain_order=True)
     rows = with_actuals(rows, config.objective)
     unseen = rows.filter(pl.col("split") != "train")
-    personal = {n for n, column in config.data.columns.items() if column.pii or n == config.data.subject}
+    personal = config.data.personal
     features: dict[str, Kind] = {
         name: KINDS[column["type"]]
         for name, column in contract["columns"].items()

@@ -63,7 +63,7 @@ def bundle(config: Config) -> str:
 def _example(data: Data, inputs: Sequence[str]) -> dict[str, Any]:
     """A row of test as a request carries it. What identifies a person is left out, since everyone may see it."""
     row = bundles.as_json_row(tables.scan(paths.SPLITS / "test").select(inputs).head(1).collect(), 0)
-    personal = {name for name in inputs if data.columns[name].pii or name == data.subject}
+    personal = data.personal
     return {n: _nobodys(data.columns[n]) if n in personal else value for n, value in row.items()}
 
 
