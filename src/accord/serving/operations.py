@@ -1,6 +1,5 @@
 """What runs beside the requests: the model in use and its successors, the policy's weights, the log, the state of it all."""
 
-import fcntl
 import json
 import os
 import subprocess
@@ -8,11 +7,11 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +23,7 @@ from accord.bundle import Bundle
 from accord.config.schema import Serving
 from accord.errors import AccordError, nearest
 from accord.files import read_json
+from accord.locks import held
 from accord.serving import settings as environment
 from accord.serving.documents import document
 from accord.serving.engine import Engine
@@ -152,7 +152,7 @@ class Operations:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RefusedError(422, f"the body: {' '.join(str(error).split())[:200]}") from error
         try:
-            with self._changing, _alone(self._folder / POLICY_CHANGES):
+            with self._changing, held(self._folder / POLICY_CHANGES, inf):
                 self._look_at_policy()  # another worker may have made a change that this one adds to
                 self._check_weights(change.weights)
                 record = {
@@ -285,15 +285,6 @@ class Operations:
         except (OSError, ValueError):
             return None
         return None if problem is None else str(problem)
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """No other process is in such a block for this file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _append(path: Path, line: str) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from polars.exceptions import PolarsError
 
+from accord import locks
 from accord.config.schema import Serving, Traffic
 from accord.errors import AccordError
 from accord.expressions import reason
@@ -24,7 +25,7 @@ from accord.traffic.disk import placing, remove
 from accord.traffic.log import SEGMENTS, SUFFIX
 from accord.traffic.postgres import AwayError, Table
 from accord.traffic.reading import places
-from accord.traffic.segments import Lines, if_complete, listed, locked
+from accord.traffic.segments import Lines, if_complete, listed
 
 SETTINGS_VARIABLE = "ACCORD_SERVING"
 LOCK = ".housekeeping"
@@ -66,12 +67,8 @@ def keep_house(folder: Path, settings: Traffic, wait_s: float = 0) -> Kept | Non
 @contextmanager
 def alone(folder: Path, wait_s: float) -> Iterator[bool]:
     """Whether this process is the only one that keeps house, until the block ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("a") as file:
-        deadline = time.monotonic() + wait_s
-        while not (is_alone := locked(file.fileno())) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        yield is_alone
+    with locks.held(folder / LOCK, wait_s) as lock:
+        yield lock is not None
 
 
 def keep(folder: Path, settings: Traffic) -> Kept:

@@ -6,7 +6,6 @@ write returned; at most the segment's last line is half there, and its request w
 """
 
 import contextlib
-import fcntl
 import os
 import threading
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from uuid_utils import uuid7
 
 from accord.config.schema import Traffic
+from accord.locks import locked
 
 SEGMENTS = "segments"
 SUFFIX = ".jsonl"
@@ -95,7 +95,7 @@ class TrafficLog:
         fd = os.open(temporary, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
         try:
             # The lock comes before the name: else the segment would look complete for a moment.
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            locked(fd)
             temporary.rename(path)
         except OSError:
             os.close(fd)

@@ -1,6 +1,5 @@
 """Segments as those see them who don't write them: which are complete, and what their lines hold."""
 
-import fcntl
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import BinaryIO
 import msgspec
 
 from accord.errors import AccordError
+from accord.locks import locked
 from accord.traffic.log import ASK, SEGMENTS, SUFFIX
 from accord.traffic.records import Predicted, Record, Reported, decode
 
@@ -24,15 +24,6 @@ def if_complete(path: Path) -> Iterator[BinaryIO | None]:
     """The segment to read, whose lock is held meanwhile; None if a worker still writes it."""
     with path.open("rb") as file:
         yield file if locked(file.fileno()) else None
-
-
-def locked(fd: int) -> bool:
-    """Whether this process has the file's lock now; closing the file lets it go."""
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def complete_all(folder: Path, timeout_s: float) -> None:
