@@ -8,9 +8,6 @@ What was collected is what the files hold, and nothing else says so: a predictio
 appears whole or not at all, and again only if its outcome was corrected after that.
 """
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,19 +16,16 @@ import polars as pl
 import yaml
 from polars.exceptions import PolarsError
 
-from accord import paths, releases
+from accord import dvc, paths
 from accord.config.schema import Config, Data, Postgres
 from accord.data.batches import DATA, ID, LOG, OUTCOME_ID, Batch, listed, sha256, write
 from accord.errors import AccordError
 from accord.expressions import TYPES, reason
 from accord.traffic import outcomes
 from accord.traffic.disk import sync
-from accord.traffic.segments import locked
 
 __all__ = ["Batch", "Collected", "as_text", "collect", "listed", "pending", "take_in"]
 
-LOCK = ".collecting"
-WAIT_S = 120.0
 TEMPORARY = ".collecting.parquet.tmp"
 ASIDE = {
     "prediction_id": pl.String(), "key": pl.String(), "outcome_id": pl.String(), "outcome_at": pl.Datetime("us", "UTC"),
@@ -60,9 +54,9 @@ def collect(config: Config) -> Collected:
     """Puts what is to be collected into a batch that DVC tracks. Raises AccordError if another process is at it, or if
     bytes of earlier batches are not here."""
     paths.BATCHES.mkdir(parents=True, exist_ok=True)
-    with _alone() as lock:
+    with dvc.alone():
         collected = _collected(config.data, config.serving.traffic.postgres)
-        _track(lock)
+        _track()
     return collected
 
 
@@ -183,12 +177,12 @@ def _files(data: str | None = None) -> list[Path]:
     return [file for file in files if data is None or pl.read_parquet_metadata(file).get(DATA) == data]
 
 
-def _track(lock: int) -> None:
-    """Adds to DVC what it doesn't track yet. It holds the lock itself, in case this process is killed meanwhile."""
+def _track() -> None:
+    """Adds to DVC what it doesn't track yet."""
     new = [str(file) for file in _files() if not _is_tracked(file)]
     if not new:
         return
-    done = releases.dvc("add", "--quiet", *new, pass_fds=[lock])
+    done = dvc.run("add", "--quiet", *new)
     if done.returncode:
         raise AccordError(
             f"{', '.join(new)}: collected, but DVC can't track it: {' '.join(done.stderr.split())[:300]}. Remove the cause and run this again"
@@ -201,18 +195,3 @@ def _is_tracked(file: Path) -> bool:
         return bool(pointer["outs"][0]["size"] == file.stat().st_size)
     except (OSError, ValueError, TypeError, KeyError, IndexError, yaml.YAMLError):  # not there, or cut short
         return False
-
-
-@contextmanager
-def _alone() -> Iterator[int]:
-    """The lock that this process, as the only one, holds until the block ends."""
-    paths.TRAFFIC.mkdir(parents=True, exist_ok=True)
-    with (paths.TRAFFIC / LOCK).open("a") as file:
-        deadline = time.monotonic() + WAIT_S
-        while not locked(file.fileno()):
-            if time.monotonic() > deadline:
-                raise AccordError(
-                    f"Another process has been collecting for {WAIT_S:g} s; end it, if it hangs, and run this again"
-                )
-            time.sleep(0.05)
-        yield file.fileno()

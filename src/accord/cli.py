@@ -25,7 +25,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     def work() -> None:
         os.chdir(project_root())
-        parsed.command(parsed)
+        if parsed.command in ALONE:
+            from accord import dvc
+
+            with dvc.alone():
+                parsed.command(parsed)
+        else:
+            parsed.command(parsed)
 
     exit_with_message(work)
 
@@ -441,3 +447,7 @@ def simulate(arguments: argparse.Namespace) -> None:
     write_text(paths.SIMULATION_PAGE, page.render(report))
     print(simulation.as_text(report))
     print(f"\nWrote {paths.SIMULATION_PAGE} and {paths.SIMULATION}")
+
+
+ALONE = {run, measure, judge, promote, rollback, tradeoff, package, collect, retrain, simulate}
+"""The commands that read or write what the pipeline makes: one works at a time, on what is whole."""

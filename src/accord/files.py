@@ -7,22 +7,40 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary sibling to write a file or folder to; it takes `path`'s place when the block ends well."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    _remove(temporary)
+    temporary = _temporary(path)
+    remove(temporary)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield temporary
         if temporary.is_dir():
-            _remove(path)  # a folder can't be renamed over another
+            remove(path)  # a folder can't be renamed over another
         temporary.rename(path)
     finally:
-        _remove(temporary)
+        remove(temporary)
+
+
+@contextmanager
+def scratch(purpose: str) -> Iterator[Path]:
+    """A folder outside the project, for a process that is the only one in the project at this; it is removed at the end,
+    and so are those of processes that were killed."""
+    project = hashlib.sha256(f"{Path.cwd()} {os.getuid()}".encode()).hexdigest()[:16]
+    prefix = f"accord-{purpose}-{project}-"
+    for leftover in Path(gettempdir()).glob(f"{prefix}*"):
+        remove(leftover)
+    with TemporaryDirectory(prefix=prefix) as folder:
+        yield Path(folder)
+
+
+def remove_leftover(path: Path) -> None:
+    """Removes what a killed process had begun to write in `path`'s place."""
+    remove(_temporary(path))
 
 
 def write_text(path: Path, text: str) -> None:
@@ -54,8 +72,13 @@ def sha256(*paths: Path) -> str:
     return digest.hexdigest()
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Removes a file, a link, or a folder with all in it; none is fine."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.tmp")

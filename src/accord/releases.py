@@ -9,16 +9,14 @@ All three are plain text for git.
 
 import getpass
 import json
-import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from accord import bundle, paths
+from accord import bundle, dvc, paths
 from accord.errors import AccordError, nearest
 from accord.files import read_json, replacing, write_json, write_text
 
@@ -83,7 +81,7 @@ def restored(model_id: str) -> Path:
     """The released bundle's folder; its bytes are fetched from the remote if they aren't here."""
     folder = paths.RELEASES / model_id
     if not (folder / "manifest.json").is_file():
-        done = dvc("pull", "--quiet", "--remote", REMOTE, f"{folder}.dvc")
+        done = dvc.run("pull", "--quiet", "--remote", REMOTE, f"{folder}.dvc")
         if done.returncode:
             raise AccordError(
                 f"The bytes of release {model_id} are not here; fetch them: dvc pull --remote {REMOTE} {folder}.dvc"
@@ -127,7 +125,7 @@ def _store(model_id: str) -> None:
         ("add", "--quiet", str(folder)),
         ("push", "--quiet", "--remote", REMOTE, f"{folder}.dvc"),
     ):
-        done = dvc(*command)
+        done = dvc.run(*command)
         if done.returncode:
             raise AccordError(
                 f"Storing release {model_id} failed, nothing is promoted: {' '.join(done.stderr.split())[:300]}"
@@ -158,15 +156,3 @@ def _before(released: list[str], current: str | None) -> str | None:
         return None
     last = len(released) - 1 - released[::-1].index(current)
     return next((model_id for model_id in reversed(released[:last]) if model_id != current), None)
-
-
-def dvc(*words: str, pass_fds: Sequence[int] = ()) -> "subprocess.CompletedProcess[str]":
-    """Runs DVC. It holds the files that are passed on for as long as it runs."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    return subprocess.run(
-        [sys.executable, "-m", "dvc", *words],
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        pass_fds=pass_fds,
-    )

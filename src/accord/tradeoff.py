@@ -1,13 +1,11 @@
 """Tradeoff: the policy's weights swept over the candidate's predictions on test, beside the DVC experiments."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from accord import bundle as bundles
-from accord import paths
+from accord import dvc, paths
 from accord.config.schema import Config, Objective
 from accord.errors import AccordError
 from accord.expressions import columns_of
@@ -64,9 +62,7 @@ def of_candidate(
 
 def exp_show() -> list[dict[str, Any]]:
     """What `dvc exp show --json` says. Raises AccordError if it fails."""
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", "exp", "show", "--json"], capture_output=True, text=True
-    )
+    done = dvc.run("exp", "show", "--json")
     if done.returncode:
         reason = " ".join(done.stderr.split())[-300:]
         raise AccordError(

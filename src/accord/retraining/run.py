@@ -10,10 +10,7 @@ step may be done twice without harm, so after a kill the next call carries the p
     log                 a line has the plan's id
 """
 
-import os
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +18,7 @@ from typing import Any
 import polars as pl
 from uuid_utils import uuid7
 
-from accord import batches, paths, pipeline, releases
+from accord import batches, dvc, paths, pipeline, releases
 from accord.config import lock, selection
 from accord.config.schema import Config, Data
 from accord.config.selection import Selection
@@ -30,14 +27,10 @@ from accord.errors import AccordError
 from accord.files import read_json, write_json
 from accord.retraining import log, rules
 from accord.retraining.rules import Due, Training
-from accord.traffic.segments import locked
 from accord.training_cost import training_cpu_s
 
 PLAN = Path(".accord/retraining.json")
-LOCK = Path(".accord/retraining.lock")
 MANIFEST = "manifest.json"
-WAIT_S = 600.0
-"""How long a pipeline that a killed retraining left behind may take to end."""
 
 
 def retrain(now: bool = False, cutoff: date | None = None) -> dict[str, Any]:
@@ -46,7 +39,7 @@ def retrain(now: bool = False, cutoff: date | None = None) -> dict[str, Any]:
 
     Raises AccordError where the rule needs a decision of the monitoring and there is none, or the cutoff would go back.
     """
-    with _alone() as held:
+    with dvc.alone():
         plan = read_json(PLAN) if PLAN.exists() else None
         if plan is not None:
             print(f"Carrying out what was decided at {plan['at']}: {plan['reason']}")
@@ -57,7 +50,7 @@ def retrain(now: bool = False, cutoff: date | None = None) -> dict[str, Any]:
                 return plan
             write_json(PLAN, plan)
         try:
-            record = {**plan, **_carried_out(plan, held), "batches": _taken_in(plan)}
+            record = {**plan, **_carried_out(plan), "batches": _taken_in(plan)}
         except (AccordError, SystemExit) as error:
             why = str(error) if isinstance(error, AccordError) else f"dvc repro ended with {error.code}"
             _finish({**plan, "action": log.FAILED, "outcome": [why], "batches": _taken_in(plan)})
@@ -144,7 +137,7 @@ def _window_end(data: Data, decision: Mapping[str, Any] | None) -> date | None:
     return nearest.date()
 
 
-def _carried_out(plan: Mapping[str, Any], held: int) -> dict[str, Any]:
+def _carried_out(plan: Mapping[str, Any]) -> dict[str, Any]:
     """What came of the plan: the rest of the line of the log."""
     config = lock.load()
     batches.collect(config)
@@ -152,7 +145,7 @@ def _carried_out(plan: Mapping[str, Any], held: int) -> dict[str, Any]:
     has_time = config.data.time is not None
     cutoff = date.fromisoformat(plan["cutoff"]) if has_time else None
     selection.write(moved(selection.read(), cutoff, plan["window"]))
-    _, card = pipeline.candidate([held])
+    _, card = pipeline.candidate()
     candidate, champion = card["candidate"], releases.champion()
     found = {"candidate": candidate, "cpu_s": _cost()}
     if (
@@ -192,21 +185,3 @@ def _cost() -> float | None:
 def _finish(record: dict[str, Any]) -> None:
     log.append(record)
     PLAN.unlink(missing_ok=True)
-
-
-@contextmanager
-def _alone() -> Iterator[int]:
-    """The lock that this process, and any pipeline it starts, holds until the block ends."""
-    LOCK.parent.mkdir(exist_ok=True)
-    descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
-    try:
-        deadline = time.monotonic() + WAIT_S
-        while not locked(descriptor):
-            if time.monotonic() > deadline:
-                raise AccordError(
-                    f"Another retraining, or the pipeline of one, has been running for {WAIT_S:g} s; end it, if it hangs, and run this again"
-                )
-            time.sleep(0.1)
-        yield descriptor
-    finally:
-        os.close(descriptor)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from accord import dvc
 from accord.config import compose, selection
 from accord.config.schema import Config, Metric, Objective, Retraining
 from accord.data import splitting
@@ -70,7 +71,7 @@ def simulate(policies: Sequence[str], begin: date | None, end: date | None, stre
         raise AccordError(
             "data.split.cutoff is not set, so there is no future; say where it begins: --from DATE"
         )
-    with opened() as workshop:
+    with dvc.alone(), opened() as workshop:
         last = workshop.last_day()
         if last is None or last < begin:
             raise AccordError(

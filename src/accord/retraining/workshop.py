@@ -11,21 +11,20 @@ from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
 import yaml
 
 from accord import bundle as bundles
-from accord import judging, paths, pipeline, releases
+from accord import dvc, judging, paths
 from accord.bundle import Bundle
 from accord.config import lock, selection
 from accord.config.schema import Config, Objective
 from accord.data import tables
 from accord.data.rows import local
 from accord.expressions import with_derived
-from accord.files import write_json
+from accord.files import scratch, write_json
 from accord.monitoring import expectation
 from accord.monitoring.expectation import Expectation
 from accord.objective.teams import MEASURED
@@ -53,7 +52,7 @@ class Workshop:
         """The model of the rows before the cutoff; it is the candidate that `judge` judges, until the next."""
         with chdir(self.root):
             selection.write(moved(selection.read(), cutoff, window))
-            pipeline.reproduce(quiet=True)
+            dvc.reproduce(quiet=True)
             bundle = bundles.load(paths.BUNDLE)
             kept = paths.RELEASES / bundle.model_id
             if not kept.exists():
@@ -63,7 +62,7 @@ class Workshop:
     def last_day(self) -> date | None:
         """The day of the last row, where the data are; None if there is no row."""
         with chdir(self.root):
-            pipeline.reproduce(quiet=True, stage="validate")
+            dvc.reproduce(quiet=True, stage="validate")
             time = lock.load().data.time
             assert time is not None
             event = local(pl.col(time.event), time.zone)
@@ -101,10 +100,9 @@ def told_by_rows(objective: Objective) -> Objective:
 
 @contextmanager
 def opened() -> Iterator[Workshop]:
-    """A workshop of the project in the current folder; it is removed at the end."""
+    """A workshop of the project in the current folder, which this process has to itself; it is removed at the end."""
     project = Path.cwd()
-    with TemporaryDirectory(prefix="accord-simulation-") as folder:
-        root = Path(folder)
+    with scratch("simulation") as root:
         for path in _sources():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).symlink_to(project / path)
@@ -112,7 +110,7 @@ def opened() -> Iterator[Workshop]:
             if (project / name).exists():
                 shutil.copyfile(project / name, root / name)
         (root / ".dvc").mkdir()
-        cache = (project / releases.dvc("cache", "dir").stdout.strip()).absolute()
+        cache = (project / dvc.run("cache", "dir").stdout.strip()).absolute()
         (root / ".dvc/config").write_text(
             f"[core]\n    analytics = false\n[cache]\n    dir = {cache}\n", encoding="utf-8"
         )
@@ -125,11 +123,7 @@ def opened() -> Iterator[Workshop]:
 def _sources() -> list[Path]:
     """What the pipeline reads and no stage makes, without what lies inside another of them."""
     stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"].values()
-    made: list[Path] = [
-        Path(next(iter(out)) if isinstance(out, dict) else out)
-        for stage in stages
-        for out in stage.get("outs", [])
-    ]
+    made = dvc.outs()
     read = {Path(dep) for stage in stages for dep in stage.get("deps", [])}
     read |= {Path("dvc.yaml"), Path("src"), Path(".accord"), paths.BATCHES}
     Path(".accord").mkdir(exist_ok=True)

@@ -1,6 +1,7 @@
 """Packaging: models/bundle as a Bento, named by the model's id."""
 
 import getpass
+import math
 import os
 import shutil
 import subprocess
@@ -9,13 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from accord import locks
 from accord.config.schema import Serving
 from accord.errors import AccordError
-from accord.files import read_json, replacing, sha256, write_text
+from accord.files import read_json, remove, replacing, scratch, sha256, write_text
 from accord.paths import BUNDLE
 from accord.serving import settings as environment
 
 BENTOML_HOME = Path(".bentoml")
+LOCK = ".packaging"
+"""One process packages at a time, be it `accord run` or `accord serve`."""
+UNFINISHED = "building-"
 
 
 def variables_of_bentoml() -> dict[str, str]:
@@ -31,14 +36,10 @@ def package(bundle: Path, settings: Serving) -> str:
         raise AccordError(f"No model in {bundle}; expected a bundle. Make one: `accord run`")
     version = read_json(bundle / "manifest.json")["model_id"]
     tag = f"accord:{version}"
-    if is_current(tag, bundle, settings):
-        return tag
-    # Built elsewhere and moved into place, so that half a Bento, of a build that was killed, is never taken for one.
-    BENTOML_HOME.mkdir(exist_ok=True)
-    with TemporaryDirectory(dir=BENTOML_HOME) as home, replacing(folder(tag)) as temporary:
-        _build(version, bundle, settings, Path(home))
-        shutil.move(Path(home) / "bentos" / tag.replace(":", "/"), temporary)
-    write_text(folder(tag).parent / "latest", version)
+    with locks.held(BENTOML_HOME / LOCK, math.inf):
+        _sweep()
+        if not is_current(tag, bundle, settings):
+            _place(tag, bundle, settings)
     return tag
 
 
@@ -56,19 +57,37 @@ def is_current(tag: str, bundle: Path, settings: Serving) -> bool:
     )
 
 
+def _place(tag: str, bundle: Path, settings: Serving) -> None:
+    """Builds the Bento elsewhere and moves it into place, so that half of one, of a build that was killed, is never taken
+    for a Bento."""
+    name, version = tag.split(":")
+    with TemporaryDirectory(prefix=UNFINISHED, dir=BENTOML_HOME) as home, replacing(folder(tag)) as temporary:
+        _build(version, bundle, settings, Path(home))
+        shutil.move(Path(home) / "bentos" / name / version, temporary)
+    write_text(folder(tag).parent / "latest", version)
+
+
+def _sweep() -> None:
+    """Removes what builds that were killed had begun."""
+    for leftover in [*BENTOML_HOME.glob(f"{UNFINISHED}*"), *BENTOML_HOME.glob("bentos/*/.*.tmp")]:
+        remove(leftover)
+
+
 def _build(version: str, bundle: Path, settings: Serving, home: Path) -> None:
     """Builds the Bento in a BentoML home of its own, from the project with this bundle in models/bundle."""
     command = [sys.executable, "-m", "bentoml", "build", "--version", version, "--output", "tag"]
     for name, value in labels().items():
         command += ["--label", f"{name}={value}"]
-    with TemporaryDirectory() as context:
-        _lay_out(Path(context), bundle, settings)
+    with scratch("package") as context:  # BentoML takes nothing from a hidden folder, such as its own
+        _lay_out(context, bundle, settings)
         variables = {
             **variables_of_bentoml(),
             "BENTOML_HOME": str(home.absolute()),
             "PYTHONPATH": f"{context}/src",
         }
-        done = subprocess.run([*command, context], cwd=context, env=variables, capture_output=True, text=True)
+        done = subprocess.run(
+            [*command, str(context)], cwd=context, env=variables, capture_output=True, text=True
+        )
     if done.returncode:
         reason = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]
         if "No space left" in done.stderr + done.stdout:

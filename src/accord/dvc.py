@@ -1,0 +1,333 @@
+"""DVC: every call of it, one command of accord's at a time, and what a kill leaves of it and of the git beneath it.
+
+DVC writes most of its files in place, so that a kill leaves them cut short, and then refuses to read them:
+
+    .dvc/tmp/lock, .dvc/tmp/rwlock.lock   locked by flock; DVC has the first but for the time that a stage runs
+    .dvc/tmp/rwlock                       which process reads and writes which path, stages included; in place
+    dvc.lock, *.dvc                       in place; what is lost of them comes back from the run cache, or by `dvc add`
+    .dvc/cache                            temporary names that are renamed; a half-written one of the run cache is read
+
+`alone` mends these while it has both locks, and touches nothing that a living process has: then it says who that is.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from configparser import RawConfigParser
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from accord import files, locks, paths, processes
+from accord.errors import AccordError
+
+LOCK = Path(".accord/pipeline.lock")
+TMP = Path(".dvc/tmp")
+DVC_LOCK = Path("dvc.lock")
+WAIT_S = 5.0
+"""How long DVC may have its lock for something short, such as `dvc status`."""
+SETTLED_S = 1.0
+"""A temporary file that is older, and that nobody has open, is about to be renamed by nobody."""
+BUSY = ("is being blocked by:", "Unable to acquire lock")
+"""How DVC says that another process is at work; it goes on with advice to remove the lock."""
+
+_lock: int | None = None
+"""The descriptor of the lock while this process is in `alone`."""
+
+
+class Entry(msgspec.Struct, forbid_unknown_fields=True):
+    """Who reads or writes a path, as .dvc/tmp/rwlock says it."""
+
+    pid: int
+    cmd: str
+
+
+class RWLock(msgspec.Struct, forbid_unknown_fields=True):
+    read: dict[str, list[Entry]] = {}
+    write: dict[str, Entry] = {}
+
+
+class Hashed(msgspec.Struct):
+    """A path of dvc.lock or of a pointer; a value that a kill has cut off is null, which DVC doesn't take either."""
+
+    path: str
+    hash: str = ""
+    md5: str = ""
+    size: int = 0
+    nfiles: int = 0
+
+
+class LockedStage(msgspec.Struct):
+    cmd: str | list[str]
+    deps: list[Hashed] = []
+    params: dict[str, dict[str, Any]] = {}
+    outs: list[Hashed] = []
+
+
+class Lockfile(msgspec.Struct):
+    schema: str
+    stages: dict[str, LockedStage] = {}
+
+
+class Pointer(msgspec.Struct):
+    outs: list[Hashed]
+
+
+@contextmanager
+def alone() -> Iterator[int]:
+    """Only this command of accord's works on the project until the block ends, on files that DVC can read; the lock's
+    descriptor. Within such a block it is entered at once. Raises AccordError that says who is at work, be it another
+    command or a plain DVC."""
+    global _lock
+    if _lock is not None:
+        yield _lock
+        return
+    with locks.alone(LOCK) as lock:
+        _lock = lock
+        try:
+            _mend()
+            yield lock
+        finally:
+            _lock = None
+
+
+def run(*words: str) -> "subprocess.CompletedProcess[str]":
+    """Runs DVC, which has the lock too for as long as it runs. Raises AccordError if a process is in its way."""
+    with alone() as lock:
+        done = subprocess.run(
+            [sys.executable, "-m", "dvc", *words],
+            env=_environment(),
+            capture_output=True,
+            text=True,
+            pass_fds=[lock],
+        )
+    if done.returncode and any(said in done.stderr for said in BUSY):
+        raise AccordError(_in_the_way(done.stderr))
+    return done
+
+
+def reproduce(quiet: bool = False, stage: str | None = None) -> None:
+    """Runs `dvc repro`, up to a stage if one is named. Ends the program with its exit code, or 2 if a stage blamed the
+    user's input."""
+    if not Path(".git").exists():
+        raise AccordError("There is no git repository here, which DVC needs; create one: git init")
+    with alone() as lock:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dvc", "repro", *([stage] if stage else [])],
+            env=_environment(),
+            stdout=subprocess.DEVNULL if quiet else None,
+            stderr=subprocess.PIPE,
+            text=True,
+            pass_fds=[lock],
+        )
+        assert process.stderr is not None
+        blamed = full = False
+        busy = ""
+        for line in process.stderr:
+            blamed = blamed or "exited with 2" in line
+            full = full or "No space left on device" in line
+            if busy or any(said in line for said in BUSY):
+                busy += line
+            else:
+                print(line, end="", file=sys.stderr, flush=True)
+        process.wait()
+    if process.returncode:
+        if busy:
+            raise AccordError(_in_the_way(busy))
+        if full and not blamed:
+            raise AccordError(
+                "The disk is full: DVC found no space left. Nothing was lost; free some space and run again"
+            )
+        sys.exit(2 if blamed else process.returncode)
+
+
+def outs() -> list[Path]:
+    """What the stages of dvc.yaml write."""
+    stages = YAML(typ="safe").load(Path("dvc.yaml"))["stages"].values()
+    return [
+        Path(next(iter(out)) if isinstance(out, dict) else out)
+        for stage in stages
+        for out in stage.get("outs", [])
+    ]
+
+
+def _environment() -> dict[str, str]:
+    """The environment in which DVC finds the programs of this virtual environment."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    return {**os.environ, "PATH": path}
+
+
+def _mend() -> None:
+    """Brings what a kill has left in order, once no process of DVC's, and no stage that it has left, is at work. Nothing
+    is touched where DVC locks by hard links, of which it can't be told whether a living process has them."""
+    if not Path(".dvc").is_dir() or _config().getboolean("core", "hardlink_lock", fallback=False):
+        return
+    deadline, is_said = time.monotonic() + locks.ORPHAN_S, False
+    while True:
+        with _dvc_locked():
+            _mend_rwlock()
+            running = processes.in_project(Path.cwd(), ".dvc", _is_stage)
+            if not running:
+                _mend_lock_file()
+                _sweep()
+                break
+        if time.monotonic() > deadline:
+            raise AccordError(_at_work(processes.described(running[0])))
+        if not is_said:
+            is_said = True
+            print(f"Waiting for {processes.described(running[0])} to end", file=sys.stderr, flush=True)
+        time.sleep(locks.POLL_S)
+    _mend_pointers()
+    _mend_git()
+
+
+@contextmanager
+def _dvc_locked() -> Iterator[None]:
+    """No DVC begins, or touches rwlock, until the block ends."""
+    with ExitStack() as stack:
+        for path in (TMP / "lock", TMP / "rwlock.lock"):  # in DVC's own order
+            if stack.enter_context(locks.held(path, WAIT_S)) is None:
+                raise AccordError(_at_work(_holder_of(path)))
+        yield
+
+
+def _mend_rwlock() -> None:
+    """Empties .dvc/tmp/rwlock if only dead processes stand in it, or if it can't be read and no DVC runs here."""
+    path = TMP / "rwlock"
+    if not path.exists():
+        return
+    content, written = path.read_bytes(), path.stat().st_mtime
+    try:
+        entries = msgspec.json.decode(content, type=RWLock)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        living = processes.in_project(Path.cwd(), ".dvc", _is_dvc)
+    else:
+        named = [*(entry for one in entries.read.values() for entry in one), *entries.write.values()]
+        if not named:
+            return
+        living = [process for entry in named if (process := _living(entry, written)) is not None]
+    if living:
+        raise AccordError(_at_work(processes.described(living[0])))
+    files.write_text(path, "{}")
+
+
+def _living(entry: Entry, written: float) -> processes.Process | None:
+    """The process that an entry is of, in a file that was last written then; None if it has ended, and its id is at most
+    another's now. Where that can't be told it is taken for the same."""
+    process = processes.found(entry.pid)
+    if process is None:
+        return None
+    words = processes.words_of(process)
+    if words is None or " ".join(words).split()[-1:] == entry.cmd.split()[-1:]:
+        return process
+    is_python = any("python" in word or "dvc" in word for word in words[:2])
+    return process if is_python and processes.ran_at(process, written) else None
+
+
+def _is_dvc(words: Sequence[str]) -> bool:
+    """Whether the command line is of a DVC that may have locked paths: one in the background only watches."""
+    return any(Path(word).name == "dvc" for word in words[:3]) and not {"daemon", "queue-worker"} & {*words}
+
+
+def _is_stage(words: Sequence[str]) -> bool:
+    return len(words) > 2 and words[1] == "-m" and words[2].startswith("accord.stages.")
+
+
+def _mend_lock_file() -> None:
+    """Removes a dvc.lock that a kill has cut short; one that holds a merge's conflict is the user's to mend."""
+    if not DVC_LOCK.exists() or _is_whole(DVC_LOCK, Lockfile):
+        return
+    if b"<<<<<<<" not in DVC_LOCK.read_bytes():
+        DVC_LOCK.unlink()
+        print(f"{DVC_LOCK} was cut short by a kill; the pipeline writes it anew", file=sys.stderr, flush=True)
+
+
+def _mend_pointers() -> None:
+    """Adds what lies beside a pointer that a kill has cut short again."""
+    for folder in (paths.RELEASES, paths.BATCHES):
+        for pointer in sorted(folder.glob("*.dvc")):
+            if pointer.with_suffix("").exists() and not _is_whole(pointer, Pointer):
+                pointer.unlink()
+                run("add", "--quiet", str(pointer.with_suffix("")))
+
+
+def _is_whole(path: Path, shape: type) -> bool:
+    """Whether the file, read by the parser that DVC reads it with, has the shape."""
+    try:
+        msgspec.convert(YAML(typ="safe").load(path.read_bytes()), shape)
+    except (YAMLError, msgspec.ValidationError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def _sweep() -> None:
+    """Removes what stages, promotions and DVC's cache had begun to write and will not finish."""
+    for out in outs():
+        files.remove_leftover(out)
+    for leftover in paths.RELEASES.glob(".*.tmp"):
+        files.remove(leftover)
+    cache = Path(".dvc", _config().get("cache", "dir", fallback="cache"))
+    for leftover in [*cache.glob("runs/*/*/.*.tmp"), *cache.glob("files/md5/*/.*.tmp")]:
+        # Other projects, and copies of this one, may share the cache.
+        while (age := _age_s(leftover)) is not None and age < SETTLED_S:
+            time.sleep(locks.POLL_S)
+        if age is not None and not processes.is_open(leftover):
+            leftover.unlink(missing_ok=True)
+
+
+def _age_s(path: Path) -> float | None:
+    """Seconds since it was last written, or None if it is gone."""
+    try:
+        return abs(time.time() - path.stat().st_mtime)
+    except FileNotFoundError:
+        return None
+
+
+def _config() -> RawConfigParser:
+    """The project's config of DVC, without the second that asking DVC takes."""
+    config = RawConfigParser(strict=False)
+    config.read([".dvc/config", ".dvc/config.local"], encoding="utf-8")
+    return config
+
+
+def _mend_git() -> None:
+    """Removes git's lock files if no git runs here and no other program, such as an editor, has them open."""
+    asked = subprocess.run(["git", "rev-parse", "--absolute-git-dir"], capture_output=True, text=True)
+    if asked.returncode:
+        return
+    folder = Path(asked.stdout.strip())
+    found = [folder / "index.lock", folder / "HEAD.lock", *(folder / "refs/heads").rglob("*.lock")]
+    for lock in filter(Path.exists, found):
+        if not processes.in_project(Path.cwd(), ".git", _is_git) and not processes.is_open(lock):
+            lock.unlink(missing_ok=True)
+
+
+def _is_git(words: Sequence[str]) -> bool:
+    return Path(words[0]).name.startswith("git")
+
+
+def _in_the_way(said: str) -> str:
+    """Who is at work, by what DVC said of it."""
+    blocked = re.search(r"\(PID (\d+)\): (.*)", said)
+    if blocked is None:
+        return _at_work(_holder_of(TMP / "lock"))
+    process = processes.found(int(blocked[1]))
+    return _at_work(processes.described(process) if process else f"'{blocked[2]}' (process {blocked[1]})")
+
+
+def _holder_of(lock: Path) -> str:
+    """Who has a lock of DVC's, which is a file with the process's id."""
+    text = lock.read_text(encoding="utf-8").strip() if lock.exists() else ""
+    process = processes.found(int(text)) if text.isdecimal() else None
+    return processes.described(process) if process else f"A DVC that has {lock} locked"
+
+
+def _at_work(who: str) -> str:
+    return f"{who} is at work in this project; wait until it has ended, or end it, and run this again"
