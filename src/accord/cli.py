@@ -252,7 +252,9 @@ def promote(arguments: argparse.Namespace) -> None:
     from accord.files import read_json
     from accord.paths import SCORECARD
 
-    record = releases.promote(read_json(SCORECARD) if SCORECARD.exists() else None, arguments.reason)
+    record = releases.uncommitted() if arguments.commit else None
+    if record is None:
+        record = releases.promote(read_json(SCORECARD) if SCORECARD.exists() else None, arguments.reason)
     print(f"{record['model_id']} is the champion: {record['reason']}")
     if not arguments.commit:
         print("Commit it: git add models && git commit")

@@ -11,7 +11,7 @@ import getpass
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from accord.files import read_json, replacing, write_json, write_text
 
 LOG = Path("models/releases.jsonl")
 REMOTE = "releases"
+FILES = (str(paths.CHAMPION), str(LOG), str(paths.RELEASES))
+"""What git has of the releases."""
 
 
 def champion() -> dict[str, Any] | None:
@@ -89,10 +91,19 @@ def restored(model_id: str) -> Path:
     return folder
 
 
+def uncommitted() -> dict[str, Any] | None:
+    """The champion's record if models/bundle is the champion already and git has not got that yet."""
+    record = champion()
+    if record is None or record["model_id"] != bundle.load(paths.BUNDLE).model_id:
+        return None
+    found = subprocess.run(["git", "status", "--porcelain", "--", *FILES], capture_output=True, text=True)
+    return record if found.stdout.strip() else None
+
+
 def commit(message: str) -> None:
     """Commits the pointers of the releases, and nothing else."""
-    files = [str(paths.CHAMPION), str(LOG), str(paths.RELEASES)]
-    for words in (["add", *files], ["commit", "--quiet", "--message", message, "--", *files]):
+    _write_log(history())  # a promotion that was killed may have left its line out
+    for words in (["add", *FILES], ["commit", "--quiet", "--message", message, "--", *FILES]):
         done = subprocess.run(["git", *words], capture_output=True, text=True)
         if done.returncode:
             raise AccordError(
@@ -146,8 +157,12 @@ def _name(action: str, model_id: str, reason: str, scorecard: dict[str, Any], **
         **more,
     }
     write_json(paths.CHAMPION, record)
-    write_text(LOG, "".join(json.dumps(line, sort_keys=True) + "\n" for line in [*records, record]))
+    _write_log([*records, record])
     return record
+
+
+def _write_log(records: Sequence[Mapping[str, Any]]) -> None:
+    write_text(LOG, "".join(json.dumps(line, sort_keys=True) + "\n" for line in records))
 
 
 def _before(released: list[str], current: str | None) -> str | None:

@@ -43,6 +43,17 @@ def test_the_champion_itself_is_not_promoted_again(released: Project) -> None:
     assert "is the champion already" in released.refused("accord", "promote")
 
 
+def test_a_promotion_that_was_killed_before_its_commit_is_committed_by_the_same_command(
+    released: Project,
+) -> None:
+    whole = released.read("models/releases.jsonl")
+    released.write("models/releases.jsonl", whole.splitlines()[0] + "\n")
+    released.write(".git/index.lock", "")
+    assert "Committed" in released.run("accord", "promote", "--commit").stdout
+    assert released.read("models/releases.jsonl") == whole
+    assert released.run("git", "status", "--porcelain", "models").stdout == ""
+
+
 @pytest.mark.slow
 def test_a_worse_candidate_is_refused_and_a_reason_overrides_it(released: Project) -> None:
     before = champion(released)
