@@ -303,8 +303,7 @@ def _mend_git() -> None:
     if asked.returncode:
         return
     folder = Path(asked.stdout.strip())
-    found = [folder / "index.lock", folder / "HEAD.lock", *(folder / "refs/heads").rglob("*.lock")]
-    for lock in filter(Path.exists, found):
+    for lock in [*folder.glob("*.lock"), *(folder / "refs").rglob("*.lock")]:
         if not processes.in_project(Path.cwd(), ".git", _is_git) and not processes.is_open(lock):
             lock.unlink(missing_ok=True)
 

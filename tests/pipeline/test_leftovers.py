@@ -343,7 +343,9 @@ def test_half_a_bento_and_folders_outside_are_removed(project: Project, monkeypa
 # git
 
 
-@pytest.mark.parametrize("name", ["index.lock", "HEAD.lock", "refs/heads/topic/new.lock"])
+@pytest.mark.parametrize(
+    "name", ["index.lock", "HEAD.lock", "next-index-123.lock", "refs/heads/topic/new.lock"]
+)
 def test_a_lock_that_git_left_is_removed(small: Project, name: str):
     small.write(f".git/{name}", "")
     with dvc.alone():

@@ -47,11 +47,13 @@ def test_a_promotion_that_was_killed_before_its_commit_is_committed_by_the_same_
     released: Project,
 ) -> None:
     whole = released.read("models/releases.jsonl")
+    released.run("git", "reset", "--quiet", "--soft", "HEAD~2")  # before the commit of the promotion
     released.write("models/releases.jsonl", whole.splitlines()[0] + "\n")
     released.write(".git/index.lock", "")
     assert "Committed" in released.run("accord", "promote", "--commit").stdout
     assert released.read("models/releases.jsonl") == whole
     assert released.run("git", "status", "--porcelain", "models").stdout == ""
+    released.commit()
 
 
 @pytest.mark.slow
