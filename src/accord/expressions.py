@@ -19,10 +19,19 @@ TYPES: dict[str, pl.DataType] = {
 }
 
 
-DECIMAL = re.compile(r"""('(?:[^']|'')*'|"[^"]*")|(?<![\w.])(\d*\.\d+|\d+\.)(?![\w.])""")
-"""Text in quotes, or a number with decimals and no exponent."""
-OF_MANY_ROWS = {"Agg", "Len", "Over", "Explode", "Rolling", "Shift", "Rank", "Quantile", "Correlation"}
-"""Nodes of an expression whose value depends on other rows."""
+DECIMAL = re.compile(
+    r"""('(?:[^']|'')*'|"[^"]*"|\$\$.*?\$\$|--[^\n]*|/\*.*?\*/)|(?<![\w.])(\d*\.\d+|\d+\.)(?![\w.])""",
+    re.DOTALL,
+)
+"""Text in quotes or a comment, or a number with decimals and no exponent."""
+AGGREGATES = {"Agg", "Len"}
+"""Nodes of an expression that give one value for all rows."""
+OF_OTHER_ROWS = {
+    "SubPlan": "a subquery", "Over": "OVER", "Unique": "DISTINCT", "NUnique": "DISTINCT", "Quantile": "QUANTILE_CONT or QUANTILE_DISC",
+    "Correlation": "CORR or COVAR", "Rank": "RANK", "Shift": "LAG or LEAD", "Rolling": "a moving window",
+    "Range": "ROW_NUMBER", "Explode": "UNNEST", "Selector": "* or COLUMNS",
+}  # fmt: skip
+"""Nodes that look at other rows or tables in other ways, and what one writes in SQL to get them."""
 
 
 class NotComputedError(AccordError):
@@ -39,9 +48,25 @@ class NotComputedError(AccordError):
 def parse(sql: str, where: str) -> pl.Expr:
     """The expression that `sql` writes. `where` is its config key, for the AccordError that bad syntax raises."""
     try:
-        return pl.sql_expr(DECIMAL.sub(lambda found: found[1] or f"{found[2]}e0", sql))
+        return pl.sql_expr(with_floats(sql))
     except PolarsError as error:
-        raise AccordError(f"{where}: not a SQL expression: `{sql}`: {reason(error)}") from error
+        why = re.sub(r"^relation '.*' was not found$", "it can't read a table by a subquery", reason(error))
+        raise AccordError(f"{where}: not a SQL expression: `{sql}`: {why}") from error
+
+
+def with_floats(sql: str) -> str:
+    """The SQL with its decimal numbers as floats: Polars takes `1.5` for a Decimal, whose quotients lose digits."""
+    return DECIMAL.sub(lambda found: found[1] or f"{found[2]}e0", sql)
+
+
+def to_node(expression: pl.Expr) -> Any:
+    """The expression as nested nodes of plain data, such as `{"BinaryExpr": {"left": ..., "op": "Gt", "right": ...}}`."""
+    return json.loads(expression.meta.serialize(format="json"))
+
+
+def from_node(node: Any) -> pl.Expr:
+    """The expression of a node. A float of more than 15 digits may come back with another last bit, by Polars' JSON."""
+    return pl.Expr.deserialize(json.dumps(node).encode(), format="json")
 
 
 def columns_of(sql: str, where: str) -> set[str]:
@@ -56,25 +81,35 @@ def check(sql: str, where: str, columns: Mapping[str, pl.DataType], hidden: Mapp
     for unknown columns, for types that don't fit, and for an aggregate where a value a row is needed.
     """
     expression = parse(sql, where)
-    for name in expression.meta.root_names():
-        if name in hidden:
-            raise AccordError(f"{where}: `{sql}` uses '{name}', {hidden[name]}")
-        if name not in columns:
-            raise AccordError(f"{where}: `{sql}` uses unknown column '{name}'; {nearest(name, columns)}")
-    try:
-        value = pl.DataFrame(schema=dict(columns)).select(value=expression)
-    except PolarsError as error:
-        raise AccordError(f"{where}: `{sql}` does not fit its columns: {reason(error)}") from error
-    if _words(json.loads(expression.meta.serialize(format="json"))) & OF_MANY_ROWS:
+    if kinds(to_node(expression)) & {*AGGREGATES, *OF_OTHER_ROWS}:
         raise AccordError(
             f"{where}: `{sql}` depends on other rows; expected a value from each row alone, so no aggregates or windows"
         )
-    return value.schema["value"]
+    for name in expression.meta.root_names():
+        if name in hidden:
+            raise AccordError(f"{where}: `{sql}` uses '{name}', {hidden[name]}")
+    return type_of(expression, sql, where, columns)
+
+
+def type_of(expression: pl.Expr, sql: str, where: str, columns: Mapping[str, pl.DataType]) -> pl.DataType:
+    """The type of the value of an expression that `sql` writes, over columns of these types."""
+    for name in expression.meta.root_names():
+        if name not in columns:
+            raise AccordError(f"{where}: `{sql}` uses unknown column '{name}'; {nearest(name, columns)}")
+    try:
+        return pl.DataFrame(schema=dict(columns)).select(value=expression).schema["value"]
+    except PolarsError as error:
+        raise AccordError(f"{where}: `{sql}` does not fit its columns: {reason(error)}") from error
 
 
 def evaluate(frame: pl.DataFrame, sql: str, where: str) -> pl.Series:
     """The expression's value for each row, as Float64. Raises NotComputedError for the first row that has none."""
-    return _values(frame, {"value": (where, sql, parse(sql, where).cast(pl.Float64))})["value"]
+    return values_of(frame, parse(sql, where).cast(pl.Float64), sql, where)
+
+
+def values_of(frame: pl.DataFrame, expression: pl.Expr, sql: str, where: str) -> pl.Series:
+    """The value for each row of an expression that `sql` writes, in its own type. Raises as `evaluate` does."""
+    return _values(frame, {"value": (where, sql, expression)})["value"]
 
 
 def with_derived(frame: pl.DataFrame, derived: Mapping[str, str]) -> pl.DataFrame:
@@ -123,15 +158,15 @@ def _together(frame: pl.DataFrame, values: Mapping[str, pl.Expr]) -> pl.DataFram
     return pl.DataFrame(columns).rechunk().with_columns(**values).head(frame.height)
 
 
-def _words(node: Any) -> set[str]:
+def kinds(node: Any) -> set[str]:
     """The kinds of an expression's nodes; the names of columns and the values of literals are none."""
     if isinstance(node, str):
         return {node}
     if isinstance(node, list):
-        return set().union(*map(_words, node))
+        return set().union(*map(kinds, node))
     if isinstance(node, dict):
         return set().union(
-            *({kind} | _words(inner) for kind, inner in node.items() if kind not in ("Column", "Literal"))
+            *({kind} | kinds(inner) for kind, inner in node.items() if kind not in ("Column", "Literal"))
         )
     return set()
 

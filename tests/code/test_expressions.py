@@ -103,6 +103,7 @@ def test_types_that_do_not_fit_are_refused():
         "temp - LAG(temp) OVER (ORDER BY at)",
         "RANK() OVER (ORDER BY temp)",
         "temp > QUANTILE_CONT(temp, 0.5)",
+        "temp IN (SELECT 1)",
     ],
 )
 def test_an_expression_whose_value_depends_on_other_rows_is_refused(sql: str):
@@ -130,6 +131,9 @@ def test_a_literal_with_decimals_evaluates_to_a_float():
         ("1.0 / 3 + temp", 1 / 3 + 50.5),
         ("CASE WHEN distance > 10 THEN 2.0 / 3 ELSE 0 END", 2 / 3),
         ("CASE WHEN carrier = '1.5' THEN 0 ELSE 2.5 END", 2.5),
+        ("/* it's */ CASE WHEN length('1.5') = 3 THEN 2.5 END", 2.5),
+        ("-- it's\nCASE WHEN length('1.5') = 3 THEN 2.5 END", 2.5),
+        ("CASE WHEN length($$1.5$$) = 3 THEN 2.5 END", 2.5),
     ],
 )
 def test_a_literal_with_decimals_loses_no_digits(sql: str, value: float):

@@ -4,7 +4,6 @@ Polars serialises an expression as nested nodes, such as `{"BinaryExpr": {"left"
 node is compiled with the type that Polars finds for it, and casts are put where Polars would put them.
 """
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -74,11 +73,11 @@ def compile_sql(sql: str, where: str, types: Mapping[str, str], as_number: bool 
     import polars as pl
     from polars.exceptions import PolarsError
 
-    from accord.expressions import TYPES, check, parse
+    from accord.expressions import TYPES, check, parse, to_node
 
     schema = {name: TYPES[kind] for name, kind in types.items()}
     check(sql, where, schema, {})
-    node = json.loads(parse(sql, where).meta.serialize(format="json"))
+    node = to_node(parse(sql, where))
     try:
         compiled = _compiled(node, pl.LazyFrame(schema=schema))
         return _cast(compiled, "Float64").tree if as_number else compiled.tree
@@ -90,7 +89,9 @@ def _compiled(node: Node, columns: "pl.LazyFrame") -> _Typed:
     """The node as a tree with its type; `columns` has the types of the columns and no rows."""
     import polars as pl
 
-    expression = pl.Expr.deserialize(json.dumps(node).encode(), format="json")
+    from accord.expressions import from_node
+
+    expression = from_node(node)
     if not expression.meta.root_names():
         return _constant(pl.select(expression).to_series())
     kind = str(columns.select(expression).collect_schema().dtypes()[0])
@@ -232,7 +233,9 @@ def _float_arithmetic(name: str, x: Tree, y: Tree) -> Tree:
 def _is_in(value: _Typed, values: Node) -> Tree:
     import polars as pl
 
-    listed = pl.select(pl.Expr.deserialize(json.dumps(values).encode(), format="json")).item()
+    from accord.expressions import from_node
+
+    listed = pl.select(from_node(values)).item()
     kind = str(listed.dtype)
     common = "Float64" if {value.kind, kind} & {"Float64"} else value.kind
     if kind != common and not {kind, common} <= {*INTEGERS, "Float64"}:
