@@ -12,6 +12,7 @@ from accord.config.schema import Column, Data, Features, Time
 from accord.data.contract import Checked, check
 from accord.data.validation import validate
 from accord.errors import AccordError
+from accord.expressions import NotComputedError, with_derived
 
 
 def checked(found: list[Any], **column: Any) -> Checked:
@@ -130,6 +131,21 @@ def test_a_sql_rule_passes_null_as_a_check_in_sql_does():
 def test_a_sql_rule_sees_the_declared_types():
     found = check(pl.DataFrame({"x": ["10", "9"]}), {"x": Column(type="integer")}, rules={"big": "x >= 10"})
     assert found.valid["x"].to_list() == [10]
+
+
+@pytest.mark.parametrize("sql", ["x / 49 >= 1", "floor(x / 49) = 1", "x / 49 < 1"])
+def test_a_rule_holds_for_a_row_alone_as_for_the_row_among_others(sql: str):
+    one = pl.DataFrame({"x": [49.0]})
+    frames = [one, pl.concat([one, one]), pl.DataFrame({"x": [49.0] * 1000})]
+    columns = {"x": Column(type="number")}
+    kept = {check(frame, columns, rules={"holds": sql}).valid.height == frame.height for frame in frames}
+    assert kept == {with_derived(one, {"holds": sql})["holds"][0]}
+
+
+def test_a_rule_without_a_value_names_its_row():
+    rows = pl.DataFrame({"day": ["2024-02-29", "2023-02-29"]})
+    with pytest.raises(NotComputedError, match=r"data\.rules\.late: .* from row 2"):
+        check(rows, {"day": Column(type="category")}, rules={"late": "date(day) > DATE '2020-01-01'"})
 
 
 def test_a_decision_after_its_event_is_quarantined():

@@ -1,7 +1,7 @@
 """Validate: rows against the data contract, by dataframely; those that break it come apart with the reasons."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -10,7 +10,7 @@ import dataframely as dy
 import polars as pl
 
 from accord.config.schema import Column, Time
-from accord.expressions import TYPES, parse
+from accord.expressions import TYPES, parse, values_of
 
 INDEX = "row|index"
 """Names with a bar can't be a column's in the config, so they never clash with one."""
@@ -33,13 +33,18 @@ def check(
     rules: Mapping[str, str] = MappingProxyType({}),
     time: Time | None = None,
 ) -> Checked:
-    """The rows (n) apart: every one lands in exactly one of the two frames. `rows` has all the columns."""
+    """The rows (n) apart: every one lands in exactly one of the two frames. `rows` has all the columns. Raises
+    NotComputedError for the first row that a rule has no value for."""
     typed = rows.with_row_index(INDEX)
     typed = typed.with_columns(
         expression
         for name, column in columns.items()
         for expression in in_type(name, column, rows.schema[name])
     )
+    for name, sql in rules.items():
+        where = f"data.rules.{name}"
+        holds = values_of(typed, parse(sql, where), sql, where)
+        typed = typed.with_columns(holds.alias(_holds(name)))
     schema = _schema(columns, key, rules, time)
     good, failure = schema.filter(typed.select(*schema.column_names()))
     details = failure.details()
@@ -78,7 +83,7 @@ def in_type(name: str, column: Column, found: pl.DataType) -> tuple[pl.Expr, pl.
 
 
 def _schema(
-    columns: Mapping[str, Column], key: Sequence[str], rules: Mapping[str, str], time: Time | None
+    columns: Mapping[str, Column], key: Sequence[str], rules: Iterable[str], time: Time | None
 ) -> type[dy.Schema]:
     members: dict[str, Any] = {INDEX: dy.UInt32(nullable=False)}
     for name, column in columns.items():
@@ -87,8 +92,9 @@ def _schema(
         members[f"{name}|type"] = _rule(~pl.col(_lost(name)))
         if column.values is not None:
             members[f"{name}|values"] = _rule(pl.col(name).is_in(column.values))
-    for name, sql in rules.items():
-        members[f"rule|{name}"] = _rule(parse(sql, f"data.rules.{name}"))
+    for name in rules:
+        members[_holds(name)] = dy.Bool(nullable=True)
+        members[f"rule|{name}"] = _rule(pl.col(_holds(name)))
     if time and time.decision:
         members["decision|after_event"] = _rule(pl.col(time.decision) <= pl.col(time.event))
     return type("Contract", (dy.Schema,), members)
@@ -118,3 +124,7 @@ def _rule(holds: pl.Expr) -> Any:
 
 def _lost(name: str) -> str:
     return f"{name}|lost"
+
+
+def _holds(rule: str) -> str:
+    return f"{rule}|holds"
