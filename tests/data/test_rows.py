@@ -103,6 +103,12 @@ def test_a_join_may_not_add_or_drop_rows(rides: dict, change: str | None, n_rows
         rows_of(rides)
 
 
+def test_a_number_with_decimals_loses_no_digits_in_a_join(rides: dict):
+    rides["joins"] = "SELECT r.*, r.ride * 1.0 / 3.0 AS height FROM rides AS r -- it's 1.5"
+    found = rows_of(rides)
+    assert found["height"].to_list() == pytest.approx((found["ride"] / 3).to_list(), rel=1e-15)
+
+
 @pytest.mark.parametrize("kind", ["date", "text"])
 def test_a_source_with_times_but_no_availability_is_refused(rides: dict, kind: str):
     path = Path(rides["sources"]["places"]["path"]).with_suffix(".parquet")
@@ -153,6 +159,9 @@ def test_a_column_missing_from_an_as_of_join_is_met_with_the_nearest(
 def test_an_instant_that_can_not_be_read_is_one_error(rides: dict):
     rides["sources"]["weather"]["available_at"] = "strptime(rain, '%Y')"
     with pytest.raises(AccordError, match=r"data\.as_of\.weather fails"):
+        rows_of(rides)
+    rides["sources"]["weather"]["available_at"] = "strptime("
+    with pytest.raises(AccordError, match=r"data\.sources\.weather\.available_at: not a SQL expression"):
         rows_of(rides)
 
 

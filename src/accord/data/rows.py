@@ -6,7 +6,7 @@ from polars.exceptions import PolarsError
 from accord.config.schema import AsOfJoin, Data, Time
 from accord.data import sources
 from accord.errors import AccordError, nearest
-from accord.expressions import reason
+from accord.expressions import parse, reason, with_floats
 
 ROW_ID = "row_id"
 """The column that numbers the rows of a data set without a key."""
@@ -74,7 +74,7 @@ def _joined(data: Data, frames: dict[str, pl.DataFrame]) -> pl.DataFrame:
         if name != data.rows and not data.sources[name].timeless:
             _refuse_times(name, frame, data)
     try:
-        joined = pl.SQLContext(timeless, eager=True).execute(data.joins)
+        joined = pl.SQLContext(timeless, eager=True).execute(with_floats(data.joins))
     except PolarsError as error:
         raise AccordError(
             f"data.joins of {data.name} fails: {reason(error)}. Correct conf/data/{data.name}.yaml or the source"
@@ -120,7 +120,8 @@ def _as_of(rows: pl.DataFrame, name: str, join: AsOfJoin, right: pl.DataFrame, d
                     f"data.as_of.{name}: source '{side}' has no column '{column}'; {nearest(column, frame.columns)}"
                 )
     try:
-        instant = pl.sql_expr(data.sources[name].available_at or "").cast(pl.Datetime("us"))
+        available_at = data.sources[name].available_at or ""
+        instant = parse(available_at, f"data.sources.{name}.available_at").cast(pl.Datetime("us"))
         right = right.select(instant.alias(available), *join.by, *join.columns).drop_nulls(available)
         # Which of two rows with one instant counts must not depend on the engine's order: the later in the source.
         right = right.unique([available, *join.by], keep="last", maintain_order=True).sort(
