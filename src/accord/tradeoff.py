@@ -10,7 +10,7 @@ from accord.config.schema import Config, Objective
 from accord.errors import AccordError
 from accord.expressions import columns_of
 from accord.judging import MIN_ROWS, pair_on
-from accord.objective import aggregates, judge, teams
+from accord.objective import judge, teams
 from accord.objective import tradeoff as pure
 from accord.report.words import number
 
@@ -227,10 +227,7 @@ def _meaning(name: str, objective: Mapping[str, Any]) -> Any:
     metric = (objective.get("metrics") or {}).get(name)
     if metric is None:
         return None
-    parts = [metric.get("where") or "TRUE"]
-    if metric.get("sql"):
-        taken = aggregates.take_apart(metric["sql"], name)
-        parts += [taken.outer, *(part for a in taken.aggregates for part in (a.value, a.condition) if part)]
+    parts = [part for part in (metric.get("where"), metric.get("sql")) if part]
     used = set().union(*(columns_of(part, name) for part in parts))
     weights = (objective.get("policy") or {}).get("weights") or {}
     return (

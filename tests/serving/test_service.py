@@ -303,7 +303,7 @@ def test_serving_imports_nothing_that_only_training_needs(packaged: Project, tmp
     found = imported(packaged, tmp_path, "from accord.serving.service import Accord; Accord()")
     assert {"accord", "bentoml", "polars"} <= found
     assert not found & {
-        "pandas", "sklearn", "dvc", "hydra", "lightgbm", "matplotlib", "scipy", "dataframely", "sqlglot", "evidently",
+        "pandas", "sklearn", "dvc", "hydra", "lightgbm", "matplotlib", "scipy", "dataframely", "evidently",
     }  # fmt: skip
 
 

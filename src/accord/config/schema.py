@@ -227,8 +227,9 @@ class Metric(Section):
     team: str
     """Who answers for it."""
     sql: Sql | None = None
-    """An aggregate of SUM, AVG and COUNT. It may use the rows' columns, outcomes included; each target's prediction by the
-    target's name and its outcome as `actual_` and the name; the policy's `score`, `action` and weights."""
+    """An aggregate of SUM, AVG and COUNT, each with FILTER (WHERE ...) if need be. It may use the rows' columns, outcomes
+    included; each target's prediction by the target's name and its outcome as `actual_` and the name; the policy's
+    `score`, `action` and weights."""
     builtin: str | None = None
     """Instead of sql, a metric by name: of prediction quality (log_loss, auc, rmse, skill, ...) or of the running
     service (p99_ms, requests_per_second, usd_per_million, ...)."""

@@ -83,7 +83,7 @@ def statistic(
     where = f"objective.metrics.{name}"
     keep = np.ones(played.rows.height, bool)
     if metric.where is not None:
-        keep = evaluate(_frame(played), metric.where, f"{where}.where").to_numpy() == 1
+        keep = evaluate(_frame(played, policy), metric.where, f"{where}.where").to_numpy() == 1
     if metric.group is None:
         return _plain(where, metric, played, keep, targets, policy)
     labels = played.rows[metric.group]
@@ -138,14 +138,13 @@ def _plain(
     policy: Policy | None,
 ) -> Statistic:
     if metric.sql is not None:
-        weights = policy.weights if policy else {}
         return aggregates.statistic(
             metric.sql,
             f"{where}.sql",
-            _frame(played, weights).filter(keep),
+            _frame(played, policy).filter(keep),
             played.block[keep],
             played.n_blocks,
-            weights,
+            policy.weights if policy else {},
         )
     chosen = [metric.target] if metric.target else [name for name, t in targets.items() if fits(metric, t)]
     statistics = [_quality(str(metric.builtin), name, played, keep, targets[name]) for name in chosen]
@@ -178,19 +177,19 @@ def fits(metric: Metric, target: Target) -> bool:
     return metric.builtin == "skill" or any(m.name == metric.builtin for m in METRICS[target.task])
 
 
-def _frame(played: Played, weights: Mapping[str, float] | None = None) -> pl.DataFrame:
-    """The rows with everything that a team's expression may use."""
-    added = [
-        *(pl.Series(name, values) for name, values in played.predictions.items()),
-        *(pl.Series(f"actual_{name}", values).fill_nan(None) for name, values in played.outcomes.items()),
-        *(
-            [pl.Series("score", played.score), pl.Series("action", played.action)]
-            if played.action is not None
-            else []
-        ),
-        *(pl.lit(value).alias(name) for name, value in (weights or {}).items()),
-    ]
-    return played.rows.with_columns(added)
+def _frame(played: Played, policy: Policy | None) -> pl.DataFrame:
+    """The rows with everything that a team's expression may use. NaN in an outcome, prediction or score says that there
+    is none, which is null here."""
+    numbers = {
+        **played.predictions,
+        **{f"actual_{name}": values for name, values in played.outcomes.items()},
+        **({} if played.score is None else {"score": played.score}),
+    }
+    added = [pl.Series(name, values).fill_nan(None) for name, values in numbers.items()]
+    if played.action is not None:
+        added.append(pl.Series("action", played.action))
+    weights = [pl.lit(value).alias(name) for name, value in (policy.weights if policy else {}).items()]
+    return played.rows.with_columns(*added, *weights)
 
 
 def _gap(values: list[Vector], n: int) -> Vector:

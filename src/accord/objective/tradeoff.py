@@ -20,7 +20,7 @@ from accord.errors import AccordError, nearest
 from accord.evaluation import bootstrap
 from accord.evaluation.bootstrap import Counts
 from accord.expressions import columns_of
-from accord.objective import aggregates, judge, teams
+from accord.objective import judge, teams
 from accord.objective.policy import decide
 from accord.objective.teams import Played
 
@@ -194,10 +194,7 @@ def _gain(metric: Metric, found: Mapping[str, Any] | None) -> float:
 
 
 def _follows_the_decision(metric: Metric) -> bool:
-    parts = [metric.where] if metric.where is not None else []
-    if metric.sql is not None:
-        taken = aggregates.take_apart(metric.sql, "metric")
-        parts += [part for one in taken.aggregates for part in (one.value, one.condition) if part is not None]
+    parts = [part for part in (metric.where, metric.sql) if part is not None]
     return any(columns_of(part, "metric") & {"score", "action"} for part in parts)
 
 
