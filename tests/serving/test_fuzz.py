@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 import pytest
 from projects import Project
-from services import READY_WITHIN_S, Home, json_rows, memory_mb, running
+from services import READY_WITHIN_S, TOKEN, Home, json_rows, memory_mb, running
 
 from accord import bundle as bundles
 
@@ -227,18 +227,23 @@ class Fuzzer:
         parts = [self.value(depth - 1) for _ in range(self.dice.randint(0, 4))]
         if what == 5:
             return f"[{','.join(parts)}]"
-        names = ["rows", *self.rows[0], *ODD_TEXTS]
-        return "{" + ",".join(f"{json.dumps(self.dice.choice(names))}:{part}" for part in parts) + "}"
+        names = ["rows", "outcomes", "weights", *self.rows[0], *ODD_TEXTS]
+        # As they stand, an escape in a name is one; as JSON writes them, it is text like any other.
+        written = [json.dumps, '"{}"'.format]
+        return (
+            "{"
+            + ",".join(f"{self.dice.choice(written)(self.dice.choice(names))}:{part}" for part in parts)
+            + "}"
+        )
 
     def posted(
         self, body: bytes, *lines: str, kind: str = TYPES[0], path: str | None = None, method: str = "POST"
     ) -> bytes:
         where = path or self.dice.choice(
-            ["/predict", "/predict", "/predict", "/predict", "/explain", "/policy"]
+            ["/predict", "/predict", "/predict", "/predict", "/explain", "/outcomes", "/policy"]
         )
-        return (
-            self.head(method, where, [f"content-type: {kind}", f"content-length: {len(body)}", *lines]) + body
-        )
+        own = [f"content-type: {kind}", f"content-length: {len(body)}", f"authorization: Bearer {TOKEN}"]
+        return self.head(method, where, [*own, *lines]) + body
 
     @staticmethod
     def head(method: str, path: str, lines: list[str]) -> bytes:

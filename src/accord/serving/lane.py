@@ -9,7 +9,6 @@ import asyncio
 import hmac
 import os
 import time
-import traceback
 from collections.abc import Awaitable, Callable, Generator, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ import msgspec
 from uuid_utils import uuid7
 
 from accord.serving.answers import Answer, Answers, Explained, Explanations, Readiness, Received
+from accord.serving.output import encodable, say_exception
 from accord.serving.reader import NotReadError, Reader, Task
 from accord.serving.requests import InvalidRowError
 from accord.serving.settings import TOKEN_VARIABLE
@@ -37,6 +37,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = Sequence[tuple[bytes, bytes]]
 
 JSON = b"application/json"
 ARROW = b"application/vnd.apache.arrow.stream"
@@ -67,11 +68,11 @@ RETRY_LATER = [(b"retry-after", b"5")]
 
 
 class RefusedError(Exception):
-    """The request is refused: a status, and why in one line."""
+    """The request is refused: a status, and why in one line, which may quote anything that was sent."""
 
-    def __init__(self, status: int, reason: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+    def __init__(self, status: int, reason: str, headers: Headers = ()) -> None:
         super().__init__(reason)
-        self.status, self.reason, self.headers = status, reason, headers
+        self.status, self.reason, self.headers = status, encodable(reason), headers
 
 
 class Request(NamedTuple):
@@ -153,7 +154,21 @@ class Lane:
         started = time.perf_counter_ns()
         arrived = datetime.now(UTC)
         body = b""
-        headers: Sequence[tuple[bytes, bytes]] = ()
+        try:
+            response, headers = await self._answered(path, scope, receive, arrived, started)
+        except DisconnectedError:
+            return
+        except Exception:
+            # Nothing of it goes to the client; whoever runs the service finds it in the server's own output.
+            say_exception()
+            response, headers = _error("the service failed on this request; its output says how", 500), ()
+        await _send(send, response, headers)
+        self._seen(path, response.status, (time.perf_counter_ns() - started) / 1e9)
+
+    async def _answered(
+        self, path: str, scope: Scope, receive: Receive, arrived: datetime, started: int
+    ) -> tuple[Response, Headers]:
+        """The answer, or why there is none."""
         try:
             handlers = self._routes[path]
             handler = handlers.get(scope["method"])
@@ -175,19 +190,10 @@ class Lane:
                 and content_type in (JSON, b"")
                 and (scope["method"], path) not in SLOW_METHODS
             ):
-                response = handler(request)
-            else:
-                response = await asyncio.get_running_loop().run_in_executor(self._threads, handler, request)
+                return handler(request), ()
+            return await asyncio.get_running_loop().run_in_executor(self._threads, handler, request), ()
         except RefusedError as refused:
-            response, headers = self._refused(path, refused, arrived, started, len(body)), refused.headers
-        except DisconnectedError:
-            return
-        except Exception:
-            # Nothing of it goes to the client; whoever runs the service finds it in the server's own output.
-            traceback.print_exc()
-            response = _error("the service failed on this request; its output says how", 500)
-        await _send(send, response, headers)
-        self._seen(path, response.status, (time.perf_counter_ns() - started) / 1e9)
+            return self._refused(path, refused, arrived, started, len(body)), refused.headers
 
     async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         if (declared := headers.get(b"content-length")) is not None and int(declared) > self._max_bytes:
@@ -409,7 +415,7 @@ def _error(reason: str, status: int) -> Response:
     return Response(records.encode({"error": reason}), status=status)
 
 
-async def _send(send: Send, response: Response, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+async def _send(send: Send, response: Response, headers: Headers = ()) -> None:
     length = str(len(response.body)).encode()
     try:
         await send(

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -30,6 +29,7 @@ from accord.serving.engine import Engine
 from accord.serving.lane import RefusedError
 from accord.serving.metrics import Metrics
 from accord.serving.requests import InvalidRowError
+from accord.serving.output import encodable, say, say_exception
 from accord.traffic.log import TrafficLog
 from accord.traffic.pii import Pseudonyms
 
@@ -149,7 +149,7 @@ class Operations:
         Raises RefusedError for weights that the policy doesn't have."""
         try:
             change = msgspec.json.decode(body, type=PolicyChange)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise RefusedError(422, f"the body: {' '.join(str(error).split())[:200]}") from error
         try:
             with self._changing, held(self._folder / POLICY_CHANGES, inf):
@@ -196,7 +196,7 @@ class Operations:
                     self._follow()
                 self._keep_house()
             except Exception:  # the watch outlives whatever it meets, or the service would never follow again
-                traceback.print_exc()
+                say_exception()
 
     def _follow(self) -> None:
         """Takes up what has changed: first the champion, then its weights."""
@@ -234,9 +234,11 @@ class Operations:
             reason = (
                 str(error) if isinstance(error, AccordError) else " ".join(repr(error).split())[:MAX_REASON]
             )
-            problem = f"the champion can't be loaded, {self.engine.bundle.model_id} goes on: {reason}"
+            problem = encodable(
+                f"the champion can't be loaded, {self.engine.bundle.model_id} goes on: {reason}"
+            )
             if problem != self._reload_problem:
-                print(f"accord: {problem}", file=sys.stderr, flush=True)
+                say(problem)
             self._reload_problem = problem
 
     def _look_at_policy(self) -> None:

@@ -219,9 +219,7 @@ def _not_finite(values: Any, of: str) -> str | None:
     for i, row in enumerate(values if isinstance(values, list) else ()):
         for name, value in row.items() if isinstance(row, dict) else ():
             if isinstance(value, float) and not math.isfinite(value):
-                return (
-                    f"{of}[{i}].{name}: found {value}; expected a finite number, or null if it may be missing"
-                )
+                return f"{of}[{i}].{name[:MAX_REASON]}: found {value}; expected a finite number, or null if it may be missing"
     return None
 
 

@@ -1,0 +1,33 @@
+"""The service's own output, which whoever runs it reads. A line that can't be written there fails nothing: the output
+may lie on the disk that is full, or behind a pipe whose reader has gone."""
+
+import contextlib
+import os
+
+STDERR = 2
+
+
+def encodable(text: str) -> str:
+    r"""Foreign text as UTF-8 can hold it: half of a surrogate pair, as JSON's escapes may name, in its escaped form.
+
+    >>> encodable("Gr\u00fc\u00dfe \ud800")
+    'Grüße \\ud800'
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def say(text: str) -> None:
+    """A line, by one write: whole beside those of other processes, and safe in a signal's handler."""
+    _write(f"accord: {text}\n")
+
+
+def say_exception() -> None:
+    """The exception that is being handled, with its traceback."""
+    import traceback
+
+    _write(traceback.format_exc())
+
+
+def _write(text: str) -> None:
+    with contextlib.suppress(OSError):
+        os.write(STDERR, encodable(text).encode())
