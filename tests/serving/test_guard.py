@@ -115,3 +115,30 @@ def test_a_server_ends_with_its_guard_however_that_ends(start: Start, tmp_path: 
     guard.kill()
     guard.wait()
     assert is_gone(server)
+
+
+SUPERVISOR = """
+import os, subprocess, sys, time
+from accord.serving import guard
+
+guard.tell_of_deaths("worker")
+ends = ["os.kill(os.getpid(), 7)", "os.kill(os.getpid(), 9)", "sys.exit(3)", "os.kill(os.getpid(), 15)", ""]
+workers = [subprocess.Popen([sys.executable, "-c", f"import os, sys; {end}"]) for end in ends]
+while any(os.waitid(os.P_PID, w.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None for w in workers):
+    time.sleep(0.02)
+print(*(f"{worker.pid} {worker.wait()}" for worker in workers), sep="\\n")
+"""
+
+
+def test_a_supervisor_says_which_worker_died_of_what_and_may_still_wait_for_it(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SUPERVISOR],
+        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, timeout=WITHIN_S,
+    )  # fmt: skip
+    pids, codes = zip(*(line.split() for line in done.stdout.splitlines()), strict=True)
+    assert codes == ("-7", "-9", "3", "-15", "0")
+    assert set(done.stderr.splitlines()) == {
+        f"accord: worker {pids[0]} was killed by SIGBUS (Bus error)",
+        f"accord: worker {pids[1]} was killed by SIGKILL (Killed)",
+        f"accord: worker {pids[2]} ended with exit code 3",
+    }

@@ -1,9 +1,10 @@
 """The guard of a server: starts it, starts it again when it dies, and passes signals on.
 
-BentoML's supervisor looks after its workers; this looks after the supervisor. It imports next to nothing, so that it
-takes next to no memory: `python -m accord.serving.guard COMMAND...`.
+BentoML's supervisor looks after its workers, and says with `tell_of_deaths` when one dies; this looks after the
+supervisor. It imports next to nothing, so that it takes next to no memory: `python -m accord.serving.guard COMMAND...`.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -13,11 +14,15 @@ import time
 from functools import partial
 from types import FrameType
 
+from accord.serving.output import say
+
 PR_SET_PDEATHSIG = 1
 """Of Linux: https://man7.org/linux/man-pages/man2/prctl.2.html"""
 PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
 LASTED_S = 30.0
 """A server that ran this long has started well."""
+ASKED = {0, -signal.SIGTERM, -signal.SIGINT}
+"""The exit codes of a process that was asked to end."""
 MAX_FAILURES = 10
 """So many starts in a row that ended at once, and not by a kill, are given up."""
 
@@ -27,6 +32,53 @@ def end_with_parent(parent: int) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:  # it died before
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def ending(code: int) -> str:
+    """How a process ended, from its exit code, which is minus the signal that killed it.
+
+    >>> ending(3)
+    'ended with exit code 3'
+    >>> ending(-7)
+    'was killed by SIGBUS (Bus error)'
+    """
+    if code >= 0:
+        return f"ended with exit code {code}"
+    name = next((one.name for one in signal.Signals if one == -code), f"signal {-code}")
+    return f"was killed by {name} ({signal.strsignal(-code)})"
+
+
+def tell_of_deaths(what: str) -> None:
+    """From now on says when a child of this process dies, and of what, unless it was asked to end. For the main thread.
+
+    It looks without waiting for them: the dead stay for the supervisor, which replaces them some seconds later."""
+    told: set[int] = set()
+
+    def look(*_: object) -> None:
+        children = _children()
+        told.intersection_update(children)  # the kernel may give a number again
+        for pid in children - told:
+            with contextlib.suppress(ChildProcessError):
+                dead = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                if dead is None:
+                    continue
+                told.add(pid)
+                code = dead.si_status if dead.si_code == os.CLD_EXITED else -dead.si_status
+                if code not in ASKED:
+                    say(f"{what} {pid} {ending(code)}")
+
+    signal.signal(signal.SIGCHLD, look)
+
+
+def _children() -> set[int]:
+    """This process's children, the dead ones too that nobody has waited for; fewer where the kernel doesn't tell, since a
+    handler of signals that raises would end the process."""
+    found: set[int] = set()
+    with contextlib.suppress(OSError):
+        for task in os.listdir("/proc/self/task"):
+            with contextlib.suppress(FileNotFoundError), open(f"/proc/self/task/{task}/children") as file:
+                found.update(map(int, file.read().split()))
+    return found
 
 
 def guard(command: list[str]) -> int:
@@ -55,12 +107,9 @@ def guard(command: list[str]) -> int:
             failures, pause_s = 0, PAUSE_S
         failures += code > 0  # what was killed did not fail by itself
         if failures >= MAX_FAILURES:
-            print(
-                f"accord: the server ended {failures} times in a row, the last time with {code}; it is given up",
-                file=sys.stderr,
-            )
+            say(f"the server ended {failures} times in a row, the last time with {code}; it is given up")
             return 1
-        print(f"accord: the server ended with {code}; starting it again", file=sys.stderr, flush=True)
+        say(f"the server {ending(code)}; starting it again")
         until = time.monotonic() + pause_s
         while not stopping and time.monotonic() < until:
             time.sleep(PAUSE_S)

@@ -47,10 +47,10 @@ QUICK_BYTES = 16_384
 LOOK_EVERY_S = 1.0
 SLOW_METHODS = {("POST", "/explain"), ("POST", "/policy")}
 """These compute by the batch path, or wait for the disk or for another worker."""
-BENTOML_PATHS = {"/", "/schema.json", "/livez", "/healthz", "/metrics"}
+BENTOML_PATHS = {"/", "/schema.json", "/livez", "/healthz"}
 STATIC = Path(bentoml.__file__).parent / "_internal/server/static_content"
 BENTOML_FILES = {f"/static_content/{file.name}" for file in STATIC.glob("*")}
-"""BentoML counts requests by path, whatever the path: it gets to see those that exist."""
+"""What BentoML answers; it gets to see no other request."""
 SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -113,6 +113,7 @@ class Lane:
             "/contract": {"GET": self._contract},
             "/policy": {"GET": self._policy, "POST": self._change_policy},
             "/readyz": {"GET": self._ready},
+            "/metrics": {"GET": self._metrics},
             "/docs.json": {"GET": self._documents},
         }
 
@@ -153,7 +154,6 @@ class Lane:
     async def _serve(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter_ns()
         arrived = datetime.now(UTC)
-        body = b""
         try:
             response, headers = await self._answered(path, scope, receive, arrived, started)
         except DisconnectedError:
@@ -169,6 +169,7 @@ class Lane:
         self, path: str, scope: Scope, receive: Receive, arrived: datetime, started: int
     ) -> tuple[Response, Headers]:
         """The answer, or why there is none."""
+        body = b""
         try:
             handlers = self._routes[path]
             handler = handlers.get(scope["method"])
@@ -355,6 +356,11 @@ class Lane:
     def _ready(self, _: Request) -> Response:
         ready, problems = self._operations.state()
         return Response(records.encode(Readiness(ready, problems)), status=200 if ready else 503)
+
+    def _metrics(self, _: Request) -> Response:
+        operations = self._operations
+        metrics = operations.metrics
+        return Response(metrics.text() + operations.gauges().encode(), metrics.content_type)
 
     def _documents(self, _: Request) -> Response:
         return Response(records.encode(self._operations.document()))

@@ -1,65 +1,96 @@
-"""What the service counts, for Prometheus; BentoML's /metrics shows it, summed over the workers."""
+"""What the service counts, as Prometheus reads it: summed over the workers."""
 
 import asyncio
+import threading
 from bisect import bisect_left
-from collections import defaultdict
+from collections.abc import Iterator
+from itertools import accumulate
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from accord.serving.counts import Part, Requests, shared, together
 
 SECONDS = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
-
-
+BOUNDS = [*map(str, SECONDS), "+Inf"]
+COUNTERS = {
+    "accord_unlogged_requests": "Requests that could not be logged",
+    "accord_unlogged_rows": "Rows of requests that could not be logged",
+    "accord_reloads": "Models loaded while the service ran",
+}
 PASS_ON_AFTER_S = 0.2
 
 
-class _Seen:
-    """Requests that have not been passed on to Prometheus yet: how many in each bucket, and their seconds together."""
-
-    def __init__(self) -> None:
-        self.counts = [0] * (len(SECONDS) + 1)
-        self.seconds = 0.0
-
-
 class Metrics:
-    """Counters of one process. To be made once, when the environment says where BentoML collects them."""
+    """The counters of one worker, the others' beside them. `worker` is its number, from 0."""
 
-    def __init__(self) -> None:
-        self._seconds = Histogram(
-            "accord_request_seconds", "Seconds from a request's arrival to its answer", ["endpoint", "status"],
-            buckets=SECONDS,
-        )  # fmt: skip
-        self._unlogged = Counter("accord_unlogged_requests", "Requests that could not be logged")
-        self._unlogged_rows = Counter("accord_unlogged_rows", "Rows of requests that could not be logged")
-        self._reloads = Counter("accord_reloads", "Models loaded while the service ran")
-        self._seen: defaultdict[tuple[str, int], _Seen] = defaultdict(_Seen)
+    content_type = CONTENT_TYPE_LATEST.encode()
+
+    def __init__(self, worker: int) -> None:
+        memory = shared()
+        self._part = Part(memory, worker)
+        self._counts = self._part.read()
+        self._lock = threading.Lock()
         self._is_due = False
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(_Together(memory))
 
     def seen(self, endpoint: str, status: int, seconds: float) -> None:
-        """Counts a request, in the thread of the event loop. Prometheus hears of it a moment later, of all at once, since each
-        call of it costs several microseconds."""
-        seen = self._seen[endpoint, status]
+        """Counts a request, in the thread of the event loop. The others see it a moment later."""
+        name = f"{status} {endpoint}"
+        seen = self._counts.requests.get(name)
+        if seen is None:
+            seen = Requests([0] * len(BOUNDS))
+            with self._lock:
+                self._counts.requests[name] = seen
         seen.counts[bisect_left(SECONDS, seconds)] += 1
         seen.seconds += seconds
         if not self._is_due:
             self._is_due = True
             asyncio.get_running_loop().call_later(PASS_ON_AFTER_S, self._pass_on)
 
-    def _pass_on(self) -> None:
-        for (endpoint, status), seen in self._seen.items():
-            child = self._seconds.labels(endpoint, str(status))
-            # The library observes one value at a time; these are its sums, which can take many at once.
-            child._sum.inc(seen.seconds)
-            for bucket, n in zip(child._buckets, seen.counts, strict=True):
-                if n:
-                    bucket.inc(n)
-        self._seen.clear()
-        self._is_due = False
-
     def not_logged(self, n_rows: int) -> None:
-        self._unlogged.inc()
-        self._unlogged_rows.inc(n_rows)
+        self._add(accord_unlogged_requests=1, accord_unlogged_rows=n_rows)
 
     def reloaded(self) -> None:
-        self._reloads.inc()
+        self._add(accord_reloads=1)
+
+    def text(self) -> bytes:
+        """The counts of all workers in Prometheus' format."""
+        return generate_latest(self._registry)
+
+    def _add(self, **counters: int) -> None:
+        with self._lock:
+            for name, n in counters.items():
+                self._counts.counters[name] = self._counts.counters.get(name, 0) + n
+            self._part.write(self._counts)
+
+    def _pass_on(self) -> None:
+        self._is_due = False
+        with self._lock:
+            self._part.write(self._counts)
+
+
+class _Together(Collector):
+    """The sums over the workers, as the library's metrics."""
+
+    def __init__(self, memory: int) -> None:
+        self._memory = memory
+
+    def collect(self) -> Iterator[Metric]:
+        counts = together(self._memory)
+        seconds = HistogramMetricFamily(
+            "accord_request_seconds",
+            "Seconds from a request's arrival to its answer",
+            labels=["endpoint", "status"],
+        )
+        for name, requests in sorted(counts.requests.items()):
+            status, _, endpoint = name.partition(" ")
+            up_to = accumulate(requests.counts)
+            seconds.add_metric([endpoint, status], list(zip(BOUNDS, up_to, strict=True)), requests.seconds)
+        yield seconds
+        for name, description in COUNTERS.items():
+            yield CounterMetricFamily(name, description, value=counts.counters.get(name, 0))

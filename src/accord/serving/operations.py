@@ -60,9 +60,10 @@ class Operations:
     """The state of one worker. A thread follows the pointer to the champion and the changes of the policy's weights,
     which all workers share as files."""
 
-    def __init__(self, home: Path, settings: Serving) -> None:
+    def __init__(self, home: Path, settings: Serving, worker: int) -> None:
+        """`worker` is the number of this one among the service's, from 0."""
         self.settings = settings
-        self.metrics = Metrics()
+        self.metrics = Metrics(worker)
         self._home = home
         self._folder = home / paths.TRAFFIC
         self._reload_problem: str | None = None

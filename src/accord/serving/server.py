@@ -25,6 +25,9 @@ def command(tag: str, settings: Serving, home: Path) -> tuple[list[str], Path, d
         environment.HOME_VARIABLE: str(home.absolute()),
         "BENTOML_HOME": str(_own_home(settings.port)),
         "PYTHONPATH": str(source / "src"),
+        # Where programs look for a temporary folder, in this order: a start must not fail because the disk is full.
+        "TMPDIR": os.environ.get("TMPDIR", "/tmp"),
+        "TMP": os.environ.get("TMP", "/dev/shm"),
     }
     return words, source, {**packaging.variables_of_bentoml(), **variables}
 

@@ -14,8 +14,9 @@ from pydantic import BaseModel, Field, WithJsonSchema
 from accord import paths
 from accord.config.schema import Column
 from accord.files import read_json
+from accord.serving import counts
 from accord.serving import settings as environment
-from accord.serving.guard import end_with_parent
+from accord.serving.guard import end_with_parent, tell_of_deaths
 from accord.serving.lane import App, Lane
 from accord.serving.requests import Decoder
 
@@ -79,6 +80,7 @@ def in_front(how: dict[str, Any]) -> dict[str, Any]:
             "workers": SETTINGS.workers,
             "http": {"host": HOST, "port": SETTINGS.port, "cors": {"enabled": False}},
             "logging": {"access": {"enabled": False}},  # the traffic log knows more
+            "metrics": {"enabled": False},  # theirs are files that must find room on the disk
             "traffic": {"timeout": int(SETTINGS.timeout_s) + 1},
         }
     )
@@ -92,7 +94,8 @@ class Accord:
         from accord.serving.operations import Operations
 
         np.seterr(over="ignore")  # an exponential that overflows is infinite, as in the batch path
-        self.operations = Operations(environment.home(), SETTINGS)
+        worker = (bentoml.server_context.worker_index or 1) - 1
+        self.operations = Operations(environment.home(), SETTINGS, worker)
         LANE.open(self.operations)
         gc.collect()
         gc.freeze()  # what start-up made stays; collections need not look at it again
@@ -102,9 +105,12 @@ class Accord:
         """Predictions for one row or many, each logged before it is answered."""
         return Predictions.model_validate_json(LANE.ask(rows))
 
-    def __metrics__(self, counted: str) -> str:
-        """BentoML's metrics, and the state beside them."""
-        return counted + self.operations.gauges()
+    @bentoml.on_deployment  # type: ignore[untyped-decorator]
+    @staticmethod
+    def supervise() -> None:
+        """What the supervisor does before it starts the workers."""
+        counts.share()
+        tell_of_deaths("worker")
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:

@@ -23,6 +23,8 @@ ASK = "complete.request"
 LOOK_EVERY_S = 0.5
 LOOK_AT_ALL_EVERY_S = 30.0
 """What has moved on from the segments changes slowly, and may be thousands of files."""
+TRIED_BYTES = 4096
+"""Of a file that is written to see whether the disk takes one again."""
 
 
 class NotLoggedError(Exception):
@@ -164,8 +166,25 @@ class TrafficLog:
             self.problem = f"the log in {self.folder} takes {self.used_mb:.0f} MB; its limit is serving.traffic.max_mb {self._settings.max_mb:g}"
         elif free_mb < self._settings.min_free_mb:
             self.problem = f"the disk of {self.folder} has {free_mb:.0f} MB left; the log leaves serving.traffic.min_free_mb {self._settings.min_free_mb:g}"
-        else:
-            self.problem = None
+        elif self.problem is not None:
+            self.problem = self._tried()
+
+    def _tried(self) -> str | None:
+        """Why nothing can be written, found by trying: no figure tells of a quota, of file names that have run out, or of a
+        disk that may only be read."""
+        path = self.folder / SEGMENTS / f".{os.getpid()}.tmp"  # the housekeeping sweeps what a kill leaves
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with path.open("wb") as file:
+                    file.write(bytes(TRIED_BYTES))
+                    file.flush()
+                    os.fdatasync(file.fileno())
+            finally:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            return f"the log in {self.folder} can't be written: {error.strerror}"
+        return None
 
 
 def _flush_folder(folder: Path) -> None:
