@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -22,6 +23,7 @@ from projects import Project
 from services import POLICY, TOKEN, Home, Running, exchange, home_with, json_rows, make_bundle, running
 
 from accord import bundle as bundles
+from accord import paths
 from accord.config.schema import Serving
 from accord.files import read_json
 from accord.serving.engine import Engine
@@ -337,6 +339,128 @@ def test_weights_survive_a_restart_and_end_with_another_model(
         assert (
             parts(service.ask(*rows)) == expected[released["lightgbm"].name]
         )  # they don't come back with it
+
+
+def touched(pointer: Path) -> None:
+    os.utime(pointer, ns=(0, 2**62))
+
+
+def written_again(pointer: Path) -> None:
+    """As `git checkout` writes it: another file with another time."""
+    shutil.copyfile(pointer, pointer.with_name("again"))
+    pointer.with_name("again").rename(pointer)
+
+
+def laid_out_otherwise(pointer: Path) -> None:
+    pointer.write_text(json.dumps(read_json(pointer), indent=7))
+
+
+def named_again(pointer: Path) -> None:
+    """As by a rollback to the champion itself."""
+    champion = read_json(pointer)
+    again = {**champion, "previous": champion["model_id"], "at": "2999-01-01T00:00:00+00:00"}
+    pointer.write_text(json.dumps(again))
+
+
+def away_for_a_moment(pointer: Path) -> None:
+    champion = pointer.read_bytes()
+    pointer.unlink()
+    time.sleep(1)
+    pointer.write_bytes(champion)
+
+
+def broken_for_a_moment(pointer: Path) -> None:
+    champion = pointer.read_bytes()
+    pointer.write_text("{")
+    time.sleep(1)
+    pointer.write_bytes(champion)
+
+
+SAME_CHAMPION = [
+    touched, written_again, laid_out_otherwise, named_again, away_for_a_moment, broken_for_a_moment,
+]  # fmt: skip
+
+
+def name(service: Running, model_id: str, previous: str | None, at: str) -> None:
+    """Names the champion as `accord promote` and `accord rollback` do."""
+    record = {"model_id": model_id, "previous": previous, "at": at, "action": "promote"}
+    temporary = service.home.root / "models/.champion.json.tmp"
+    temporary.write_text(json.dumps(record))
+    temporary.rename(service.home.root / paths.CHAMPION)
+
+
+@pytest.mark.parametrize("again", SAME_CHAMPION, ids=lambda again: again.__name__)
+def test_weights_live_on_while_the_champion_is_the_same(
+    two: Running, released: dict[str, Path], again: Callable[[Path], None]
+) -> None:
+    """Both workers have looked at the pointer and at the changes several times when the last of these requests is answered."""
+    name(two, released["lightgbm"].name, released["linear"].name, "2024-01-01T00:00:00+00:00")
+    time.sleep(1)
+    assert change(two, {"w": 0.125}).status_code == 200
+    weights_until(two, {"fee": weights_of(two)["fee"], "w": 0.125})
+    again(two.home.root / paths.CHAMPION)
+    deadline = time.monotonic() + 2
+    while time.monotonic() < deadline:
+        assert {json.loads(found)["w"] for found in weights_seen(two, 4)} == {0.125}
+
+
+def weights_of(service: Running) -> dict[str, float]:
+    found: dict[str, float] = service.client.get("/policy").json()["policy"]["weights"]
+    return found
+
+
+def weights_until(service: Running, weights: dict[str, float]) -> None:
+    wanted = {json.dumps(weights, sort_keys=True)}
+    service.until(lambda: weights_seen(service) == wanted, f"{weights} of both workers")
+
+
+def test_weights_end_for_both_workers_when_another_model_comes_and_stay_ended(
+    two: Running, released: dict[str, Path]
+) -> None:
+    first, second = released["lightgbm"].name, released["linear"].name
+    assert change(two, {"w": 0.75}).status_code == 200
+    for model_id, previous in ((second, first), (first, second), (second, first)):
+        two.home.name_champion(model_id) if model_id == second else name(
+            two, model_id, previous, "2024-02-02"
+        )
+        two.until(lambda: models_seen(two) == {model_id}, f"{model_id} in both workers")  # noqa: B023
+        weights_until(two, POLICY.weights)
+        assert change(two, {"w": 0.625}).status_code == 200
+        weights_until(two, {**POLICY.weights, "w": 0.625})
+    two.home.name_champion(first)
+    two.until(lambda: models_seen(two) == {first}, f"{first} in both workers")
+    weights_until(two, POLICY.weights)
+
+
+def models_seen(service: Running, n: int = 40) -> set[str]:
+    answers = (service.client.get("/policy", headers={"connection": "close"}).json() for _ in range(n))
+    return {answer["model"] for answer in answers}
+
+
+@pytest.mark.slow
+def test_weights_survive_a_restart_with_the_same_champion_and_no_other(
+    packaged: Project, home: Home, released: dict[str, Path]
+) -> None:
+    first, second = released["lightgbm"].name, released["linear"].name
+    with running(packaged, home) as service:
+        name(service, first, second, "2024-01-01T00:00:00+00:00")
+        service.until_model(first)
+        time.sleep(1)
+        assert change(service, {"w": 0.75}).status_code == 200
+        [worker] = service.workers()
+        os.kill(worker, signal.SIGKILL)
+        service.until(lambda: weights_of(service)["w"] == 0.75, "a new worker applies it")
+        assert f"accord: worker {worker} was killed by SIGKILL (Killed)" in service.log.read_text()
+    touched(home.root / paths.CHAMPION)
+    with running(packaged, home) as service:
+        assert weights_of(service)["w"] == 0.75
+        named_again(home.root / paths.CHAMPION)
+        time.sleep(1)
+        assert weights_of(service)["w"] == 0.75
+    # Another was champion while no service ran.
+    name(service, first, second, "2024-03-03T00:00:00+00:00")
+    with running(packaged, home) as service:
+        assert service.client.get("/policy").json()["changed"] is False
 
 
 # What a client meets

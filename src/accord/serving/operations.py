@@ -1,5 +1,6 @@
 """What runs beside the requests: the model in use and its successors, the policy's weights, the log, the state of it all."""
 
+import errno
 import json
 import os
 import subprocess
@@ -28,8 +29,8 @@ from accord.serving.documents import document
 from accord.serving.engine import Engine
 from accord.serving.lane import RefusedError
 from accord.serving.metrics import Metrics
-from accord.serving.requests import InvalidRowError
 from accord.serving.output import encodable, say, say_exception
+from accord.serving.requests import InvalidRowError
 from accord.traffic.log import TrafficLog
 from accord.traffic.pii import Pseudonyms
 
@@ -54,6 +55,9 @@ class RecordedChange(msgspec.Struct):
     at: Annotated[datetime, msgspec.Meta(tz=True)]
     model: str
     weights: dict[str, float]
+    """All that were changed. With none the line says that the model came into use, which ended the changes of others."""
+    named_at: str | None = None
+    """Since when the model was champion then, in the words of champion.json."""
 
 
 class Operations:
@@ -66,9 +70,15 @@ class Operations:
         self.metrics = Metrics(worker)
         self._home = home
         self._folder = home / paths.TRAFFIC
+        self._pointer = home / paths.CHAMPION
+        self._changes = self._folder / POLICY_CHANGES
+        self._champion: dict[str, Any] = {}
+        """What the pointer says of the model in use; nothing where that is no champion."""
+        self._others_stand = False
+        """Whether changes of other models than the champion have not been ended yet."""
         self._reload_problem: str | None = None
         self._tried = 0.0
-        self._seen: dict[Path, Any] = {}
+        self._seen: dict[Path, bytes] = {}
         self._changing = threading.Lock()
         self._housekeeper: subprocess.Popen[bytes] | None = None
         self._kept_house = time.monotonic()
@@ -153,17 +163,14 @@ class Operations:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise RefusedError(422, f"the body: {' '.join(str(error).split())[:200]}") from error
         try:
-            with self._changing, held(self._folder / POLICY_CHANGES, inf):
+            with self._changing, held(self._changes, inf):
                 self._look_at_policy()  # another worker may have made a change that this one adds to
                 self._check_weights(change.weights)
-                record = {
-                    "at": datetime.now(UTC).isoformat(timespec="microseconds"),
-                    "model": self.engine.bundle.model_id,
-                    "weights": {**(self.engine.weights or {}), **change.weights},
-                    "reason": change.reason[:MAX_REASON],
-                    "client": client,
-                }
-                _append(self._folder / POLICY_CHANGES, json.dumps(record))
+                self._record(
+                    {**(self.engine.weights or {}), **change.weights},
+                    reason=change.reason[:MAX_REASON],
+                    client=client,
+                )
                 self._look_at_policy()
         except OSError as error:
             raise RefusedError(
@@ -201,35 +208,38 @@ class Operations:
 
     def _follow(self) -> None:
         """Takes up what has changed: first the champion, then its weights."""
-        pointer = self._home / paths.CHAMPION
         again = self._reload_problem is not None and time.monotonic() - self._tried >= RETRY_EVERY_S
-        if self._changed(pointer) or again:
-            self._look_at_champion(pointer)
-        if self._changed(self._folder / POLICY_CHANGES):
+        if self._changed(self._pointer) or again:
+            self._look_at_champion()
+        if self._changed(self._changes):
             self._look_at_policy()
+        if self._others_stand:
+            self._end_others()
 
     def _changed(self, path: Path) -> bool:
+        """Whether the file holds something else than when it was last looked at."""
         try:
-            stat = path.stat()
-            found = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
+            found = path.read_bytes()
         except OSError:
             return False
         changed = self._seen.get(path) != found
         self._seen[path] = found
         return changed
 
-    def _look_at_champion(self, pointer: Path) -> None:
+    def _look_at_champion(self) -> None:
         self._tried = time.monotonic()
         try:
-            model_id = read_json(pointer).get("model_id")
+            champion = read_json(self._pointer)
+            model_id = champion.get("model_id")
             if model_id is not None and model_id != self.engine.bundle.model_id:
                 bundle = bundles.load(self._home / paths.RELEASES / model_id)
                 engine = self._engine(bundle)
                 self._warm(engine)
                 self._bundle, self.engine = bundle, engine
                 self.metrics.reloaded()
-                print(f"accord: model {model_id} answers from now on", flush=True)
-            self._seen.pop(self._folder / POLICY_CHANGES, None)  # changes from before it was named have ended
+                say(f"model {model_id} answers from now on")
+            self._champion = champion if model_id else {}
+            self._seen.pop(self._changes, None)  # which of them stand depends on the champion
             self._reload_problem = None
         except Exception as error:  # a broken bundle can fail in any way; none of them may end the service
             reason = (
@@ -243,23 +253,45 @@ class Operations:
             self._reload_problem = problem
 
     def _look_at_policy(self) -> None:
-        """Applies the last change that was made for the model in use, since it was named champion."""
+        """Applies the last change that stands for the model in use."""
         try:
-            changes = _records(self._folder / POLICY_CHANGES)
+            standing = _standing(self._changes)
         except OSError:
             return
-        model, since = self._bundle.model_id, self._named_at()
-        ours = [change.weights for change in changes if change.model == model and change.at >= since]
-        weights = ours[-1] if ours else None
+        model = self._bundle.model_id
+        change = standing.pop(model, None)
+        self._others_stand = bool(standing) and self._champion.get("model_id") == model
+        weights = None if change is None or self._ended(change) else change.weights
         if weights != self.engine.weights:
             self.engine = self._engine(self._bundle, weights)
 
-    def _named_at(self) -> datetime:
-        """When the champion was named; long ago where none is."""
-        try:
-            return datetime.fromtimestamp((self._home / paths.CHAMPION).stat().st_mtime, UTC)
-        except OSError:
-            return datetime.fromtimestamp(0, UTC)
+    def _ended(self, change: RecordedChange) -> bool:
+        """Whether another model was champion between the change and now, as when both came while no service ran. The same
+        champion in a file that was written again, or named again, is no other."""
+        is_another_time = change.named_at != self._named_at()
+        return is_another_time and self._champion.get("previous") not in (None, change.model)
+
+    def _named_at(self) -> str | None:
+        at = self._champion.get("at")
+        return at if isinstance(at, str) else None
+
+    def _end_others(self) -> None:
+        """Records that the champion came into use, so that the changes of other models don't come back with them."""
+        model = self._bundle.model_id
+        with suppress(OSError, ValueError, AttributeError), held(self._changes, inf):  # until there is room
+            is_champion = read_json(self._pointer).get("model_id") == model  # another worker may be ahead
+            if is_champion and _standing(self._changes).keys() - {model}:
+                self._record(weights={}, reason="the model came into use")
+
+    def _record(self, weights: Mapping[str, float], **more: str) -> None:
+        record = {
+            "at": datetime.now(UTC).isoformat(timespec="microseconds"),
+            "model": self._bundle.model_id,
+            "named_at": self._named_at(),
+            "weights": weights,
+            **more,
+        }
+        _append(self._changes, json.dumps(record))
 
     def _warm(self, engine: Engine) -> None:
         """The first request must not pay for what is done once."""
@@ -291,13 +323,30 @@ class Operations:
 
 
 def _append(path: Path, line: str) -> None:
-    """One line, on the disk when this returns; half a line that a crash left before it stays one by itself."""
-    with path.open("a+b") as file:
-        if file.tell() and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n":
+    """One line, on the disk when this returns, or nothing of it; half a line that a crash left before it stays one by itself."""
+    with path.open("a+b", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        if size and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n":
             line = "\n" + line
-        file.write(f"{line}\n".encode())
-        file.flush()
-        os.fsync(file.fileno())
+        whole = f"{line}\n".encode()
+        try:
+            if file.write(whole) < len(whole):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(size)
+            raise
+
+
+def _standing(path: Path) -> dict[str, RecordedChange]:
+    """The last change of each model that no other model has ended by coming into use."""
+    standing: dict[str, RecordedChange] = {}
+    for change in _records(path):
+        if change.weights:
+            standing[change.model] = change
+        else:
+            standing = {model: kept for model, kept in standing.items() if model == change.model}
+    return standing
 
 
 def _records(path: Path) -> list[RecordedChange]:
