@@ -188,12 +188,12 @@ class Running:
         return answer.json()
 
     def supervisor(self) -> int | None:
-        return next(iter(_children(self.guard.pid)), None)
+        return next(iter(children(self.guard.pid)), None)
 
     def workers(self) -> list[int]:
         """The processes that answer."""
         supervisor = self.supervisor()
-        return [] if supervisor is None else [p for p in _children(supervisor) if "worker" in _command(p)]
+        return [] if supervisor is None else [p for p in children(supervisor) if "worker" in _command(p)]
 
     def metrics(self) -> dict[str, float]:
         """The samples of /metrics by their names with labels."""
@@ -374,7 +374,8 @@ def is_running(pid: int) -> bool:
     return False
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """The processes that this one has started and that run."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         tasks = Path(f"/proc/{pid}/task").glob("*/children")
         return [int(child) for task in tasks for child in task.read_text().split()]

@@ -29,6 +29,11 @@ def locked(fd: int) -> bool:
     return True
 
 
+def share(fd: int) -> None:
+    """Waits until this process has the file's lock together with others that share it; `locked` fails meanwhile."""
+    fcntl.flock(fd, fcntl.LOCK_SH)
+
+
 @contextmanager
 def held(path: Path, wait_s: float = 0.0) -> Iterator[int | None]:
     """The descriptor of the file, whose lock this process has until the block ends; None if another has had it all that

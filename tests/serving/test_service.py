@@ -278,7 +278,7 @@ def test_the_service_runs_the_bentos_code_rather_than_the_projects(packaged: Pro
         for line in (maps.parent / "environ").read_text().split("\0")
         if line.startswith("PYTHONPATH=")
     }
-    expected = packaged.root / ".bentoml/bentos/accord" / model_id(packaged) / "src/src"
+    expected = (packaged.root / ".bentoml/bentos/accord" / model_id(packaged)).resolve() / "src/src"
     assert loaded == {f"PYTHONPATH={expected}"}
 
 

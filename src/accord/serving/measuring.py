@@ -123,6 +123,7 @@ def _started(folder: Path, settings: Serving) -> Iterator[Service]:
     home = TemporaryDirectory(prefix="accord-measure-")  # its traffic is nobody's, and it follows no champion
     alone = settings.model_copy(update={"host": "127.0.0.1", "port": port, "workers": 1})
     command, source, environment = server.command(tag, alone, Path(home.name))
+    held = packaging.hold(source.parent)
     began = time.perf_counter()
     process = subprocess.Popen(
         command,
@@ -145,6 +146,7 @@ def _started(folder: Path, settings: Serving) -> Iterator[Service]:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        os.close(held)
         home.cleanup()
         shutil.rmtree(environment["BENTOML_HOME"])  # made for this port alone
 

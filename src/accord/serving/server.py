@@ -13,11 +13,12 @@ from accord.serving import settings as environment
 def command(tag: str, settings: Serving, home: Path) -> tuple[list[str], Path, dict[str, str]]:
     """The command that serves the Bento, the folder to run it in, and its environment: the Bento's own code runs, not
     the project's as it is now. `home` is the project whose champion it follows and where it logs its traffic."""
-    source = packaging.folder(tag).absolute() / "src"
+    build = packaging.folder(tag).resolve()  # it stays as it is when the model is packaged again
+    source = build / "src"
     if not source.is_dir():
         raise AccordError(f"There is no Bento {tag}; make it: `accord run`")
     words = [
-        sys.executable, "-m", "bentoml", "serve", tag, "--host", settings.host, "--port", str(settings.port),
+        sys.executable, "-m", "bentoml", "serve", str(build), "--host", settings.host, "--port", str(settings.port),
         "--timeout-graceful-shutdown", str(int(settings.timeout_s)),
     ]  # fmt: skip
     variables = {
@@ -33,12 +34,10 @@ def command(tag: str, settings: Serving, home: Path) -> tuple[list[str], Path, d
 
 
 def _own_home(port: int) -> Path:
-    """A home of BentoML's for the service on this port, with the project's Bentos: a service begins by deleting the metrics
-    that its home holds, and those of another that runs beside it must stay."""
+    """A home of BentoML's for the service on this port: a service begins by deleting the metrics that its home holds, and
+    those of another that runs beside it must stay."""
     home = packaging.BENTOML_HOME.absolute() / "serving" / str(port)
     home.mkdir(parents=True, exist_ok=True)
-    if not (home / "bentos").is_symlink():
-        (home / "bentos").symlink_to("../../bentos")
     return home
 
 
@@ -49,5 +48,6 @@ def serve(tag: str, settings: Serving) -> None:
         f"Serving {tag} on http://{settings.host}:{settings.port} (the API's page is its root; Ctrl-C stops)",
         flush=True,
     )
+    os.set_inheritable(packaging.hold(source.parent), True)  # the guard holds it for as long as it lives
     os.chdir(source)
     os.execve(sys.executable, [sys.executable, "-m", "accord.serving.guard", *words], variables)
