@@ -850,7 +850,9 @@ def test_a_log_at_its_limit_refuses_until_there_is_room_again(live: Running, row
         assert metrics["accord_log_megabytes"] > 100
         assert live.client.post("/explain", json={"rows": rows[:1]}).status_code == 200
         assert live.client.get("/livez").status_code == 200  # a restart would not help
+        live.until(lambda: "accord: the log in" in live.log.read_text(), "the output says it")
     live.until_ready()
+    live.until(lambda: "accord: requests are logged again\n" in live.log.read_text(), "the output says it")
     found = live.ask(*rows[:3])
     log = live.home.predicted()
     assert {len(log[row["prediction_id"]]) for row in found["rows"]} == {1}

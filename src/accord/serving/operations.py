@@ -77,6 +77,8 @@ class Operations:
         self._others_stand = False
         """Whether changes of other models than the champion have not been ended yet."""
         self._reload_problem: str | None = None
+        self._has_told = False
+        """Whether the service's own output says that requests can't be logged."""
         self._tried = 0.0
         self._seen: dict[Path, bytes] = {}
         self._changing = threading.Lock()
@@ -199,12 +201,20 @@ class Operations:
 
     def _watch(self) -> None:
         while not self._stopping.wait(LOOK_EVERY_S):
+            self._tell_problem()
             try:
                 with self._changing:
                     self._follow()
                 self._keep_house()
             except Exception:  # the watch outlives whatever it meets, or the service would never follow again
                 say_exception()
+
+    def _tell_problem(self) -> None:
+        """Says when requests can no longer be logged, and when they can again: in a container that output may be all that is seen."""
+        problem = self.log.problem
+        if (problem is not None) != self._has_told:
+            self._has_told = problem is not None
+            print(f"accord: {problem or 'requests are logged again'}", file=sys.stderr, flush=True)
 
     def _follow(self) -> None:
         """Takes up what has changed: first the champion, then its weights."""

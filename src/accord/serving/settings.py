@@ -27,4 +27,4 @@ def home() -> Path:
     given, store = os.environ.get(HOME_VARIABLE), Path(os.environ.get("BENTOML_HOME", ""))
     if given:
         return Path(given)
-    return store.parent if store.name == ".bentoml" else Path()
+    return store.parent if store.name == ".bentoml" else Path.cwd()
