@@ -112,7 +112,8 @@ def opened() -> Iterator[Workshop]:
         (root / ".dvc").mkdir()
         cache = (project / dvc.run("cache", "dir").stdout.strip()).absolute()
         (root / ".dvc/config").write_text(
-            f"[core]\n    analytics = false\n[cache]\n    dir = {cache}\n", encoding="utf-8"
+            f"[core]\n    analytics = false\n    check_update = false\n[cache]\n    dir = {cache}\n",
+            encoding="utf-8",
         )
         for made in ("models", "reports"):
             (root / made).mkdir(exist_ok=True)
