@@ -21,7 +21,7 @@ from accord.config.schema import Config, Data, Postgres
 from accord.data.batches import DATA, ID, LOG, OUTCOME_ID, Batch, listed, sha256, write
 from accord.errors import AccordError
 from accord.expressions import TYPES, reason
-from accord.traffic import outcomes
+from accord.traffic import outcomes, typed
 from accord.traffic.disk import sync
 
 __all__ = ["Batch", "Collected", "as_text", "collect", "listed", "pending", "take_in"]
@@ -33,6 +33,7 @@ ASIDE = {
 }  # fmt: skip
 """What a batch has of the log beside the contract's columns and `predicted|TARGET`, each as `log|NAME`."""
 BEFORE = "|before"
+HAS_OUTCOME = pl.col("outcome_at").is_not_null()
 
 
 @dataclass
@@ -46,6 +47,8 @@ class Collected:
     """Of them, those that an earlier batch has with another outcome."""
     n_unknown: int = 0
     """Predictions whose outcome is not known yet."""
+    unread: list[str] = field(default_factory=list)
+    """What is logged and can't be read as the contract has it, in words: these rows are not collected."""
     lacking: dict[str, int] = field(default_factory=dict)
     """Columns that the contract wants a value of, and in how many rows it is missing."""
 
@@ -76,10 +79,14 @@ def take_in(data: str) -> list[Batch]:
 
 def as_text(collected: Collected) -> str:
     waiting = f"{collected.n_unknown:,} predictions have no outcome yet"
+    left_out = [
+        f"WARNING: {words}; rows with such a value are left out. Collect them with the config that they were logged under"
+        for words in collected.unread
+    ]
     if collected.file is None:
-        return f"Nothing new to collect; {waiting}"
+        return "\n".join([f"Nothing new to collect; {waiting}", *left_out])
     corrected = f", {collected.n_corrected:,} of them corrected," if collected.n_corrected else ""
-    lines = [f"{collected.n_rows:,} rows{corrected} to {collected.file}; {waiting}"]
+    lines = [f"{collected.n_rows:,} rows{corrected} to {collected.file}; {waiting}", *left_out]
     lines += [
         f"WARNING: '{name}' is missing in {n:,} of them, and the contract wants a value: they would go to quarantine"
         for name, n in collected.lacking.items()
@@ -103,6 +110,7 @@ def _collected(data: Data, postgres: Postgres | None) -> Collected:
         n_rows=_n(fresh),
         n_corrected=_n(fresh.join(before, on=ID, how="semi")),
         n_unknown=_n(known.filter(pl.col("outcome_at").is_null())),
+        unread=typed.in_words(typed.n_unread(known.filter(HAS_OUTCOME), data.columns), data.columns),
         lacking=_lacking(fresh, data),
     )
     if collected.n_rows:
@@ -116,18 +124,16 @@ def _collected(data: Data, postgres: Postgres | None) -> Collected:
 
 def _in_contract(known: pl.LazyFrame, data: Data) -> pl.LazyFrame:
     """The predictions whose outcome is known: the contract's columns, and beside them what `ASIDE` says. Of personal
-    columns there are no values to train on, only pseudonyms, by which a person is forgotten."""
+    columns there are no values to train on, only pseudonyms, by which a person is forgotten. Rows with a value that can't
+    be read stay in the log: without it they would tell something else."""
     schema = known.collect_schema()
-    declared = [
-        pl.lit(None, TYPES[column.type]).alias(name) if column.pii
-        else outcomes.as_declared(name, column, "outcome" if column.role == "outcome" else "row", schema)
-        for name, column in data.columns.items()
-    ]  # fmt: skip
+    declared = [typed.as_declared(name, column, schema) for name, column in data.columns.items()]
+    unread = [typed.is_unread(name, column, schema) for name, column in data.columns.items()]
     hashed = [f"row|{name}" for name, column in data.columns.items() if column.pii == "hash"]
     predicted = [name for name in schema if name.startswith("predicted|")]
     kept = [*predicted, *(name for name in hashed if name in schema)]
     aside = (pl.col(name).alias(f"{LOG}{name}") for name in ASIDE)
-    return known.filter(pl.col("outcome_at").is_not_null()).select(*declared, *aside, *kept)
+    return known.filter(HAS_OUTCOME & ~pl.any_horizontal(unread)).select(*declared, *aside, *kept)
 
 
 def _before(data: Data) -> pl.LazyFrame:
@@ -138,7 +144,7 @@ def _before(data: Data) -> pl.LazyFrame:
     return (
         pl.concat([none, *parts], how="diagonal_relaxed")
         .select(ID, OUTCOME_ID, *types)
-        .cast(types)  # type: ignore[arg-type]
+        .cast(types, strict=False)  # type: ignore[arg-type]
         .group_by(ID)
         .agg(pl.all().max_by(OUTCOME_ID))
     )

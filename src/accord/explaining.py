@@ -20,7 +20,7 @@ from accord.expressions import TYPES, with_derived
 from accord.files import read_json
 from accord.serving import packaging
 from accord.serving.requests import Decoder, InvalidRowError
-from accord.traffic import outcomes, reading
+from accord.traffic import outcomes, reading, typed
 
 N_SHOWN = 5
 """Contributions of a target, unless all are asked for."""
@@ -139,14 +139,14 @@ def _recomputed(bundle: Bundle, row: Mapping[str, Any]) -> Recomputed:
 def _frame(bundle: Bundle, row: Mapping[str, Any]) -> pl.DataFrame:
     """The logged row (1) as a table in the contract's types."""
     decoder = Decoder(bundle.columns, {}, max_rows=1, max_text=len(str(row)))
-    # Beside rows of other models a column of integers may have become one of numbers.
-    integers = {name for name, column in bundle.columns.items() if column.type == "integer"}
-    given = {
-        name: int(row[name]) if name in integers and isinstance(row[name], float) else row[name]
-        for name in bundle.columns
-        if row.get(name) is not None
-    }
-    [decoded] = decoder.converted([given])
+    logged = pl.DataFrame({f"row|{name}": [row.get(name)] for name in bundle.columns})
+    read = logged.select(typed.as_declared(n, c, logged.schema) for n, c in bundle.columns.items()).row(
+        0, named=True
+    )
+    for name, column in bundle.columns.items():
+        if read[name] is None and row.get(name) is not None:
+            raise InvalidRowError(f"{name}: the log has {row[name]!r}; expected {column.type}")
+    [decoded] = decoder.converted([{name: value for name, value in read.items() if value is not None}])
     return pl.DataFrame(
         {name: [getattr(decoded, name)] for name in bundle.columns},
         schema={name: TYPES[column.type] for name, column in bundle.columns.items()},

@@ -30,7 +30,7 @@ from accord.data.splitting import SPLITS
 from accord.errors import AccordError, nearest
 from accord.intake import Keys
 from accord.serving.settings import TOKEN_VARIABLE
-from accord.traffic import outcomes
+from accord.traffic import outcomes, typed
 from accord.traffic.pii import Pseudonyms
 from accord.traffic.reading import scan_predictions
 
@@ -62,6 +62,8 @@ class Replay:
     n_logged: int = 0
     """Rows that the log has now and had not before."""
     n_outcomes: int = 0
+    unread: list[str] = field(default_factory=list)
+    """What of the log can't be read, in words."""
     stopped: datetime | None = None
     """How far it came, if it was interrupted."""
     seen: datetime | None = None
@@ -145,6 +147,7 @@ class Replaying:
         stretch = self._table.filter(_within(DECIDED, replay.begin, replay.end))
         replay.n_rows = stretch.select(pl.len()).collect().item()
         replay.n_there = self._n_logged()
+        replay.unread = self._unread()
         clock = self._first_unlabelled()
         outcomes.labelled(paths.TRAFFIC, postgres=self._postgres).select(
             "key", "outcome_at", "^outcome[|].*$"
@@ -190,10 +193,10 @@ class Replaying:
         """Those of the keys that the log had when the replay began, with the outcomes that it had of them."""
         known = pl.scan_parquet(self._before, glob=False)
         schema = known.collect_schema()
-        columns = [
-            outcomes.as_declared(name, self._data.columns[name], "outcome", schema) for name in self._outcomes
-        ]
-        found = known.filter(pl.col("key").is_in(keys)).select("key", "outcome_at", *columns).collect()
+        declared = {name: self._data.columns[name] for name in self._outcomes}
+        columns = [typed.as_declared(name, column, schema) for name, column in declared.items()]
+        at = typed.outcome_at(declared, schema).alias("at")
+        found = known.filter(pl.col("key").is_in(keys)).select("key", at, *columns).collect()
         there: dict[str, set[Values]] = {}
         for key, at, *values in found.iter_rows():
             there.setdefault(key, set()).update([] if at is None else [tuple(values)])
@@ -243,12 +246,20 @@ class Replaying:
         rows = outcomes.labelled(paths.TRAFFIC, postgres=self._postgres)
         waiting = rows.filter(pl.col("outcome_at").is_null() & pl.col("key").is_not_null())
         first = waiting.select(self._decided(rows).min()).collect(engine="streaming").item()
-        return self._replay.begin if first is None else min(first, self._replay.begin)
+        if first is None or first >= self._replay.begin:
+            return self._replay.begin
+        # The service takes any year; there is nothing to send before the first row that is here.
+        here = self._table.filter(_within(DECIDED, first, self._replay.begin)).select(pl.col(DECIDED).min())
+        return here.collect().item() or self._replay.begin
+
+    def _unread(self) -> list[str]:
+        """Decision times in the log that can't be read, in words: their rows belong to no stretch."""
+        columns = {self._decision: self._data.columns[self._decision]}
+        rows = scan_predictions(paths.TRAFFIC, postgres=self._postgres)
+        return typed.in_words(typed.n_unread(rows, columns), columns)
 
     def _decided(self, rows: pl.LazyFrame) -> pl.Expr:
-        return outcomes.as_declared(
-            self._decision, self._data.columns[self._decision], "row", rows.collect_schema()
-        )
+        return typed.as_declared(self._decision, self._data.columns[self._decision], rows.collect_schema())
 
     def _show(self, clock: datetime) -> None:
         if sys.stderr.isatty():
@@ -290,6 +301,7 @@ def as_text(replay: Replay) -> str:
             f"WARNING: {paths.TRAFFIC} has {replay.n_logged:,} more rows of the stretch, the service answered {replay.n_sent - n_refused:,}: "
             "it keeps its log elsewhere, or others asked meanwhile"
         )
+    lines += [f"NOTE: {words}; their rows count for no stretch" for words in replay.unread]
     if replay.seen is not None:
         lines.append(
             f"NOTE: the served model was made from rows up to {replay.seen} UTC, so some of these are not new to it"

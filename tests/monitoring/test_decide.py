@@ -306,11 +306,15 @@ def test_a_reference_with_too_few_windows_is_said(
 def test_drift_of_targets_reads_only_what_they_are_made_of(
     bundle: Bundle, expected: Expectation, rows: pl.DataFrame
 ) -> None:
-    unreadable = logged(rows, bundle).lazy().with_columns(pl.lit("far").alias("row|distance"))
+    def refuse(_: pl.Series) -> pl.Series:
+        raise ValueError("was read")
+
+    distance = pl.col("row|distance").map_batches(refuse, pl.Float64)
+    unreadable = logged(rows, bundle).lazy().with_columns(distance)
     window = {"n_rows": rows.height, "n_labelled": rows.height, "hours": None}
     of_targets = replace(expected, drift={"targets": expected.drift["targets"]})
     live = observed(unreadable, bundle, expected.time)
-    with pytest.raises(pl.exceptions.InvalidOperationError):
+    with pytest.raises(ValueError, match="was read"):
         live.collect()
     found = decision._drift(live, window, of_targets, SETTINGS)
     assert {row["column"] for row in found} == {"actual|late", "actual|delay_minutes"}

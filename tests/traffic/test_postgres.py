@@ -65,6 +65,17 @@ def test_rows_in_postgres_read_as_those_in_files_do(folder: Path, write: Write, 
     assert (find(folder, found[2], settings.postgres) or {})["row|c"] == 3
 
 
+def test_a_type_that_comes_while_rows_are_read_costs_no_other_value(
+    folder: Path, write: Write, settings: Traffic
+):
+    write(predicted({"a": 1, "b": 1.5}))
+    kept_now(folder, settings)
+    rows = scan_predictions(folder, postgres=settings.postgres)
+    write(predicted({"a": "far", "b": "far"}))
+    kept_now(folder, settings)
+    assert set(rows.select("row|a", "row|b").collect().rows()) == {(1, 1.5), (None, None)}
+
+
 def test_outcomes_in_postgres_stand_beside_their_predictions_as_those_in_files_do(
     folder: Path, write: Write, settings: Traffic
 ):

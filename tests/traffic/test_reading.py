@@ -143,3 +143,4 @@ def test_a_prediction_is_found_by_its_id_in_segments_and_files(folder: Path, wri
     assert (find(folder, kept) or {})["row|a"] == 1
     assert (find(folder, waiting) or {})["row|a"] == 2
     assert find(folder, "no id") is None
+    assert find(folder, "ffffffff-ffff-7fff-bfff-ffffffffffff") is None, "an id of the year 10889"

@@ -32,6 +32,7 @@ from accord.monitoring.observed import (
     LATENCY_US,
     MODEL,
     days,
+    logged_columns,
     observed,
     sampled,
     with_known,
@@ -39,6 +40,7 @@ from accord.monitoring.observed import (
 from accord.monitoring.quality import Judged, Watched, finite
 from accord.objective import teams
 from accord.objective.teams import Played
+from accord.traffic import typed
 
 MEANS_SHARE = 0.5
 """Of drift's false alarms: distances are calibrated for the other half."""
@@ -149,7 +151,7 @@ def decide(
     ]
     return Decision(
         bundle.model_id, window, drift, shifts, quality_rows, estimated, team_rows, slices, service, asdict(again),
-        [*_notes(window, settings), *_left_out((live, known, test), expectation), *_calibrated(window, expectation, settings)],
+        [*_notes(window, settings), *_unread(labelled, bundle), *_left_out((live, known, test), expectation), *_calibrated(window, expectation, settings)],
         _alarms(service, drift, shifts, quality_rows, estimated, team_rows, slices, again),
     )  # fmt: skip
 
@@ -191,6 +193,13 @@ def _notes(window: Mapping[str, Any], settings: Monitoring) -> list[str]:
             f"means and metrics rest on a sample of about {MAX_ROWS:,} rows; drift on all {n_rows:,}"
         )
     return notes
+
+
+def _unread(labelled: pl.DataFrame | pl.LazyFrame, bundle: Bundle) -> list[str]:
+    """Values that are judged as if they were missing."""
+    columns = logged_columns(bundle)
+    unread = typed.n_unread(labelled.lazy().filter(pl.col("model") == bundle.model_id), columns)
+    return [f"{words}, and count as missing" for words in typed.in_words(unread, columns)]
 
 
 def _left_out(parts: Sequence[Played], expectation: Expectation) -> list[str]:

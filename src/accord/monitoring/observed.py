@@ -7,9 +7,8 @@ import polars as pl
 from accord.bundle import Bundle
 from accord.config.schema import Column, Objective, Time
 from accord.data.rows import local
-from accord.expressions import TYPES
 from accord.monitoring.expectation import PREDICTED, with_actuals
-from accord.traffic.outcomes import PREFIX, as_declared
+from accord.traffic.typed import as_declared, outcome_at
 
 ID, AT, LATENCY_US, MODEL, WEIGHTS, PROBABILITY = (
     f"log|{name}" for name in ("prediction_id", "at", "latency_us", "model", "weights", "probability")
@@ -34,10 +33,10 @@ def observed(labelled: pl.DataFrame | pl.LazyFrame, bundle: Bundle, time: Time |
         WEIGHTS: "weights",
         PROBABILITY: "probability",
     }
-    known = pl.col("outcome_at") if "outcome_at" in schema else pl.lit(None, pl.Datetime("us", "UTC"))
+    never = pl.lit(None, pl.Datetime("us", "UTC"))
+    known = outcome_at(bundle.outcomes, schema) if "outcome_at" in schema else never
     return rows.select(
-        *(_declared(n, c, "row", schema) for n, c in {**bundle.columns, **bundle.context}.items()),
-        *(_declared(n, c, PREFIX.rstrip("|"), schema) for n, c in bundle.outcomes.items()),
+        *(as_declared(name, column, schema) for name, column in logged_columns(bundle).items()),
         *(_or_null(f"{PREDICTED}{name}", schema, pl.Float64()) for name in bundle.targets),
         _or_null("score", schema, pl.Float64()),
         _or_null("action", schema, pl.Boolean()),
@@ -47,6 +46,11 @@ def observed(labelled: pl.DataFrame | pl.LazyFrame, bundle: Bundle, time: Time |
         decided(bundle, time, schema).alias(DECIDED),
         _first([] if time is None else [time.event], bundle, schema).alias(EVENT),
     )
+
+
+def logged_columns(bundle: Bundle) -> dict[str, Column]:
+    """The contract's columns that the log may have, those of outcomes too."""
+    return {**bundle.columns, **bundle.context, **bundle.outcomes}
 
 
 def with_known(rows: pl.DataFrame, objective: Objective) -> pl.DataFrame:
@@ -82,18 +86,12 @@ def sampled(rows: pl.LazyFrame, n_rows: int, n_wanted: int, columns: Sequence[st
     return rows.select(ID, *columns).collect(engine="streaming").sort(ID, maintain_order=True)
 
 
-def _declared(name: str, column: Column, prefix: str, schema: Mapping[str, pl.DataType]) -> pl.Expr:
-    if column.pii is not None:
-        return pl.lit(None, TYPES[column.type]).alias(name)
-    return as_declared(name, column, prefix, schema)
-
-
 def _or_null(name: str, schema: Mapping[str, pl.DataType], type_: pl.DataType) -> pl.Expr:
-    return pl.col(name).cast(type_) if name in schema else pl.lit(None, type_).alias(name)
+    return pl.col(name).cast(type_, strict=False) if name in schema else pl.lit(None, type_).alias(name)
 
 
 def _first(names: Sequence[str], bundle: Bundle, schema: Mapping[str, pl.DataType]) -> pl.Expr:
     """The first of these instants that a logged row brings, or else when it arrived."""
     columns = {**bundle.columns, **bundle.context}
-    there = [_declared(name, columns[name], "row", schema) for name in names if name in columns]
+    there = [as_declared(name, columns[name], schema) for name in names if name in columns]
     return pl.coalesce(*there, ARRIVED)

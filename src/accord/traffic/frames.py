@@ -77,16 +77,17 @@ def dtype(kinds: Iterable[str]) -> pl.DataType:
 
 
 def series(name: str, values: Sequence[Any], type_: pl.DataType | None = None) -> pl.Series:
-    """Values as decoded from JSON in one type, by default the one that suits them all. Where none does they are text."""
+    """Values as decoded from JSON in one type, by default the one that suits them all. Where none does they are text. Of
+    a type that is given, values that it can't hold are null."""
     if type_ is None:
         type_ = dtype({type(value).__name__ for value in values if value is not None})
+        if type_ == pl.Int64 and any(not -(2**63) <= value < 2**63 for value in values if value is not None):
+            type_ = pl.Float64()
     if type_ == pl.Float64:
-        values = [None if value is None else float(value) for value in values]
+        values = [float(value) if isinstance(value, int | float) else None for value in values]
     elif type_ == pl.String:
         values = [value if value is None or isinstance(value, str) else text(value) for value in values]
-    elif type_ == pl.Int64 and any(value is not None and not -(2**63) <= value < 2**63 for value in values):
-        return series(name, values, pl.Float64())
-    return pl.Series(name, values, type_)
+    return pl.Series(name, values, type_, strict=False)
 
 
 def text(value: Any) -> str:

@@ -11,14 +11,11 @@ from typing import Any
 
 import polars as pl
 
-from accord.config.schema import Column, Postgres
-from accord.expressions import TYPES
+from accord.config.schema import Postgres
 from accord.traffic.reading import scan_outcomes, scan_predictions
 
 PREFIX = "outcome|"
 BY_KEY = "|by_key"
-INSTANT = "%Y-%m-%dT%H:%M:%S%.f"
-"""As JSON has a datetime."""
 
 
 def labelled(
@@ -87,14 +84,3 @@ def of(folder: Path, prediction: Mapping[str, Any], postgres: Postgres | None = 
     latest = found.sort("outcome_id").row(-1, named=True)
     values = {name: value for name, value in latest.items() if name.startswith(PREFIX)}
     return {"outcome_at": latest["at"], **values}
-
-
-def as_declared(name: str, column: Column, prefix: str, schema: Mapping[str, pl.DataType]) -> pl.Expr:
-    """The column `PREFIX|NAME` of the log by its own name and in the contract's type; null where the log has none."""
-    logged, wanted = f"{prefix}|{name}", TYPES[column.type]
-    if logged not in schema:
-        return pl.lit(None, wanted).alias(name)
-    value = pl.col(logged)
-    if column.type == "datetime" and schema[logged] == pl.String:
-        value = value.str.to_datetime(INSTANT, time_unit="us")
-    return value.cast(wanted).alias(name)

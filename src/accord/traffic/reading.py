@@ -61,8 +61,7 @@ def scan_outcomes(
 
 def find(folder: Path, prediction_id: str, postgres: Postgres | None = None) -> dict[str, Any] | None:
     """The predicted row with this id, by column, or None."""
-    at = _time_of(prediction_id)
-    begin, end = (None, None) if at is None else (at - AROUND, at + AROUND)
+    begin, end = _around(prediction_id)
     found = _scan("predictions", folder, begin, end, postgres, prediction_id).collect().to_dicts()
     return found[0] if found else None
 
@@ -113,14 +112,14 @@ def _records(segments: list[Path], text: str) -> Iterator[Record]:
                 yield record
 
 
-def _time_of(prediction_id: str) -> datetime | None:
+def _around(prediction_id: str) -> tuple[datetime, datetime] | tuple[None, None]:
+    """Between which instants its request arrived; None if the id doesn't say."""
     try:
         identifier = UUID(prediction_id)
-    except ValueError:
-        return None
-    if identifier.version != 7:
-        return None
-    return datetime.fromtimestamp((identifier.int >> 80) / 1000, UTC)
+        at = datetime.fromtimestamp((identifier.int >> 80) / 1000, UTC)
+        return (at - AROUND, at + AROUND) if identifier.version == 7 else (None, None)
+    except (ValueError, OverflowError):  # no UUID, or one of no year that there is
+        return None, None
 
 
 def _in_utc(instant: datetime | None) -> datetime | None:
