@@ -127,7 +127,10 @@ def from_file(source: Path, folder: Path, data: Data, settings: Serving) -> int:
 
 def _whole(values: pl.Series) -> pl.Series:
     """Numbers that are whole as integers: beside nulls, many a program writes them as 12.0."""
-    return values.cast(pl.Int64) if values.dtype.is_float() and (values == values.round()).all() else values
+    if not values.dtype.is_float():
+        return values
+    whole = values.cast(pl.Int64, strict=False)  # null where no integer is that large
+    return whole if whole.null_count() == values.null_count() and (whole == values).all() else values
 
 
 def _records(rows: pl.DataFrame, intake: Intake, source: Path) -> Iterator[Reported]:

@@ -133,6 +133,16 @@ def test_a_file_with_a_broken_row_leaves_nothing_behind(folder: Path, tmp_path: 
         from_file(tmp_path / "none.csv", folder, DATA, SERVING)
 
 
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), 1e30, 0.5])
+def test_a_number_that_no_integer_column_holds_is_refused_in_one_line(
+    folder: Path, tmp_path: Path, value: float
+):
+    table(3).with_columns(stops=pl.Series([1.0, value, None])).write_parquet(tmp_path / "outcomes.parquet")
+    with pytest.raises(AccordError, match=r"outcomes.parquet, row 2, stops: ") as refused:
+        from_file(tmp_path / "outcomes.parquet", folder, DATA, SERVING)
+    assert "\n" not in str(refused.value)
+
+
 def test_predictions_may_be_named_by_their_ids_in_a_file(folder: Path, tmp_path: Path, write: Any):
     record = predicted()
     write(record)
