@@ -17,6 +17,7 @@ import msgspec
 
 from accord.config.schema import Column
 from accord.errors import AccordError
+from accord.serving import token as tokens
 from accord.serving.answers import Answers, Explanations, Readiness, Received
 from accord.serving.requests import Decoder, InvalidRowError
 
@@ -68,8 +69,8 @@ class Known(NamedTuple):
 class Calls:
     """The calls that both clients have, as steps that leave sending to them."""
 
-    def __init__(self, token: str | None) -> None:
-        self._token = token
+    def __init__(self, token: str | None, url: str = "") -> None:
+        self._token, self._url = token, url
         self._known: Known | None = None
 
     def predict(self, rows: Rows) -> Steps[Answers]:
@@ -110,8 +111,8 @@ class Calls:
 
     @property
     def _with_token(self) -> dict[str, str]:
-        token = {} if self._token is None else {"authorization": f"Bearer {self._token}"}
-        return {"content-type": JSON, **token}
+        token = tokens.of(self._url) if self._token is None else self._token
+        return {"content-type": JSON} | ({"authorization": f"Bearer {token}"} if token else {})
 
     def ready(self) -> Steps[Readiness]:
         response = yield Ask("GET", "/readyz")
@@ -155,12 +156,13 @@ class Calls:
 class Client:
     """A client that waits for answers. Threads may share it.
 
-    The token is the service's ACCORD_TOKEN, which only `outcomes` and `set_weights` need; the timeout is in seconds.
+    The token is the service's, which only `outcomes` and `set_weights` need: by default ACCORD_TOKEN or, for a service of
+    this machine, that of the project in the current folder. The timeout is in seconds.
     """
 
     def __init__(self, url: str, token: str | None = None, timeout: float = TIMEOUT_S) -> None:
         self._http = httpx.Client(base_url=url, timeout=timeout)
-        self._calls = Calls(token)
+        self._calls = Calls(token, url)
 
     def predict(self, rows: Rows) -> Answers:
         """Answers for one row or many, in their order."""
@@ -233,7 +235,7 @@ class AsyncClient:
 
     def __init__(self, url: str, token: str | None = None, timeout: float = TIMEOUT_S) -> None:
         self._http = httpx.AsyncClient(base_url=url, timeout=timeout)
-        self._calls = Calls(token)
+        self._calls = Calls(token, url)
 
     async def predict(self, rows: Rows) -> Answers:
         return await self._done(self._calls.predict(rows))

@@ -5,7 +5,6 @@ outcome when the clock has passed event time and label delay. What the log has a
 may be repeated, or go on after whatever ended it, and a later one sends first what became known since.
 """
 
-import os
 import re
 import sys
 import time
@@ -29,6 +28,7 @@ from accord.data import tables
 from accord.data.splitting import SPLITS
 from accord.errors import AccordError, nearest
 from accord.intake import Keys
+from accord.serving import token as tokens
 from accord.serving.settings import TOKEN_VARIABLE
 from accord.traffic import outcomes, typed
 from accord.traffic.pii import Pseudonyms
@@ -73,7 +73,7 @@ class Replay:
 def run(config: Config, url: str, begin: str, end: str, rate: float | None) -> Replay:
     """Replays the stretch from the begin on and before the end, dates or instants by the clocks of the data's zone, at
     `rate` rows a second or as fast as the service answers. Raises AccordError if something is missing for it."""
-    data, token = config.data, os.environ.get(TOKEN_VARIABLE)
+    data, token = config.data, tokens.of(url)
     if data.time is None:
         raise AccordError(
             f"Can't replay {data.name}: its rows have no time; add `time` to conf/data/{data.name}.yaml"
@@ -84,7 +84,8 @@ def run(config: Config, url: str, begin: str, end: str, rate: float | None) -> R
         )
     if not token:
         raise AccordError(
-            f"Outcomes need the service's token; set {TOKEN_VARIABLE} to it, for the service and for the replay"
+            f"Outcomes need the service's token: `accord serve` of this project makes one for a loopback address, and there is none "
+            f"for {url}; set {TOKEN_VARIABLE}, for the service and for the replay"
         )
     replay = Replay(_instant(begin, data.time), _instant(end, data.time))
     if replay.begin >= replay.end:

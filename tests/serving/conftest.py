@@ -17,7 +17,7 @@ import pytest
 from projects import RIDES, Project, program, rides
 from services import MODELS, Home, Running, home_with, make_bundle, running
 
-Serve = Callable[[Project], AbstractContextManager[httpx.Client]]
+Serve = Callable[..., AbstractContextManager[httpx.Client]]
 MORE_COLUMNS = """
   bike: {type: category}
   seats: {type: integer, min: 1}
@@ -103,14 +103,14 @@ def with_more_columns(text: str) -> str:
 
 
 @contextmanager
-def serving(project: Project) -> Iterator[httpx.Client]:
+def serving(project: Project, *words: str, **environment: str) -> Iterator[httpx.Client]:
     """`accord serve` as a user starts it, on a port of its own; all its processes are gone afterwards."""
     port = free_port()
     log = project.root / "serve.log.tmp"
     with log.open("w") as out:
         server = subprocess.Popen(
-            [program("accord"), "serve", "--port", str(port)],
-            cwd=project.root, env=project.environment, stdout=out, stderr=out, start_new_session=True,
+            [program("accord"), "serve", "--port", str(port), *words],
+            cwd=project.root, env={**project.environment, **environment}, stdout=out, stderr=out, start_new_session=True,
         )  # fmt: skip
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from accord.config.schema import Serving
 from accord.errors import AccordError
-from accord.serving import packaging
+from accord.serving import packaging, token
 from accord.serving import settings as environment
 
 
@@ -44,6 +44,8 @@ def _own_home(port: int) -> Path:
 def serve(tag: str, settings: Serving) -> None:
     """Turns this process into the guard of the Bento's server."""
     words, source, variables = command(tag, settings, Path.cwd())
+    if token.is_loopback(settings.host) and not variables.get(environment.TOKEN_VARIABLE):
+        variables[environment.TOKEN_VARIABLE] = token.own()
     print(
         f"Serving {tag} on http://{settings.host}:{settings.port} (the API's page is its root; Ctrl-C stops)",
         flush=True,

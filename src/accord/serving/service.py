@@ -6,6 +6,7 @@ loads the model.
 
 import gc
 import os
+import sys
 from typing import Annotated, Any
 
 import bentoml
@@ -97,6 +98,12 @@ class Accord:
         worker = (bentoml.server_context.worker_index or 1) - 1
         self.operations = Operations(environment.home(), SETTINGS, worker)
         LANE.open(self.operations)
+        if bentoml.server_context.worker_index == 1 and not os.environ.get(environment.TOKEN_VARIABLE):
+            print(
+                f"accord: POST /outcomes and POST /policy are closed: set {environment.TOKEN_VARIABLE}, without which only "
+                "`accord serve` on a loopback address has a token",
+                file=sys.stderr, flush=True,
+            )  # fmt: skip
         gc.collect()
         gc.freeze()  # what start-up made stays; collections need not look at it again
 

@@ -1,0 +1,110 @@
+"""The service's token: ACCORD_TOKEN or, on a loopback address, one of the project's own in .accord/token.
+
+That file is for the eyes of one user: a page in a browser of the same machine reaches the service, but has no token.
+"""
+
+import fcntl
+import os
+import secrets
+import stat
+import sys
+from ipaddress import ip_address
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import urlsplit
+
+from accord.errors import AccordError
+from accord.files import replacing
+from accord.serving.settings import TOKEN_VARIABLE
+
+FILE = Path(".accord/token")
+N_BYTES = 32
+
+
+def of(url: str) -> str | None:
+    """The token for the service at this address; the project's own goes to a loopback address only. None if there is
+    none. Raises AccordError for a file that can't be trusted."""
+    given = os.environ.get(TOKEN_VARIABLE)
+    if given:
+        return given
+    return _read() if is_loopback(urlsplit(url).hostname or "") else None
+
+
+def own() -> str:
+    """The project's own token, which is made when it is first needed, and stays. Raises AccordError if it can't be kept."""
+    try:
+        FILE.parent.mkdir(mode=0o700, exist_ok=True)
+        folder = os.open(FILE.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fchmod(folder, 0o700)
+            fcntl.flock(folder, fcntl.LOCK_EX)  # of services that start at once one makes it, and all have it
+            return _read() or _made()
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise AccordError(
+            f"{FILE}, which holds the service's token, can't be written: {error.strerror}; correct that, or set {TOKEN_VARIABLE}"
+        ) from error
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, and nobody else's way to it.
+
+    >>> [is_loopback(host) for host in ("127.0.0.1", "127.1.2.3", "::1", "localhost")]
+    [True, True, True, True]
+    >>> [is_loopback(host) for host in ("0.0.0.0", "::", "10.0.0.1", "localhost.example.org", "")]
+    [False, False, False, False, False]
+    """
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _read() -> str | None:
+    try:
+        with open(FILE, "rb", opener=_unfollowed) as file:
+            return _trusted(file).read().decode("ascii", "replace").strip() or None
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        what = "is a link" if FILE.is_symlink() else f"can't be read: {error.strerror}"
+        raise _untrusted(what) from error
+
+
+def _unfollowed(path: str, _: int) -> int:
+    """Opens the file itself: follows no link, and waits for no writer of a pipe."""
+    return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def _trusted(file: BinaryIO) -> BinaryIO:
+    found = os.fstat(file.fileno())
+    if not stat.S_ISREG(found.st_mode):
+        raise _untrusted("is no file")
+    if found.st_uid != os.geteuid():
+        raise _untrusted("belongs to another user")
+    if found.st_mode & 0o077:
+        os.fchmod(file.fileno(), 0o600)
+        print(
+            f"accord: other users could read {FILE}; now they can't. If one may have, delete it and start the service again",
+            file=sys.stderr,
+        )
+    return file
+
+
+def _made() -> str:
+    made = secrets.token_urlsafe(N_BYTES)
+    with replacing(FILE) as temporary:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with os.fdopen(os.open(temporary, flags, 0o600), "w") as file:
+            file.write(f"{made}\n")
+            file.flush()
+            os.fsync(file.fileno())
+    return made
+
+
+def _untrusted(what: str) -> AccordError:
+    return AccordError(
+        f"{FILE} {what}; expected a file of this user, with the service's token. Remove it and start the service again, "
+        f"which makes another, or set {TOKEN_VARIABLE}"
+    )
