@@ -45,7 +45,8 @@ def explained(monkeypatch: pytest.MonkeyPatch, bundle: Bundle, every: bool = Fal
     """The explanation of the example, logged as the bundle answers it but for these changes."""
     given = {"weights": None, **changes}
     weighed = explaining._with_weights(bundle, {"w": 3.0} if given["weights"] else {})
-    frame = explaining._frame(bundle, bundle.example)
+    columns = {name: column.model_copy(update={"pii": None}) for name, column in bundle.columns.items()}
+    frame = explaining._frame(replace(bundle, columns=columns), bundle.example)  # the service had it all
     logged = {
         "prediction_id": EXAMPLE_ID,
         "at": datetime(2024, 3, 1, 10, tzinfo=UTC),
@@ -176,11 +177,14 @@ def test_a_row_without_its_personal_columns_is_not_recomputed(
 def test_a_row_beside_those_of_other_models_is_still_recomputed(
     monkeypatch: pytest.MonkeyPatch, bundle: Bundle
 ):
-    """Their columns are nulls, and what is an integer here may be a number there."""
-    more = {"row|seats": float(bundle.example["seats"]), "row|other": None, "predicted|other": None}
-    text = explained(monkeypatch, bundle, **more)
-    assert "recomputed: same bits" in text
-    assert "other" not in text
+    """Their columns are nulls, and what is an integer here may be a number or a text there."""
+    for seats in (float(bundle.example["seats"]), str(bundle.example["seats"])):
+        more = {"row|seats": seats, "row|other": None, "predicted|other": None}
+        text = explained(monkeypatch, bundle, **more)
+        assert "recomputed: same bits" in text
+        assert "other" not in text
+    text = explained(monkeypatch, bundle, **{"row|seats": "two"})
+    assert "Can't be recomputed: seats: the log has 'two'; expected integer" in text
 
 
 def test_an_outcome_is_told_once_it_is_known(monkeypatch: pytest.MonkeyPatch, bundle: Bundle):
