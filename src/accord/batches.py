@@ -16,7 +16,7 @@ import polars as pl
 import yaml
 from polars.exceptions import PolarsError
 
-from accord import dvc, paths
+from accord import dvc, paths, terminal
 from accord.config.schema import Config, Data, Postgres
 from accord.data.batches import DATA, ID, LOG, OUTCOME_ID, Batch, listed, sha256, write
 from accord.errors import AccordError
@@ -77,21 +77,21 @@ def take_in(data: str) -> list[Batch]:
     return new
 
 
-def as_text(collected: Collected) -> str:
+def as_text(collected: Collected) -> terminal.Lines:
     waiting = f"{collected.n_unknown:,} predictions have no outcome yet"
     left_out = [
         f"WARNING: {words}; rows with such a value are left out. Collect them with the config that they were logged under"
         for words in collected.unread
     ]
     if collected.file is None:
-        return "\n".join([f"Nothing new to collect; {waiting}", *left_out])
+        return terminal.lines([f"Nothing new to collect; {waiting}", *left_out])
     corrected = f", {collected.n_corrected:,} of them corrected," if collected.n_corrected else ""
     lines = [f"{collected.n_rows:,} rows{corrected} to {collected.file}; {waiting}", *left_out]
     lines += [
         f"WARNING: '{name}' is missing in {n:,} of them, and the contract wants a value: they would go to quarantine"
         for name, n in collected.lacking.items()
     ]
-    return "\n".join([*lines, f"Commit its pointer: git add {paths.BATCHES} && git commit"])
+    return terminal.lines([*lines, f"Commit its pointer: git add {paths.BATCHES} && git commit"])
 
 
 def _collected(data: Data, postgres: Postgres | None) -> Collected:

@@ -6,11 +6,12 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from accord import __version__
 from accord.errors import AccordError
 from accord.stages import exit_with_message
+from accord.terminal import foreign, say
 
 DESCRIPTION = "Machine learning on tabular data where every team has a seat."
 WORDS = "group=option, such as model=linear; key=value, such as model.C=0.1; or a preset, such as experiment=quick"
@@ -36,8 +37,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     exit_with_message(work)
 
 
+class Parser(argparse.ArgumentParser):
+    """One that quotes what was typed without obeying it."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        say(foreign(message), file=file or sys.stderr, end="")
+
+
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="accord", description=DESCRIPTION)
+    top = Parser(prog="accord", description=DESCRIPTION)
     top.add_argument("--version", action="version", version=f"accord {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
@@ -228,23 +236,23 @@ def run(arguments: argparse.Namespace) -> None:
     from accord import pipeline
 
     tag, _ = pipeline.candidate()
-    print(f"\nPackaged   {tag}")
-    print("Look at    reports/scorecard.html, reports/index.html, reports/model_card.md")
-    print("Serve it   make serve")
+    say("", f"Packaged   {tag}")
+    say("Look at    reports/scorecard.html, reports/index.html, reports/model_card.md")
+    say("Serve it   make serve")
 
 
 def measure(arguments: argparse.Namespace) -> None:
     from accord.config import lock
     from accord.serving import measuring
 
-    print(measuring.as_text(measuring.measure(lock.load().serving)))
+    say(measuring.as_text(measuring.measure(lock.load().serving)))
 
 
 def judge(arguments: argparse.Namespace) -> None:
     from accord import judging
     from accord.config import lock
 
-    print(judging.as_text(judging.judge_candidate(lock.load())))
+    say(judging.as_text(judging.judge_candidate(lock.load())))
 
 
 def promote(arguments: argparse.Namespace) -> None:
@@ -255,12 +263,12 @@ def promote(arguments: argparse.Namespace) -> None:
     record = releases.uncommitted() if arguments.commit else None
     if record is None:
         record = releases.promote(read_json(SCORECARD) if SCORECARD.exists() else None, arguments.reason)
-    print(f"{record['model_id']} is the champion: {record['reason']}")
+    say(f"{record['model_id']} is the champion: {record['reason']}")
     if not arguments.commit:
-        print("Commit it: git add models && git commit")
+        say("Commit it: git add models && git commit")
         return
     releases.commit(f"Promote {record['model_id']}: {record['reason']}")
-    print("Committed")
+    say("Committed")
 
 
 def rollback(arguments: argparse.Namespace) -> None:
@@ -270,7 +278,7 @@ def rollback(arguments: argparse.Namespace) -> None:
 
     record = releases.rollback(arguments.model, arguments.reason)
     tag = packaging.package(releases.restored(record["model_id"]), lock.load().serving)
-    print(
+    say(
         f"{record['model_id']} is the champion again; a running service takes it up by itself, or serve {tag}"
     )
 
@@ -281,11 +289,11 @@ def history(arguments: argparse.Namespace) -> None:
     records = releases.history()
     for record in records:
         mark = "*" if record["model_id"] == releases.champion_id() and record is records[-1] else " "
-        print(
+        say(
             f"{mark} {record['at']}  {record['action']:<8}  {record['model_id']}  by {record['by']}: {record['reason']}"
         )
     if not records:
-        print("No release yet; promote a candidate: accord promote")
+        say("No release yet; promote a candidate: accord promote")
 
 
 def tradeoff(arguments: argparse.Namespace) -> None:
@@ -300,8 +308,7 @@ def tradeoff(arguments: argparse.Namespace) -> None:
     )
     write_json(paths.TRADEOFF, report)
     write_text(paths.TRADEOFF_PAGE, page.render(report))
-    print(trading.as_text(report))
-    print(f"\nWrote {paths.TRADEOFF_PAGE} and {paths.TRADEOFF}")
+    say(trading.as_text(report), "", f"Wrote {paths.TRADEOFF_PAGE} and {paths.TRADEOFF}")
 
 
 def select(words: Sequence[str]) -> None:
@@ -312,7 +319,7 @@ def select(words: Sequence[str]) -> None:
     compose.composed(chosen)
     selection.write(chosen)
     for note in chosen.notes:
-        print(note)
+        say(note)
 
 
 def package(arguments: argparse.Namespace) -> None:
@@ -320,7 +327,7 @@ def package(arguments: argparse.Namespace) -> None:
     from accord.paths import BUNDLE
     from accord.serving import packaging
 
-    print(packaging.package(BUNDLE, lock.load().serving))
+    say(packaging.package(BUNDLE, lock.load().serving))
 
 
 def serve(arguments: argparse.Namespace) -> None:
@@ -341,7 +348,7 @@ def predict(arguments: argparse.Namespace) -> None:
     from accord.paths import BUNDLE
 
     n_rows = batch.predict(bundle.load(BUNDLE), arguments.input, arguments.output, arguments.explain)
-    print(f"{n_rows:,} rows to {arguments.output}")
+    say(f"{n_rows:,} rows to {arguments.output}")
 
 
 def traffic(arguments: argparse.Namespace) -> None:
@@ -355,7 +362,7 @@ def traffic(arguments: argparse.Namespace) -> None:
         raise AccordError(
             f"Another process has been keeping house in {TRAFFIC} for a minute; try again later"
         )
-    print(overview.as_text(TRAFFIC, settings, kept))
+    say(overview.as_text(TRAFFIC, settings, kept))
 
 
 def outcomes(arguments: argparse.Namespace) -> None:
@@ -365,7 +372,7 @@ def outcomes(arguments: argparse.Namespace) -> None:
 
     config = lock.load()
     n_outcomes = intake.from_file(arguments.file, TRAFFIC, config.data, config.serving)
-    print(f"{n_outcomes:,} outcomes to {TRAFFIC}")
+    say(f"{n_outcomes:,} outcomes to {TRAFFIC}")
 
 
 def replay(arguments: argparse.Namespace) -> None:
@@ -373,14 +380,14 @@ def replay(arguments: argparse.Namespace) -> None:
     from accord.config import lock
 
     found = replaying.run(lock.load(), arguments.url, arguments.begin, arguments.end, arguments.rate)
-    print(replaying.as_text(found))
+    say(replaying.as_text(found))
 
 
 def collect(arguments: argparse.Namespace) -> None:
     from accord import batches
     from accord.config import lock
 
-    print(batches.as_text(batches.collect(lock.load())))
+    say(batches.as_text(batches.collect(lock.load())))
 
 
 def forget(arguments: argparse.Namespace) -> None:
@@ -390,7 +397,7 @@ def forget(arguments: argparse.Namespace) -> None:
 
     config = lock.load()
     record = forgetting.forget(TRAFFIC, BATCHES, config.serving.traffic, config.data, arguments.key)
-    print(forgetting.as_text(record, BATCHES))
+    say(forgetting.as_text(record, BATCHES))
 
 
 def load(arguments: argparse.Namespace) -> None:
@@ -399,7 +406,7 @@ def load(arguments: argparse.Namespace) -> None:
     found = loading.run(
         arguments.url, arguments.rate, arguments.seconds, arguments.connections, arguments.rows_per_request
     )
-    print(loading.as_text(found))
+    say(loading.as_text(found))
 
 
 def monitor(arguments: argparse.Namespace) -> None:
@@ -414,11 +421,7 @@ def monitor(arguments: argparse.Namespace) -> None:
         raise AccordError(f"--from {begin} is after --to {end}; turn them round")
     asked = monitoring.Asked(begin, None if end is None else end + timedelta(days=1), n_rows)
     decision, folder, said = monitoring.monitor(lock.load(), asked, not arguments.no_reports)
-    print(
-        "\n".join(
-            [monitoring.as_text(decision), "", *said, f"Wrote {folder}/index.html and {paths.DECISION}"]
-        )
-    )
+    say(monitoring.as_text(decision), "", *said, f"Wrote {folder}/index.html and {paths.DECISION}")
     sys.exit(monitoring.ALARM if decision.alarms else monitoring.QUIET)
 
 
@@ -427,13 +430,13 @@ def explain(arguments: argparse.Namespace) -> None:
     from accord.config import lock
 
     explanation = explaining.explain(arguments.prediction_id, lock.load().serving.traffic)
-    print(explaining.as_text(explanation, arguments.all))
+    say(explaining.as_text(explanation, arguments.all))
 
 
 def retrain(arguments: argparse.Namespace) -> None:
     from accord.retraining import run as retraining
 
-    print(retraining.as_text(retraining.retrain(arguments.now, arguments.cutoff)))
+    say(retraining.as_text(retraining.retrain(arguments.now, arguments.cutoff)))
 
 
 def simulate(arguments: argparse.Namespace) -> None:
@@ -447,8 +450,7 @@ def simulate(arguments: argparse.Namespace) -> None:
     )
     write_json(paths.SIMULATION, report)
     write_text(paths.SIMULATION_PAGE, page.render(report))
-    print(simulation.as_text(report))
-    print(f"\nWrote {paths.SIMULATION_PAGE} and {paths.SIMULATION}")
+    say(simulation.as_text(report), "", f"Wrote {paths.SIMULATION_PAGE} and {paths.SIMULATION}")
 
 
 ALONE = {run, measure, judge, promote, rollback, tradeoff, package, collect, retrain, simulate}

@@ -153,6 +153,15 @@ class Calls:
             self._known = None
 
 
+def _address(url: str) -> httpx.URL:
+    try:
+        return httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ServiceError(
+            f"'{url}' is no address of a service: {error}; expected one such as http://127.0.0.1:3000"
+        ) from error
+
+
 class Client:
     """A client that waits for answers. Threads may share it.
 
@@ -161,7 +170,7 @@ class Client:
     """
 
     def __init__(self, url: str, token: str | None = None, timeout: float = TIMEOUT_S) -> None:
-        self._http = httpx.Client(base_url=url, timeout=timeout)
+        self._http = httpx.Client(base_url=_address(url), timeout=timeout)
         self._calls = Calls(token, url)
 
     def predict(self, rows: Rows) -> Answers:
@@ -234,7 +243,7 @@ class AsyncClient:
     """A client whose methods are awaited; they are those of Client."""
 
     def __init__(self, url: str, token: str | None = None, timeout: float = TIMEOUT_S) -> None:
-        self._http = httpx.AsyncClient(base_url=url, timeout=timeout)
+        self._http = httpx.AsyncClient(base_url=_address(url), timeout=timeout)
         self._calls = Calls(token, url)
 
     async def predict(self, rows: Rows) -> Answers:

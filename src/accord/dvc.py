@@ -27,6 +27,7 @@ from ruamel.yaml.error import YAMLError
 
 from accord import files, locks, paths, processes
 from accord.errors import AccordError
+from accord.terminal import complain, foreign
 
 LOCK = Path(".accord/pipeline.lock")
 TMP = Path(".dvc/tmp")
@@ -136,7 +137,7 @@ def reproduce(quiet: bool = False, stage: str | None = None) -> None:
             if busy or any(said in line for said in BUSY):
                 busy += line
             else:
-                print(line, end="", file=sys.stderr, flush=True)
+                complain(foreign(line.rstrip("\n")))
         process.wait()
     if process.returncode:
         if busy:
@@ -182,7 +183,7 @@ def _mend() -> None:
             raise AccordError(_at_work(processes.described(running[0])))
         if not is_said:
             is_said = True
-            print(f"Waiting for {processes.described(running[0])} to end", file=sys.stderr, flush=True)
+            complain(f"Waiting for {processes.described(running[0])} to end")
         time.sleep(locks.POLL_S)
     _mend_pointers()
     _mend_git()
@@ -246,7 +247,7 @@ def _mend_lock_file() -> None:
         return
     if b"<<<<<<<" not in DVC_LOCK.read_bytes():
         DVC_LOCK.unlink()
-        print(f"{DVC_LOCK} was cut short by a kill; the pipeline writes it anew", file=sys.stderr, flush=True)
+        complain(f"{DVC_LOCK} was cut short by a kill; the pipeline writes it anew")
 
 
 def _mend_pointers() -> None:

@@ -12,7 +12,7 @@ import polars as pl
 import yaml
 
 from accord import bundle as bundles
-from accord import paths, releases
+from accord import paths, releases, terminal
 from accord.bundle import Bundle
 from accord.config.schema import Traffic
 from accord.errors import AccordError
@@ -158,7 +158,7 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def as_text(explanation: Explanation, every: bool = False) -> str:
+def as_text(explanation: Explanation, every: bool = False) -> terminal.Lines:
     """The explanation for a terminal, with every contribution or the largest ones."""
     logged = explanation.logged
     lines = [
@@ -179,7 +179,7 @@ def as_text(explanation: Explanation, every: bool = False) -> str:
         lines += ["", explanation.problem]
     if explanation.differences:
         lines += ["", f"WARNING: recomputed, it comes out otherwise: {'; '.join(explanation.differences)}"]
-    return "\n".join(lines)
+    return terminal.lines(lines)
 
 
 def _section(title: str, lines: list[str]) -> list[str]:

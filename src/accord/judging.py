@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from accord import bundle as bundles
-from accord import models, paths, releases
+from accord import models, paths, releases, terminal
 from accord.bundle import Bundle
 from accord.config.schema import Config, Objective, Split
 from accord.data import splitting, tables
@@ -144,7 +144,7 @@ def _unlearned(rows: pl.DataFrame, config: Config, champion: Bundle) -> NDArray[
     return unlearned
 
 
-def as_text(card: Mapping[str, Any]) -> str:
+def as_text(card: Mapping[str, Any]) -> terminal.Lines:
     """The scorecard for a terminal: a line a metric, then the verdict and its reasons."""
     lines = [("team", "metric", "value", "limit", "champion", "verdict")]
     for row in card["rows"]:
@@ -164,7 +164,7 @@ def as_text(card: Mapping[str, Any]) -> str:
     ]
     against = f"against champion {card['champion']}" if card["champion"] else "no champion yet"
     verdict = "may be promoted: accord promote" if card["verdict"] == judge.PASS else "not to be promoted"
-    return "\n".join(
+    return terminal.lines(
         [
             *text,
             "",

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from accord.errors import AccordError
+from accord.terminal import complain
 
 POLL_S = 0.05
 ORPHAN_S = 600.0
@@ -64,7 +65,7 @@ def alone(path: Path) -> Iterator[int]:
                 )
             if holder is not None and not is_said:
                 is_said = True
-                print(f"Waiting for what '{holder['command']}' had started before it was killed", file=sys.stderr, flush=True)  # fmt: skip
+                complain(f"Waiting for what '{holder['command']}' had started before it was killed")
             time.sleep(POLL_S)
         _write_holder(fd)
         yield fd

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from accord import dvc, judging, paths
+from accord import dvc, judging, paths, terminal
 from accord.config import lock
 from accord.config.schema import Objective
 from accord.objective.teams import MEASURED
@@ -16,11 +16,11 @@ def candidate() -> tuple[str, dict[str, Any]]:
     dvc.reproduce()
     config = lock.load()
     tag = packaging.package(paths.BUNDLE, config.serving)
-    print()
+    terminal.say("")
     if asks_for_measuring(config.objective):
-        print(measuring.as_text(measuring.measure(config.serving)), end="\n\n")
+        terminal.say(measuring.as_text(measuring.measure(config.serving)), "")
     card = judging.judge_candidate(config)
-    print(judging.as_text(card))
+    terminal.say(judging.as_text(card))
     return tag, card
 
 

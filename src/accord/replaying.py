@@ -6,7 +6,6 @@ may be repeated, or go on after whatever ended it, and a later one sends first w
 """
 
 import re
-import sys
 import time
 from bisect import bisect_left
 from collections import Counter, deque
@@ -21,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from accord import paths
+from accord import paths, terminal
 from accord.client import Client, ServiceError
 from accord.config.schema import Config, Time
 from accord.data import tables
@@ -167,8 +166,7 @@ class Replaying:
                 f"{error.reason}. The replay came to {clock:%Y-%m-%d}; run it again to go on"
             ) from error
         finally:
-            if sys.stderr.isatty():
-                print(file=sys.stderr)
+            terminal.end_progress()
         replay.n_logged = self._n_logged() - replay.n_there
 
     def _window(self, begin: datetime, end: datetime) -> None:
@@ -263,12 +261,11 @@ class Replaying:
         return typed.as_declared(self._decision, self._data.columns[self._decision], rows.collect_schema())
 
     def _show(self, clock: datetime) -> None:
-        if sys.stderr.isatty():
-            replay = self._replay
-            print(
-                f"\r{clock:%Y-%m-%d %H:%M}  {replay.n_there + replay.n_sent:,} of {replay.n_rows:,} rows, {replay.refused.total():,} refused, "
-                f"{replay.n_outcomes:,} outcomes ", end="", file=sys.stderr, flush=True,
-            )  # fmt: skip
+        replay = self._replay
+        terminal.show_progress(
+            f"{clock:%Y-%m-%d %H:%M}  {replay.n_there + replay.n_sent:,} of {replay.n_rows:,} rows, {replay.refused.total():,} refused, "
+            f"{replay.n_outcomes:,} outcomes "
+        )
 
 
 def _table() -> pl.LazyFrame:
@@ -288,7 +285,7 @@ def _known(one: tuple[str, Row]) -> datetime:
     return known
 
 
-def as_text(replay: Replay) -> str:
+def as_text(replay: Replay) -> terminal.Lines:
     """How it went, for a terminal."""
     n_refused = replay.refused.total()
     lines = [
@@ -309,4 +306,4 @@ def as_text(replay: Replay) -> str:
         )
     if replay.stopped is not None:
         lines.append(f"Stopped at {replay.stopped:%Y-%m-%d}; run it again to go on")
-    return "\n".join(lines)
+    return terminal.lines(lines)

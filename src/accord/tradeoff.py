@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from accord import bundle as bundles
-from accord import dvc, paths
+from accord import dvc, paths, terminal
 from accord.config.schema import Config, Objective
 from accord.errors import AccordError
 from accord.expressions import columns_of
@@ -102,7 +102,7 @@ def experiments(
     return points, left_out
 
 
-def as_text(report: Mapping[str, Any]) -> str:
+def as_text(report: Mapping[str, Any]) -> terminal.Lines:
     """The report for a terminal: a line a value of the weight, then the experiments and what was left out."""
     metrics = [metric["name"] for metric in report["metrics"]]
     head = ("", report["weight"], "acted", *metrics, "score", "better for", "worse for", "dominated")
@@ -158,7 +158,7 @@ def as_text(report: Mapping[str, Any]) -> str:
                 f"  {metric['name']}: {found['value']:+.4g} [{found['low']:.4g}, {found['high']:.4g}] as {report['weight']} rises by {report['slope']:g}"
             )
     text += [f"Left out {one['name']}: {one['reason']}" for one in report["left_out"]]
-    return "\n".join(text)
+    return terminal.lines(text)
 
 
 def _limited(found: Mapping[str, Any]) -> str:

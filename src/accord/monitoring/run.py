@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from accord import bundle as bundles
-from accord import paths, releases
+from accord import paths, releases, terminal
 from accord.bundle import Bundle
 from accord.config.schema import Config, Monitoring, Postgres, Serving
 from accord.files import read_json, replacing, write_json, write_text
@@ -179,7 +179,7 @@ def _report(
     return said
 
 
-def as_text(decision: Decision) -> str:
+def as_text(decision: Decision) -> terminal.Lines:
     """The decision for a terminal: the alarms first."""
     window = decision.window
     lines = [
@@ -193,4 +193,4 @@ def as_text(decision: Decision) -> str:
         lines.append("Quiet: nothing beyond what is expected")
     width = max((len(alarm["kind"]) for alarm in decision.alarms), default=0)
     lines += [f"ALARM  {a['kind']:<{width}}  {a['what']}: {a['evidence']}" for a in decision.alarms]
-    return "\n".join(lines)
+    return terminal.lines(lines)

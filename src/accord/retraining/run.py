@@ -18,7 +18,7 @@ from typing import Any
 import polars as pl
 from uuid_utils import uuid7
 
-from accord import batches, dvc, paths, pipeline, releases
+from accord import batches, dvc, paths, pipeline, releases, terminal
 from accord.config import lock, selection
 from accord.config.schema import Config, Data
 from accord.config.selection import Selection
@@ -42,7 +42,7 @@ def retrain(now: bool = False, cutoff: date | None = None) -> dict[str, Any]:
     with dvc.alone():
         plan = read_json(PLAN) if PLAN.exists() else None
         if plan is not None:
-            print(f"Carrying out what was decided at {plan['at']}: {plan['reason']}")
+            terminal.say(f"Carrying out what was decided at {plan['at']}: {plan['reason']}")
         else:
             plan = _planned(lock.load(), now, cutoff)
             if plan["action"] == log.KEPT:
@@ -67,16 +67,16 @@ def moved(chosen: Selection, cutoff: date | None, window: str) -> Selection:
     return selection.with_words(chosen, [f"data.split.cutoff={cutoff}", f"data.split.train={stretch}"])
 
 
-def as_text(record: Mapping[str, Any]) -> str:
+def as_text(record: Mapping[str, Any]) -> terminal.Lines:
     """What was decided and why, for a terminal."""
     if record["action"] == log.KEPT:
-        return f"Not trained: {record['reason']}"
+        return terminal.lines([f"Not trained: {record['reason']}"])
     lines = [f"Trained: {record['reason']}"]
     if record["action"] == log.PROMOTED:
         lines.append(f"{record['candidate']} is the champion: {'; '.join(record['outcome'])}")
     else:
         lines += [f"{record['candidate']} is refused, the champion stays:", *(f"  - {r}" for r in record["outcome"])]  # fmt: skip
-    return "\n".join([*lines, "Commit it: git add --all data models *.yaml dvc.lock && git commit"])
+    return terminal.lines([*lines, "Commit it: git add --all data models *.yaml dvc.lock && git commit"])
 
 
 def _planned(config: Config, now: bool, cutoff: date | None) -> dict[str, Any]:

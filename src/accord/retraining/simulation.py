@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from accord import dvc
+from accord import dvc, terminal
 from accord.config import compose, selection
 from accord.config.schema import Config, Metric, Objective, Retraining
 from accord.data import splitting
@@ -77,7 +77,7 @@ def simulate(policies: Sequence[str], begin: date | None, end: date | None, stre
             raise AccordError(
                 f"No row of {config.data.name} comes after {begin}: the last is of {last}; begin earlier: --from DATE"
             )
-        print(f"{begin}: training the first champion", flush=True)
+        terminal.say(f"{begin}: training the first champion")
         first = workshop.train(begin, "expanding")
         periods = _periods(workshop.future(), config, begin, end, stretch)
         played = Plays(workshop, workshop.config, first, periods)
@@ -88,7 +88,7 @@ def simulate(policies: Sequence[str], begin: date | None, end: date | None, stre
             for policy in at_work:
                 policy.served.append(policy.champion)
             _end_of(period, i, at_work, played, workshop, is_last=i == len(periods) - 1)
-            print(f"{period.end}: {_said(at_work)}", flush=True)
+            terminal.say(f"{period.end}: {_said(at_work)}")
         return played.report(at_work, stretch)
 
 
@@ -361,7 +361,7 @@ def _counts(policy: Policy) -> dict[str, Any]:
     }
 
 
-def as_text(report: Mapping[str, Any]) -> str:
+def as_text(report: Mapping[str, Any]) -> terminal.Lines:
     """The totals for a terminal: a line a policy, differences from the first in brackets."""
     names = [metric["name"] for metric in report["metrics"]]
     lines = [("policy", *names, "trainings", "CPU s", "promoted", "refused")]
@@ -381,4 +381,4 @@ def as_text(report: Mapping[str, Any]) -> str:
         for name in names
         if (found := policy["totals"]["metrics"][name]["change"])["value"] and found["low"] is not None
     ]
-    return "\n".join(["", *text, "", span, *changes])
+    return terminal.lines(["", *text, "", span, *changes])

@@ -8,7 +8,6 @@ again leaves these out. That is coordinated omission, of which Gil Tene spoke in
 import asyncio
 import json
 import selectors
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import polars as pl
 
-from accord import paths
+from accord import paths, terminal
 from accord.client import Client
 from accord.data import tables
 from accord.errors import AccordError, nearest
@@ -97,12 +96,10 @@ def run(url: str, rate: float, seconds: float, connections: int, rows_per_reques
         rows_per_request,
         f"{path}/predict",
     )
-    show = _shown if sys.stderr.isatty() else lambda load: None
     # This selector waits to the microsecond, where the default one rounds up to milliseconds.
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())) as runner:
-        runner.run(Run(load, requests, host, port).through(show))
-    if sys.stderr.isatty():
-        print(file=sys.stderr)
+        runner.run(Run(load, requests, host, port).through(_show))
+    terminal.end_progress()
     return load
 
 
@@ -218,15 +215,14 @@ def _reason(body: bytes) -> str:
         return " ".join(body.decode(errors="replace").split())[:MAX_REASON]
 
 
-def _shown(load: Load) -> None:
+def _show(load: Load) -> None:
     n_bad = load.answers.total() - load.answers[GOOD]
-    print(
-        f"\r{load.elapsed_s:6.1f} s of {load.seconds:g} s  {load.answers[GOOD]:,} of {load.n_requests:,} answered, {n_bad:,} not ",
-        end="", file=sys.stderr, flush=True,
-    )  # fmt: skip
+    terminal.show_progress(
+        f"{load.elapsed_s:6.1f} s of {load.seconds:g} s  {load.answers[GOOD]:,} of {load.n_requests:,} answered, {n_bad:,} not "
+    )
 
 
-def as_text(load: Load) -> str:
+def as_text(load: Load) -> terminal.Lines:
     """How it went, for a terminal."""
     lines = [
         f"asked       {load.rate:,g} requests/s for {load.seconds:.3g} s, on up to {load.connections} connections",
@@ -251,4 +247,4 @@ def as_text(load: Load) -> str:
             f"The client did not keep time: it was called up to {np.quantile(load.late_s, 0.99) * 1000:.1f} ms late (p99) and took "
             f"{load.cpu_s / load.elapsed_s:.0%} of a core, so part of these latencies is its own. Ask at a lower rate, from another machine, or when this one is idle"
         )
-    return "\n".join(lines)
+    return terminal.lines(lines)

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from accord import bundle as bundles
-from accord import paths, releases
+from accord import paths, releases, terminal
 from accord.config.schema import Serving
 from accord.data import tables
 from accord.errors import AccordError
@@ -243,7 +243,7 @@ def _memory_mb(pid: int) -> float:
     return next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")) / 1000
 
 
-def as_text(result: Mapping[str, Any]) -> str:
+def as_text(result: Mapping[str, Any]) -> terminal.Lines:
     """The figures for a terminal."""
     roles: Sequence[str] = list(result["figures"])
     lines = ["  ".join([f"{'measured':<20}", *(f"{role:>12}" for role in roles)])]
@@ -252,4 +252,4 @@ def as_text(result: Mapping[str, Any]) -> str:
         lines.append(
             "  ".join([f"{name:<20}", *(f"{'-' if v is None else format(v, '.4g'):>12}" for v in values)])
         )
-    return "\n".join(lines)
+    return terminal.lines(lines)

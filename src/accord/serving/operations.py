@@ -214,7 +214,7 @@ class Operations:
         problem = self.log.problem
         if (problem is not None) != self._has_told:
             self._has_told = problem is not None
-            print(f"accord: {problem or 'requests are logged again'}", file=sys.stderr, flush=True)
+            say(str(problem or "requests are logged again"))
 
     def _follow(self) -> None:
         """Takes up what has changed: first the champion, then its weights."""

@@ -4,6 +4,8 @@ may lie on the disk that is full, or behind a pipe whose reader has gone."""
 import contextlib
 import os
 
+from accord.terminal import foreign, visible
+
 STDERR = 2
 
 
@@ -18,16 +20,16 @@ def encodable(text: str) -> str:
 
 def say(text: str) -> None:
     """A line, by one write: whole beside those of other processes, and safe in a signal's handler."""
-    _write(f"accord: {text}\n")
+    _write(visible(f"accord: {text}"))
 
 
 def say_exception() -> None:
     """The exception that is being handled, with its traceback."""
     import traceback
 
-    _write(traceback.format_exc())
+    _write(foreign(traceback.format_exc().rstrip("\n")))
 
 
 def _write(text: str) -> None:
     with contextlib.suppress(OSError):
-        os.write(STDERR, encodable(text).encode())
+        os.write(STDERR, f"{text}\n".encode())

@@ -8,6 +8,7 @@ from accord.config.schema import Serving
 from accord.errors import AccordError
 from accord.serving import packaging, token
 from accord.serving import settings as environment
+from accord.terminal import say
 
 
 def command(tag: str, settings: Serving, home: Path) -> tuple[list[str], Path, dict[str, str]]:
@@ -46,10 +47,7 @@ def serve(tag: str, settings: Serving) -> None:
     words, source, variables = command(tag, settings, Path.cwd())
     if token.is_loopback(settings.host) and not variables.get(environment.TOKEN_VARIABLE):
         variables[environment.TOKEN_VARIABLE] = token.own()
-    print(
-        f"Serving {tag} on http://{settings.host}:{settings.port} (the API's page is its root; Ctrl-C stops)",
-        flush=True,
-    )
+    say(f"Serving {tag} on http://{settings.host}:{settings.port} (the API's page is its root; Ctrl-C stops)")
     os.set_inheritable(packaging.hold(source.parent), True)  # the guard holds it for as long as it lives
     os.chdir(source)
     os.execve(sys.executable, [sys.executable, "-m", "accord.serving.guard", *words], variables)

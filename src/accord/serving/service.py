@@ -6,7 +6,6 @@ loads the model.
 
 import gc
 import os
-import sys
 from typing import Annotated, Any
 
 import bentoml
@@ -19,7 +18,9 @@ from accord.serving import counts
 from accord.serving import settings as environment
 from accord.serving.guard import end_with_parent, tell_of_deaths
 from accord.serving.lane import App, Lane
+from accord.serving.output import say
 from accord.serving.requests import Decoder
+from accord.terminal import take_over_logs
 
 SETTINGS = environment.load()
 CONTRACT = read_json(paths.BUNDLE / "contract.json")
@@ -94,16 +95,16 @@ class Accord:
 
         from accord.serving.operations import Operations
 
+        take_over_logs()
         np.seterr(over="ignore")  # an exponential that overflows is infinite, as in the batch path
         worker = (bentoml.server_context.worker_index or 1) - 1
         self.operations = Operations(environment.home(), SETTINGS, worker)
         LANE.open(self.operations)
         if bentoml.server_context.worker_index == 1 and not os.environ.get(environment.TOKEN_VARIABLE):
-            print(
-                f"accord: POST /outcomes and POST /policy are closed: set {environment.TOKEN_VARIABLE}, without which only "
-                "`accord serve` on a loopback address has a token",
-                file=sys.stderr, flush=True,
-            )  # fmt: skip
+            say(
+                f"POST /outcomes and POST /policy are closed: set {environment.TOKEN_VARIABLE}, without which only "
+                "`accord serve` on a loopback address has a token"
+            )
         gc.collect()
         gc.freeze()  # what start-up made stays; collections need not look at it again
 

@@ -7,7 +7,6 @@ import fcntl
 import os
 import secrets
 import stat
-import sys
 from ipaddress import ip_address
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 from accord.errors import AccordError
 from accord.files import replacing
 from accord.serving.settings import TOKEN_VARIABLE
+from accord.terminal import complain
 
 FILE = Path(".accord/token")
 N_BYTES = 32
@@ -85,9 +85,8 @@ def _trusted(file: BinaryIO) -> BinaryIO:
         raise _untrusted("belongs to another user")
     if found.st_mode & 0o077:
         os.fchmod(file.fileno(), 0o600)
-        print(
-            f"accord: other users could read {FILE}; now they can't. If one may have, delete it and start the service again",
-            file=sys.stderr,
+        complain(
+            f"accord: other users could read {FILE}; now they can't. If one may have, delete it and start the service again"
         )
     return file
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from accord.config import lock
 from accord.config.schema import Config
 from accord.errors import AccordError
+from accord.terminal import complain, say, take_over_tracebacks
 
 
 def run(stage: Callable[[Config], str]) -> None:
@@ -20,11 +21,12 @@ def _run(stage: Callable[[Config], str]) -> None:
     start = time.perf_counter()
     name = stage.__name__
     done = stage(lock.load(sys.argv[1:]))
-    print(f"  {name}: {done} ({time.perf_counter() - start:.1f} s)", flush=True)
+    say(f"  {name}: {done} ({time.perf_counter() - start:.1f} s)")
 
 
 def exit_with_message(work: Callable[[], None]) -> None:
     """Does the work; a user's mistake, or a full disk, ends the program with one line and exit code 2."""
+    take_over_tracebacks()
     try:
         work()
     except AccordError as error:
@@ -44,5 +46,5 @@ def exit_with_message(work: Callable[[], None]) -> None:
 
 
 def _failed(message: str) -> int:
-    print(f"accord: {message}", file=sys.stderr, flush=True)
+    complain(f"accord: {message}")
     return 2

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from accord import terminal
 from accord.config.schema import Data, Traffic
 from accord.data.batches import relist
 from accord.errors import AccordError
@@ -67,7 +68,7 @@ def forget(
     return record
 
 
-def as_text(record: dict[str, Any], batches: Path) -> str:
+def as_text(record: dict[str, Any], batches: Path) -> terminal.Lines:
     rows = record["rows"]
     found = ", ".join(f"{n} in {place}" for place, n in rows.items() if n)
     lines = [f"Forgotten: {found}" if found else "Found no rows of this person"]
@@ -80,7 +81,7 @@ def as_text(record: dict[str, Any], batches: Path) -> str:
         lines.append(
             f"Where columns are hashed with a secret of the environment's, {SECRET_VARIABLE} must be the service's here too"
         )
-    return "\n".join(lines)
+    return terminal.lines(lines)
 
 
 def _with_predictions(whose: Person, folder: Path, settings: Traffic) -> Person:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
+from accord import terminal
 from accord.config.schema import Traffic
 from accord.traffic import outcomes
 from accord.traffic.housekeeping import Kept
@@ -11,7 +12,7 @@ from accord.traffic.reading import scan_predictions, scan_refusals
 from accord.traffic.segments import listed
 
 
-def as_text(folder: Path, settings: Traffic, kept: Kept) -> str:
+def as_text(folder: Path, settings: Traffic, kept: Kept) -> terminal.Lines:
     """Rows by day and model, refusals by day and status, the space that it takes, and what is wrong, if anything."""
     lines = [
         f"{folder}: {kept.used_mb:,.1f} MB of {settings.max_mb:,.0f} MB, {len(listed(folder))} segments not yet moved on, "
@@ -44,4 +45,4 @@ def as_text(folder: Path, settings: Traffic, kept: Kept) -> str:
         f"{date!s:<12}{n:>20,}{n_with:>14,}{n_unmatched:>20,}"
         for date, n, n_with, n_unmatched in covered.iter_rows()
     ] or ["none"]
-    return "\n".join(lines)
+    return terminal.lines(lines)
