@@ -4,7 +4,9 @@ They show at most `max_report_rows` rows a side, and are told our tests and thre
 decision, which rests on all rows. Importing Evidently takes seconds, so only the code that writes reports does.
 """
 
+import json
 import os
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,15 +14,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+from markupsafe import Markup
 
 from accord.monitoring.drift import KINDS
 from accord.monitoring.expectation import ACTUAL, PREDICTED
+from accord.report.page import environment
 
 if TYPE_CHECKING:
     from evidently.core.report import Snapshot
 
     from accord.config.schema import Target
 
+TEMPLATE = "evidently.html.j2"
+DATA = re.compile(r"^ *var (metric_\w+) = (.*);\n *var additional_graphs_\1 = (.*);$", re.MULTILINE)
+"""The two lines of Evidently's HTML that hold what its library draws, as JSON."""
+LABELS = {
+    "<": "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}", ">": "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}",
+}  # fmt: skip
 METHODS = {"wasserstein": "number", "jensenshannon": "category"}
 PANELS = {
     "data_drift": "Share of drifted columns",
@@ -83,6 +93,20 @@ def reports(
         if performance is not None:
             found["performance"] = performance
     return found, left_out + not_shown
+
+
+def page(snapshot: "Snapshot", title: str) -> str:
+    """The report as one file of HTML. Evidently's own has its data within a script, where a category that holds `</script>`
+    ends that script and begins what it likes; here they are data that the library reads."""
+    import evidently
+
+    found = DATA.search(snapshot.get_html_str(as_iframe=False))
+    assert found is not None, "Evidently writes its reports otherwise than it did in 0.7.23"
+    dashboard, graphs = (json.loads(part, parse_constant=lambda _: None) for part in found.groups()[1:])
+    library = Path(evidently.__file__).parent / "nbextension/static/index.js"
+    return environment().get_template(TEMPLATE).render(
+        title=title, data={"dashboard": dashboard, "graphs": graphs}, library=Markup(library.read_text(encoding="utf-8"))
+    )  # fmt: skip
 
 
 def add_to_workspace(
@@ -167,13 +191,19 @@ def _has_values(name: str, *sides: pl.DataFrame) -> bool:
     return all(side[name].count() > 0 for side in sides)
 
 
+def _as_plain_labels(categories: pl.Expr) -> pl.Expr:
+    """Categories as labels of charts, where Plotly would take `<b>` or `<a href=...>` for formatting, and `&lt;` for `<`."""
+    plain = categories.str.replace_many(LABELS)
+    return plain.str.replace_all(r"&(#?\w+;)", "& $1")
+
+
 def _dataset(rows: pl.DataFrame, kinds: Mapping[str, str]) -> Any:
     from evidently import DataDefinition, Dataset
 
     categories = [name for name in rows.columns if kinds[name] == KINDS["category"]]
     numbers = [name for name in rows.columns if name not in categories]
     frame = rows.with_columns(
-        pl.col(categories).cast(pl.String), pl.col(numbers).cast(pl.Float64)
+        pl.col(categories).cast(pl.String).pipe(_as_plain_labels), pl.col(numbers).cast(pl.Float64)
     ).to_pandas()
     return Dataset.from_pandas(
         frame, DataDefinition(numerical_columns=numbers, categorical_columns=categories)

@@ -172,7 +172,8 @@ def _report(
         temporary.mkdir(parents=True)
         write_json(temporary / SHOWN, shown)
         for name, snapshot in snapshots.items():
-            snapshot.save_html(str(temporary / f"{name}.html"))
+            title = f"{page.REPORTS[name]} of {config.data.name}"
+            write_text(temporary / f"{name}.html", evidently_reports.page(snapshot, title))
             snapshot.save_json(str(temporary / f"{name}.json"))
         write_json(temporary / "decision.json", decision.as_dict())
         write_text(temporary / "index.html", page.render(decision, config.data.name, list(snapshots), said))

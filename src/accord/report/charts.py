@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, floor, log10
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
+from accord.report.markup import escaped
 from accord.report.words import number, shortened
 
 Point = tuple[float, float]
@@ -27,8 +28,10 @@ def element(name: str, *children: str, **attributes: str | float) -> Markup:
     >>> element("text", "a < b", x=1.04, class_="tick")
     Markup('<text x="1" class="tick">a &lt; b</text>')
     """
-    words = [f' {key.rstrip("_").replace("_", "-")}="{escape(_rounded(v))}"' for key, v in attributes.items()]
-    return Markup(f"<{name}{''.join(words)}>{''.join(map(escape, children))}</{name}>")
+    words = [
+        f' {key.rstrip("_").replace("_", "-")}="{escaped(_rounded(v))}"' for key, v in attributes.items()
+    ]
+    return Markup(f"<{name}{''.join(words)}>{''.join(map(escaped, children))}</{name}>")
 
 
 def ticks(low: float, high: float, n: int = 5) -> list[float]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from accord.report import words
+from accord.report import markdown, words
 
 
 def render(
@@ -19,11 +19,12 @@ def render(
     """The card as Markdown."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
+        finalize=markdown.plain,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = words.number
+    environment.filters |= {"number": words.number, "code": markdown.code}
     return environment.get_template("model_card.md.j2").render(
         manifest=manifest, data=data, card={**card, "rows": card["rows"]}, objective=evaluation["objective"],
         targets=evaluation["targets"], leaks=leaks,

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from accord.evaluation.metrics import METRICS
-from accord.report import charts, words
+from accord.report import charts, markup, words
 
 TEMPLATE = "index.html.j2"
 MAX_SLICES = 30
@@ -169,10 +169,11 @@ def _with_unit(title: str, unit: str | None) -> str:
 
 
 def environment() -> Environment:
-    """Jinja, set to escape everything that isn't markup: names and levels come from users' data."""
+    """Jinja, set to show everything that isn't markup as text: names and levels come from users' data."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
+        finalize=markup.plain,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -181,5 +182,6 @@ def environment() -> Environment:
     environment.globals |= {
         "METRIC_WORDS": words.METRIC_WORDS, "BETTER": words.BETTER, "DIRECTIONS": words.DIRECTIONS,
         "SPLITS": words.SPLITS, "VERDICTS": words.VERDICTS, "verdict": words.verdict,
+        "security_policy": markup.security_policy,
     }  # fmt: skip
     return environment

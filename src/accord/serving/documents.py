@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from accord.report import markdown
 from accord.serving.requests import Decoder
 
 VERSION = "3.1.0"
@@ -111,10 +112,20 @@ def document(
             "/metrics": _operation("get", "Counts and latencies, for Prometheus.", None),
         },
         "components": {
-            "schemas": {"Request": decoder.json_schema, "Outcomes": outcomes, "Refusal": {"type": "object", "properties": {"error": TEXT}, "required": ["error"]}},
+            "schemas": {"Request": _in_markdown(decoder.json_schema), "Outcomes": _in_markdown(outcomes), "Refusal": {"type": "object", "properties": {"error": TEXT}, "required": ["error"]}},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }  # fmt: skip
+
+
+def _in_markdown(schema: Any) -> Any:
+    """The schema with its descriptions, which are the config's, as what OpenAPI takes descriptions for."""
+    if isinstance(schema, dict):
+        return {
+            key: str(markdown.escaped(value)) if key == "description" and isinstance(value, str) else _in_markdown(value)
+            for key, value in schema.items()
+        }  # fmt: skip
+    return schema
 
 
 def _answers(properties: Mapping[str, Any]) -> Schema:
