@@ -1,11 +1,14 @@
 """Planted leaks are found, and honest columns are not."""
 
+import leak_worlds
 import numpy as np
 import polars as pl
 import pytest
+from leak_worlds import HONEST as HONEST_WORLDS
+from leak_worlds import PLANTED, World
 
-from accord.config.schema import LeakCheck
-from accord.data.leaks import suspects
+from accord.config.schema import Data, LeakCheck
+from accord.data.leaks import Surroundings, across_splits, suspects
 
 N = 4000
 RNG = np.random.default_rng(11)
@@ -159,3 +162,140 @@ def test_each_target_is_judged_on_its_own():
 def test_an_outcome_that_does_not_vary_leaks_nothing(y: np.ndarray):
     assert found(np.zeros(len(y)), target=y) == []
     assert found(np.zeros(len(y)), "regression", target=y) == []
+
+
+# Whole tables
+
+HIDDEN_IN_AMOUNTS = {"copy and noise 0.3", "copy and noise 0.7"}
+"""Noise as wide as most payouts leaves a feature no better than an honest one."""
+
+
+@pytest.mark.parametrize("task", ["binary", pytest.param("regression", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", PLANTED)
+def test_a_leak_planted_in_a_table_is_found_and_nothing_else_accused(kind: str, task: str):
+    world = World.of(3)
+    y = world.target(task)
+    listed = suspects(
+        world.with_column(**PLANTED[kind](world, y)), {"y": (y, task)}, LeakCheck(), world.around()
+    )
+    accused = {suspect.feature for suspect in listed}
+    assert accused <= {"planted", "other"}
+    assert ("planted" in accused) != (task == "regression" and kind in HIDDEN_IN_AMOUNTS)
+
+
+WIDE = (
+    "5 features",
+    "45 features",
+    "185 features",
+    "strong",
+    "strong, 1 % positives",
+    "many levels",
+    "over time",
+)
+
+
+@pytest.mark.parametrize(
+    "world", [pytest.param(w, marks=pytest.mark.slow) if w in WIDE else w for w in HONEST_WORLDS]
+)
+def test_an_honest_table_has_no_suspects(world: str):
+    for seed in range(3):
+        features, targets, around = HONEST_WORLDS[world](seed)
+        assert suspects(features, targets, LeakCheck(), around) == []
+
+
+def test_a_mean_over_earlier_rows_alone_is_honest_and_one_over_the_table_is_not():
+    world = World.of(4, 8000)
+    rows = pl.DataFrame({"c": world.customer, "y": world.late})
+    n_before = pl.int_range(pl.len()).over("c")
+    before = (pl.col("y").cum_sum() - pl.col("y")).over("c") / n_before
+    columns = rows.select(before=before.fill_nan(None), whole=pl.col("y").mean().over("c")).to_dict()
+    listed = suspects(
+        world.with_column(**columns), {"y": (world.late, "binary")}, LeakCheck(), world.around()
+    )
+    assert {suspect.feature for suspect in listed} == {"whole"}
+    assert "mean" in {suspect.kind for suspect in listed}
+
+
+def test_the_target_of_the_row_before_is_honest_and_that_of_the_next_is_not():
+    world = World.of(5, 4000)
+    columns = {"before": np.append(0.0, world.late[:-1]), "after": np.append(world.late[1:], 0.0)}
+    listed = suspects(world.with_column(**columns), {"y": (world.late, "binary")}, LeakCheck())
+    assert {(suspect.feature, suspect.kind) for suspect in listed} == {("after", "next")}
+
+
+def test_a_plan_for_later_is_honest_and_the_time_of_the_outcome_is_not():
+    world = World.of(6, 4000)
+    columns = {
+        "planned": leak_worlds.times(world.hours + world.rng.gamma(2, 20, world.n)),
+        "changed": leak_worlds.times(world.hours + world.rng.exponential(10, world.n) * (1 + 9 * world.late)),
+    }
+    listed = suspects(
+        world.with_column(**columns), {"y": (world.late, "binary")}, LeakCheck(), world.around()
+    )
+    assert {(suspect.feature, suspect.kind) for suspect in listed} == {("changed", "time")}
+
+
+def test_the_day_is_that_of_the_zone():
+    world = World.of(7, 8000)
+    day = ((world.hours + 9) // 24).astype(int)
+    frame = world.with_column(mean=leak_worlds.group_mean(day, world.late))
+    around = Surroundings(world.around().columns, "happened", None, "Asia/Tokyo")
+    [suspect] = suspects(frame, {"y": (world.late, "binary")}, LeakCheck(), around)
+    assert "day of happened" in suspect.detail
+
+
+# Rows on both sides of the split
+
+
+def contract(rows: pl.DataFrame, outcomes: tuple[str, ...], **more: object) -> Data:
+    kinds = {pl.String: "category", pl.Boolean: "boolean"}
+    columns = {
+        name: {
+            "type": kinds.get(kind, "number"), "nullable": True, "role": "outcome" if name in outcomes else "feature",
+        }
+        for name, kind in rows.schema.items()
+    }  # fmt: skip
+    return Data.model_validate({
+        "name": "made", "sources": {"made": {"path": "made.csv"}}, "columns": columns,
+        "targets": {"late": {"task": "binary", "sql": outcomes[0]}}, **more,
+    })  # fmt: skip
+
+
+def test_rows_that_stand_twice_on_both_sides_are_found():
+    world = World.of(8)
+    rows = world.with_column(late=world.late)
+    rows = pl.concat([rows, rows.sample(600, seed=1)])
+    parts = leak_worlds.split(rows, 8)
+    [suspect] = across_splits(parts, contract(rows, ("late",)))
+    assert (suspect.feature, suspect.kind, suspect.target) == ("duplicates", "duplicate", "all")
+    vouched = contract(rows, ("late",), checks={"leaks": {"accepted": ["duplicates"]}})
+    assert [suspect.accepted for suspect in across_splits(parts, vouched)] == [True]
+
+
+@pytest.mark.parametrize("base", [0.13, 0.01])
+def test_rows_that_are_alike_by_chance_are_honest(base: float):
+    world = World.of(9, base=base)
+    coarse = pl.DataFrame({
+        "whole": np.round(world.late * 2.66 + world.rng.normal(size=world.n)), "grade": world.rng.integers(0, 5, world.n),
+        "late": world.late,
+    })  # fmt: skip
+    assert across_splits(leak_worlds.split(coarse, 9), contract(coarse, ("late",))) == []
+
+
+def test_customers_who_come_again_are_honest():
+    """All features are the customer's, so that many rows are alike; their outcomes are not."""
+    world = World.of(10, per_customer=3)
+    weight = world.rng.normal(size=world.n)[world.customer]
+    rows = pl.DataFrame({"weight": weight, "age": np.round(20 + 10 * weight**2), "late": world.late})
+    assert across_splits(leak_worlds.split(rows, 10), contract(rows, ("late",))) == []
+
+
+def test_a_subject_whose_rows_are_dealt_to_both_sides_is_found_unless_time_splits_them():
+    world = World.of(11, 4000)
+    rows = world.with_column(late=world.late, person=world.customer, at=world.event)
+    parts = leak_worlds.split(rows, 11)
+    [suspect] = across_splits(parts, contract(rows, ("late",), subject="person"))
+    assert (suspect.feature, suspect.kind) == ("person", "subject")
+    assert across_splits(parts, contract(rows, ("late",), subject="person", time={"event": "at"})) == []
+    alone = rows.with_columns(person=pl.int_range(pl.len()))
+    assert across_splits(leak_worlds.split(alone, 11), contract(alone, ("late",), subject="person")) == []

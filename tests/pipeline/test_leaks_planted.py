@@ -5,6 +5,7 @@ import io
 import json
 import random
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 
 import polars as pl
 import pytest
@@ -39,7 +40,7 @@ def validated(project: Project, *words: str) -> list[dict[str, object]]:
 
 def refusal(project: Project, at: str, *words: str) -> str:
     """The line with which the stage refuses, after those before it ended well."""
-    for stage, selected in (("compose", words), ("ingest", ()), ("validate", ())):
+    for stage, selected in (("compose", words), ("ingest", ()), ("validate", ()), ("split", ())):
         command = ("python", "-m", f"accord.stages.{stage}", *selected)
         if stage == at:
             return project.refused(*command)
@@ -112,6 +113,27 @@ def test_a_planted_column_is_refused_where_the_config_says_so(copy: Project):
     copy.replace(RIDES_CONF, "action: fail", "action: fail, accepted: [planted]")
     copy.run("python", "-m", "accord.stages.compose", *RIDES)
     copy.run("python", "-m", "accord.stages.validate")
+
+
+def test_rows_that_are_there_twice_are_refused_by_stage_split(copy: Project):
+    head, *rows = rides().splitlines()
+    twice = [f"{100_000 + i},{weeks_later(row)}" for i, row in enumerate(rows[:400])]  # from train into test
+    copy.write(CSV, "\n".join([head, *rows, *twice]) + "\n")
+    copy.replace(RIDES_CONF, "derived:", FAILING)
+    line = refusal(copy, "split", *RIDES)
+    assert "Possible leak: duplicates:" in line
+    assert "rows of test and holdout are in train or tune too" in line
+    copy.replace(RIDES_CONF, "action: fail", "action: fail, accepted: [duplicates]")
+    copy.run("python", "-m", "accord.stages.compose", *RIDES)
+    copy.run("python", "-m", "accord.stages.split")
+    [suspect] = json.loads(copy.read("reports/accounting.json"))["leaks"]
+    assert suspect["accepted"]
+
+
+def weeks_later(row: str) -> str:
+    """The ride eight weeks later, without its number."""
+    _, began, *rest = row.split(",")
+    return ",".join([str(datetime.fromisoformat(began) + timedelta(weeks=8)), *rest])
 
 
 @pytest.mark.slow

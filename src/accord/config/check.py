@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from accord.config.schema import Config, Data, Metric, Target
+from accord.config.schema import DUPLICATES, Config, Data, Metric, Target
 from accord.errors import AccordError, nearest
 from accord.expressions import TYPES, check, columns_of
 from accord.objective import aggregates
@@ -39,7 +39,8 @@ def check_expressions(config: Config) -> None:
         _are_known(names, where, known)
     features = [name for name, column in data.columns.items() if column.role == "feature"]
     _are_known(config.features.drop, "features.drop", [*features, *data.derived])
-    _are_known(data.checks.leaks.accepted, "data.checks.leaks.accepted", [*features, *data.derived])
+    beside = [*data.as_of, DUPLICATES, *([data.subject] if data.subject else [])]
+    _are_known(data.checks.leaks.accepted, "data.checks.leaks.accepted", [*features, *data.derived, *beside])
 
 
 def _check_target(

@@ -83,16 +83,20 @@ class Time(Section):
     zone: str = "UTC"
 
 
+DUPLICATES = "duplicates"
+"""What rows that stand on both sides of the split are called in `accepted`."""
+
+
 class LeakCheck(Section):
-    """When a feature looks too good to be known at decision time."""
+    """When a feature looks too good to be known at decision time. docs/data.md lists what is looked for."""
 
     score: float = Field(default=0.98, gt=0.5, le=1)
-    """AUC (binary) or R2 (regression) that one column reaches alone, out of fold."""
+    """AUC (binary) or R2 of the ranks (regression) that one column reaches alone, or with another."""
     level_rows: int = Field(default=30, ge=2)
     """Rows a level, or a null, needs before it can be suspected of deciding the target."""
     action: Literal["report", "fail"] = "report"
     accepted: list[Name] = []
-    """Features that a person has looked at and vouches for."""
+    """Features that a person has looked at and vouches for; also a source, the subject, or `duplicates`."""
 
 
 class Checks(Section):

@@ -10,10 +10,10 @@ from accord.config.schema import Data, Features, Target
 from accord.data import contract, leaks
 from accord.data.rows import AVAILABLE
 from accord.errors import AccordError
-from accord.expressions import evaluate, with_derived
-from accord.features import feature_names, input_names
+from accord.expressions import columns_of, evaluate, with_derived
+from accord.features import feature_names
 
-MAX_LEAK_ROWS = 100_000
+REPORT = "reports/validation.json"
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Validation:
     valid: pl.DataFrame
     quarantine: pl.DataFrame
     report: dict[str, Any]
+    suspects: list[leaks.Suspect]
     failure: str | None
 
     def raise_for_failure(self) -> None:
@@ -29,11 +30,8 @@ class Validation:
 
     @property
     def summary(self) -> str:
-        suspects = [
-            f"{leak['feature']} ({leak['target']})" for leak in self.report["leaks"] if not leak["accepted"]
-        ]
-        warned = f"; LEAK SUSPECTS: {', '.join(suspects)}, see reports/validation.json" if suspects else ""
-        return f"{self.valid.height:,} rows valid, {self.quarantine.height:,} in quarantine{warned}"
+        warning = leaks.warning(self.suspects, REPORT)
+        return f"{self.valid.height:,} rows valid, {self.quarantine.height:,} in quarantine{warning}"
 
 
 def validate(rows: pl.DataFrame, data: Data, features: Features, targets: Mapping[str, Target]) -> Validation:
@@ -47,8 +45,10 @@ def validate(rows: pl.DataFrame, data: Data, features: Features, targets: Mappin
         "broken_rules": checked.broken,
         "leaks": [suspect.as_dict() for suspect in found],
     }
-    failure = _too_many_broken(checked, rows.height, data) or _leaking(found, data)
-    return Validation(checked.valid, checked.quarantine, report, failure)
+    failure = _too_many_broken(checked, rows.height, data) or leaks.refusal(
+        found, data.name, data.checks.leaks, REPORT
+    )
+    return Validation(checked.valid, checked.quarantine, report, found, failure)
 
 
 def _too_many_broken(checked: contract.Checked, n_rows: int, data: Data) -> str | None:
@@ -81,18 +81,6 @@ def _in_words(rule: str, checked: contract.Checked, data: Data) -> str:
     return f"in column '{name}' ({n_rows}, such as {example!r}; expected {wanted})"
 
 
-def _leaking(found: list[leaks.Suspect], data: Data) -> str | None:
-    suspects = [suspect for suspect in found if not suspect.accepted]
-    if not suspects or data.checks.leaks.action != "fail":
-        return None
-    listed = "; ".join(f"feature '{s.feature}': target {s.target} {s.detail}" for s in suspects[:3])
-    more = f" and {len(suspects) - 3} more in reports/validation.json" if len(suspects) > 3 else ""
-    return (
-        f"Possible leak: {listed}{more}. If it is known only later, give its column the role outcome; "
-        f"if you vouch for it, list it in data.checks.leaks.accepted of conf/data/{data.name}.yaml"
-    )
-
-
 def _leaks(
     valid: pl.DataFrame, data: Data, features: Features, targets: Mapping[str, Target]
 ) -> list[leaks.Suspect]:
@@ -102,25 +90,47 @@ def _leaks(
             "all",
             "time",
             f"{late:,} values of source '{name}' became available after the decision time",
-            False,
+            name in data.checks.leaks.accepted,
         )
         for name in data.as_of
         if data.time and (late := _late(valid, name, data.time.decision or data.time.event))
     ]
-    step = max(1, valid.height // MAX_LEAK_ROWS)
-    sample = valid.gather_every(step)
-    if sample.is_empty():
+    if valid.is_empty():
         return found
     names = feature_names(data.columns, data.derived, features)
-    inputs = input_names(data.columns, data.derived, features)
-    frame = with_derived(
-        sample.select(inputs), {n: sql for n, sql in data.derived.items() if n in names}
-    ).select(names)
+    frame = _features(valid, data, names)
     values = {
-        name: (evaluate(sample, t.sql, f"objective.targets.{name}.sql").to_numpy(), t.task)
+        name: (evaluate(valid, t.sql, f"objective.targets.{name}.sql").to_numpy(), t.task)
         for name, t in targets.items()
     }
-    return found + leaks.suspects(frame, values, data.checks.leaks)
+    return found + leaks.suspects(frame, values, data.checks.leaks, _around(valid, data, names))
+
+
+def _features(valid: pl.DataFrame, data: Data, names: list[str]) -> pl.DataFrame:
+    """The features of all rows; columns are shared with them rather than copied."""
+    derived = {name: sql for name, sql in data.derived.items() if name in names}
+    used = sorted(
+        {column for name, sql in derived.items() for column in columns_of(sql, f"data.derived.{name}")}
+    )
+    computed = with_derived(valid.select(used), derived).select(list(derived))
+    columns = [computed[name] if name in derived else valid[name] for name in names]
+    return pl.DataFrame(columns)
+
+
+def _around(valid: pl.DataFrame, data: Data, features: list[str]) -> leaks.Surroundings:
+    """What is known of a row beside its features; who or what it is about comes first."""
+    info = [name for name, column in data.columns.items() if column.role == "info"]
+    wanted = dict.fromkeys([*([data.subject] if data.subject else []), *data.key, *info])
+    columns = valid.select(name for name in wanted if name in data.columns and name not in features)
+    if data.time is None:
+        return leaks.Surroundings(columns)
+    times = [t for t in (data.time.event, data.time.decision) if t and t not in columns.columns]
+    return leaks.Surroundings(
+        columns.with_columns(valid[name] for name in times),
+        data.time.event,
+        data.time.decision,
+        data.time.zone,
+    )
 
 
 def _late(valid: pl.DataFrame, source: str, decision: str) -> int:

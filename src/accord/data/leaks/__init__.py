@@ -1,0 +1,84 @@
+"""Leak suspects: features that tell the target too well to have been known at decision time.
+
+Kaufman, Rosset, Perlich and Stitelman (2012), Leakage in data mining; Kapoor and Narayanan (2023), Leakage and the
+reproducibility crisis in machine-learning-based science.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+from threadpoolctl import threadpool_limits
+
+from accord.config.schema import LeakCheck
+from accord.data.leaks.copies import told_alone
+from accord.data.leaks.cutting import Vector
+from accord.data.leaks.evidence import Case, Check, Outcome, Rows, Surroundings, Suspect
+from accord.data.leaks.groups import group_means, shared_outcomes
+from accord.data.leaks.levels import deciding_levels, deciding_words
+from accord.data.leaks.order import late_times, next_targets
+from accord.data.leaks.pairs import telling_pairs, telling_slices
+from accord.data.leaks.twins import across_splits
+
+CHECKS: tuple[Check, ...] = (
+    told_alone,
+    deciding_levels,
+    deciding_words,
+    group_means,
+    shared_outcomes,
+    next_targets,
+    late_times,
+    telling_pairs,
+    telling_slices,
+)
+"""Each sees all features beside one target, and answers with what it suspects."""
+
+
+def suspects(
+    features: pl.DataFrame,
+    targets: Mapping[str, tuple[Vector, str]],
+    check: LeakCheck,
+    around: Surroundings | None = None,
+) -> list[Suspect]:
+    """Suspects among the features (n rows) for targets given as name to (values (n,), task), feature by feature."""
+    around = around or Surroundings()
+    shared: dict[bytes, Rows] = {}  # targets mostly have the same rows
+    found = []
+    for name, (y, task) in targets.items():
+        known = np.flatnonzero(~np.isnan(y))
+        if not len(known) or (y[known] == y[known[0]]).all():
+            continue
+        rows = shared.setdefault(known.tobytes(), Rows(features, around, known))
+        case = Case(rows, Outcome(name, task, y), check)
+        with threadpool_limits(1, "blas"):  # products this small cost more than they save on several threads
+            found += [(name, finding) for look in CHECKS for finding in look(case)]
+    place = {feature: i for i, feature in enumerate(features.columns)}
+    found.sort(key=lambda one: place[one[1].feature])
+    return [Suspect(f.feature, name, f.kind, f.detail, f.feature in check.accepted) for name, f in found]
+
+
+def warning(found: Sequence[Suspect], report: str) -> str:
+    """What a stage adds to its summary."""
+    listed = dict.fromkeys(f"{s.feature} ({s.target})" for s in found if not s.accepted)
+    return f"; LEAK SUSPECTS: {', '.join(listed)}, see {report}" if listed else ""
+
+
+def refusal(found: Sequence[Suspect], data: str, check: LeakCheck, report: str) -> str | None:
+    """Why the data set goes no further, if the config wants it to fail on suspects that nobody vouches for."""
+    listed = [suspect for suspect in found if not suspect.accepted]
+    if not listed or check.action != "fail":
+        return None
+    words = "; ".join(
+        f"{s.feature}: {s.detail}"
+        if s.target == "all"
+        else f"feature '{s.feature}': target {s.target} {s.detail}"
+        for s in listed[:3]
+    )
+    more = f" and {len(listed) - 3} more in {report}" if len(listed) > 3 else ""
+    return (
+        f"Possible leak: {words}{more}. If it is known only later, give its column the role outcome; "
+        f"if you vouch for it, list it in data.checks.leaks.accepted of conf/data/{data}.yaml"
+    )
+
+
+__all__ = ["CHECKS", "Surroundings", "Suspect", "across_splits", "refusal", "suspects", "warning"]

@@ -1,0 +1,272 @@
+"""What the checks read, what they answer, and how sure they must be."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from statistics import NormalDist
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from accord.config.schema import LeakCheck
+from accord.data.leaks.cutting import (
+    FEW_VALUES,
+    Groups,
+    Units,
+    Vector,
+    as_numbers,
+    binned,
+    codes_of,
+    has_order,
+    units_of,
+)
+from accord.data.rows import local
+
+MAX_RANKED = 20_000
+"""Rows that the checks in NumPy look at; more rows would not change their answer."""
+MAX_COUNTED = 100_000
+"""Rows whose levels are counted."""
+FALSE_ALARMS = 0.0025
+"""Chance that a check accuses an honest data set, divided among all that it tests there (Bonferroni)."""
+MAX_ENTITIES = 6
+SEED = 20_240_229
+
+
+class Finding(NamedTuple):
+    feature: str
+    kind: str
+    detail: str
+    """What the target does, so that it reads on from the target's name."""
+
+
+@dataclass(frozen=True)
+class Suspect:
+    feature: str
+    target: str
+    kind: str
+    """The check that found it; docs/data.md lists them."""
+    detail: str
+    accepted: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Columns beside the features that may name an entity, a slice or a day (n rows, as the features), and which of
+    them say when. Rows are in the order of time where `event` is given."""
+
+    columns: pl.DataFrame = field(default_factory=pl.DataFrame)
+    event: str | None = None
+    decision: str | None = None
+    zone: str = "UTC"
+
+
+class Face(NamedTuple):
+    """A target as a yes or no."""
+
+    y: Vector
+    """1, 0 or NaN where unknown."""
+    words: str
+    """What is told, where that is not the target itself."""
+    is_natural: bool
+    """Not just the upper half of an amount."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    name: str
+    task: str
+    y: Vector
+    """The target's value in each row, NaN where unknown."""
+
+    @cached_property
+    def face(self) -> Face:
+        """A zero-inflated amount has one of its own: whether it is the commonest value."""
+        if self.task == "binary":
+            return Face(self.y, "", True)
+        known = self.y[~np.isnan(self.y)]
+        values, counts = np.unique(known, return_counts=True)
+        if not len(values):
+            return Face(self.y, "", False)
+        common, share = values[counts.argmax()], counts.max() / len(known)
+        if 0.05 <= share <= 0.995:
+            return Face(_where_known(self.y, self.y != common), f"being other than {common:g} ", True)
+        return Face(_where_known(self.y, self.y > np.median(known)), "being in its upper half ", False)
+
+
+class Rows:
+    """The rows in which a target is known, or a seeded sample of them, with what several checks need of them."""
+
+    def __init__(self, features: pl.DataFrame, around: Surroundings, known: NDArray[np.intp]) -> None:
+        self.features, self.around, self.known = features, around, known
+        self.index = sample(known, MAX_RANKED)
+        """The rows that NumPy looks at, in their order."""
+
+    @cached_property
+    def frame(self) -> pl.DataFrame:
+        return self.features[self.index]
+
+    @cached_property
+    def beside(self) -> pl.DataFrame:
+        return self.around.columns[self.index] if self.around.columns.height else pl.DataFrame()
+
+    @cached_property
+    def ordered(self) -> dict[str, Vector]:
+        """The features that have an order, by name, as numbers; what is missing is below all others."""
+        return {c.name: as_numbers(c) for c in self.frame.iter_columns() if has_order(c)}
+
+    @cached_property
+    def ranks(self) -> NDArray[np.float32]:
+        """The rank in each of the ordered features, (n_ordered, n), equal values sharing their mean."""
+        return np.array([mean_ranks(values) for values in self.ordered.values()], np.float32)
+
+    @cached_property
+    def bins(self) -> dict[str, NDArray[np.intp]]:
+        """The bin of each feature (n,)."""
+        return {column.name: binned(column) for column in self.frame.iter_columns()}
+
+    @cached_property
+    def levels(self) -> dict[str, NDArray[np.intp]]:
+        """The columns of few values, features or not, each as codes (n,)."""
+        return {
+            column.name: codes_of(column)
+            for column in [*self.frame.iter_columns(), *self.beside.iter_columns()]
+            if column.dtype != pl.Datetime and 2 <= column.n_unique() <= FEW_VALUES
+        }
+
+    @cached_property
+    def counted(self) -> NDArray[np.intp]:
+        """The rows whose levels are counted, in their order."""
+        return sample(self.known, MAX_COUNTED)
+
+    @cached_property
+    def units(self) -> list[Units]:
+        """Every feature cut into levels."""
+        return [units_of(column) for column in self.features[self.counted].iter_columns()]
+
+    @cached_property
+    def entities(self) -> list[Groups]:
+        """Columns that may name an entity, those beside the features first: their values have more rows than one."""
+        found: list[Groups] = []
+        for column in [*self.around.columns.iter_columns(), *self.features.iter_columns()]:
+            if len(found) == MAX_ENTITIES:
+                break
+            if column.dtype.is_float() or column.dtype in (pl.Boolean, pl.Datetime):
+                continue
+            if 2 <= column.n_unique() <= column.len() / 2:
+                found.append(Groups(column))
+        return found
+
+    @cached_property
+    def days(self) -> list[Groups]:
+        """The day of the event, if there is one."""
+        event = self.around.event
+        if event is None:
+            return []
+        day = self.around.columns.select(local(pl.col(event), self.around.zone).dt.date()).to_series()
+        return [Groups(day.alias(f"day of {event}"))]
+
+
+class Case:
+    """One target beside all features; y and its face are those of the rows that NumPy looks at."""
+
+    def __init__(self, rows: Rows, outcome: Outcome, check: LeakCheck) -> None:
+        self.rows, self.outcome, self.check = rows, outcome, check
+        self.y = outcome.y[rows.index]
+        self.face = outcome.face.y[rows.index]
+        self.n_pos = float(self.face.sum())
+        self.n_neg = float(len(self.face) - self.n_pos)
+
+    @cached_property
+    def alone(self) -> dict[str, float]:
+        """The AUC that each feature reaches, by its order in either direction or by its bins out of fold."""
+        ordered = dict(zip(self.rows.ordered, self.rows.ranks, strict=True))
+        return {
+            name: max(_in_either_direction(auc(ordered[name], self.face)), of_bins)
+            if name in ordered
+            else of_bins
+            for name, codes in self.rows.bins.items()
+            for of_bins in [auc(mean_ranks(learned(codes, self.face)), self.face)]
+        }
+
+
+Check = Callable[[Case], list[Finding]]
+
+
+def sample(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+    """At most so many of the rows, in their order, the same ones at each run."""
+    if len(rows) <= most:
+        return rows
+    drawn = np.random.Generator(np.random.PCG64(SEED)).choice(len(rows), most, replace=False)
+    return rows[np.sort(drawn)]
+
+
+def learned(codes: NDArray[np.intp], y: Vector) -> Vector:
+    """For each row the mean of its bin (n,), learned on the half of the rows that it isn't in, so that a level a row
+    tells nothing."""
+    half = np.random.Generator(np.random.PCG64(SEED)).permutation(len(y)) % 2  # rows may alternate
+    n_bins = int(codes.max()) + 1
+    cell = half * n_bins + codes
+    count = np.bincount(cell, minlength=2 * n_bins).reshape(2, n_bins)
+    total = np.bincount(cell, y, minlength=2 * n_bins).reshape(2, n_bins)
+    means: Vector = ((total + y.mean()) / (count + 1))[1 - half, codes]
+    return means
+
+
+def mean_ranks(values: NDArray[Any]) -> Vector:
+    """Ranks from 1 on (n,); equal values share the mean of theirs."""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(count)
+    shared: Vector = (last - (count - 1) / 2)[place]
+    return shared
+
+
+def auc(ranks: NDArray[np.floating[Any]], face: Vector) -> float:
+    """Mann and Whitney's statistic over all pairs: the share in which the row with the outcome ranks higher."""
+    n_pos = face.sum()
+    n_neg = len(face) - n_pos
+    if not n_pos or not n_neg:
+        return 0.5
+    return float((ranks[face == 1].sum(dtype=float) - n_pos * (n_pos + 1) / 2) / (n_pos * n_neg))
+
+
+def reached(codes: NDArray[np.intp], values: Vector | NDArray[np.intp], face: Vector) -> float:
+    """The AUC that a column reaches, by the order of its values in either direction or by its bins out of fold."""
+    of_bins = auc(mean_ranks(learned(codes, face)), face)
+    return max(_in_either_direction(auc(mean_ranks(values), face)), of_bins)
+
+
+def _in_either_direction(score: float) -> float:
+    return max(score, 1 - score)
+
+
+def certainty(found: float, limit: float, n_pos: float, n_neg: float) -> float:
+    """How many standard errors an AUC lies above the limit, on the logit scale.
+
+    The error is that of an AUC at the limit (Hanley and McNeil 1982), so that a few rows without a fault are not
+    taken for certainty; for the same reason no AUC counts as nearer to 1 than the rarer outcome's rows can show.
+    """
+    if min(n_pos, n_neg) < 1:
+        return 0.0
+    one, two = limit / (2 - limit), 2 * limit**2 / (1 + limit)
+    variance = limit * (1 - limit) + (n_pos - 1) * (one - limit**2) + (n_neg - 1) * (two - limit**2)
+    error = np.sqrt(variance / (n_pos * n_neg)) / (limit * (1 - limit))
+    found = min(found, 1 - 1 / (4 * min(n_pos, n_neg)))
+    return float((logit(found) - logit(limit)) / error) if found > 0 else -np.inf
+
+
+def logit(share: float) -> float:
+    return float(np.log(share / (1 - share)))
+
+
+def critical(n_tests: int) -> float:
+    """The standard errors that a finding needs where so many tests could have found something."""
+    return NormalDist().inv_cdf(1 - FALSE_ALARMS / max(n_tests, 1))
+
+
+def _where_known(y: Vector, face: NDArray[np.bool_]) -> Vector:
+    return np.where(np.isnan(y), np.nan, face)

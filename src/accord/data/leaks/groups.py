@@ -1,0 +1,191 @@
+"""Features that hold outcomes of a group of rows: the target's mean per entity, or day, over the whole table; and names of
+entities whose rows share their outcome.
+
+A group's mean over the table is its true rate plus an error of sampling. What was known before says nothing of that
+error, so that the means scatter around anything honest at least as widely as sampling makes them. A feature around which
+they scatter less was made from these very outcomes.
+"""
+
+from statistics import NormalDist
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accord.data.leaks.cutting import Groups, Vector, codes_of
+from accord.data.leaks.evidence import MAX_ENTITIES, Case, Finding, critical, mean_ranks
+
+MIN_GROUPS = 5
+EXACT = 0.02
+"""Scatter around a feature, to that by sampling, below which the feature is the means themselves, perhaps rounded."""
+LESS = 0.8
+"""The same from which the feature knows of the means' errors: those of rows that come later."""
+SHARED = 0.5
+"""Intraclass correlation from which rows of an entity share their outcome; honest categories stay far below."""
+MIN_ENTITIES = 100
+
+
+class Scatter(NamedTuple):
+    """How widely groups' means lie around a line over a feature, to how widely sampling spreads them."""
+
+    ratio: float
+    total: float
+    """The same around their common mean. Below 1 the rows of a group are no sample, as where cases are matched."""
+    freedom: int
+    kurtosis: float
+    """Excess kurtosis of a mean."""
+
+    def is_less(self, sure: float) -> bool:
+        error = ((2 + self.kurtosis) / self.freedom) ** 0.5
+        return self.total > 0.9 and self.ratio < LESS and 1 - self.ratio > sure * error
+
+    def is_none(self, sure: float) -> bool:
+        """By Chernoff's bound of the lower tail of chi squared."""
+        bound = self.freedom / 2 * (1 - self.ratio + np.log(max(self.ratio, 1e-12)))
+        is_sure = bool(bound < np.log(1 - NormalDist().cdf(sure)))
+        return is_sure and self.ratio < EXACT * min(self.total, 1.0)
+
+
+class Means(NamedTuple):
+    """The target's means by group (n_groups,), NaN where there are fewer than two rows."""
+
+    n: NDArray[np.intp]
+    mean: Vector
+    within: float
+    """Variance within a group, on average over groups."""
+    kurtosis: float
+    """Excess kurtosis of the target, as of a single row."""
+
+
+def group_means(case: Case) -> list[Finding]:
+    """Features that hold the target's mean over a group of the whole table."""
+    rows, words = case.rows, case.outcome.face.words
+    numbers = [c.name for c in rows.frame.iter_columns() if c.dtype.is_numeric()]
+    sure = critical(len(numbers) * 2 * (MAX_ENTITIES + 2))
+    found: dict[str, Finding] = {}
+    for groups in [*rows.days, *rows.entities] if numbers else ():
+        codes, first = groups.codes[rows.index], groups.is_first
+        whole = _means(case.outcome.y, groups.codes)
+        later = _means(np.where(first, np.nan, case.outcome.face.y), groups.codes)
+        is_first = first[rows.index]
+        for name in numbers:
+            if name in found or name == groups.name:
+                continue
+            x = rows.ordered[name]
+            if _is_constant(x, codes) and _lies_on(x, codes, whole, sure):
+                detail = f"has the same mean per {groups.name} over the whole table, its own and later outcomes included"
+                found[name] = Finding(name, "mean", detail)
+            elif case.outcome.face.is_natural and _knows(x[is_first], codes[is_first], later, sure):
+                detail = f"{words}has means per {groups.name} closer to it than sampling allows: it holds later outcomes"
+                found[name] = Finding(name, "mean", detail)
+    for name in numbers:
+        if name not in found and _holds_its_own_means(case, name, sure):
+            detail = "has just its values as means over the whole table, its own and later outcomes included"
+            found[name] = Finding(name, "mean", detail)
+    return list(found.values())
+
+
+def _holds_its_own_means(case: Case, name: str, sure: float) -> bool:
+    """Whether the target's mean, where the feature has one value, is that value."""
+    rows, column = case.rows, case.rows.features[name]
+    x, y = rows.ordered[name], case.y
+    near = float(np.std(y)) / 10 + 1e-12
+    if not np.isfinite(x).all() or abs(x.mean() - y.mean()) > near or np.var(x) >= np.var(y):
+        return False
+    if not 2 * MIN_GROUPS <= column.n_unique() <= column.len() / 2:
+        return False
+    groups = Groups(column)
+    return _lies_on(x, groups.codes[rows.index], _means(case.outcome.y, groups.codes), sure)
+
+
+def _means(y: Vector, codes: NDArray[np.integer[Any]]) -> Means:
+    known = ~np.isnan(y) & (codes >= 0)
+    if not known.any():
+        return Means(np.zeros(0, np.intp), np.zeros(0), 0.0, 0.0)
+    y, codes = y[known], codes[known]
+    n = np.bincount(codes)
+    total, square = np.bincount(codes, y), np.bincount(codes, y * y)
+    several = n >= 2
+    mean = np.where(several, total / np.maximum(n, 1), np.nan)
+    squares = np.maximum(square - total**2 / np.maximum(n, 1), 0)[several]
+    within = float((squares / (n[several] - 1)).mean()) if several.any() else 0.0
+    from_mean = (y - y.mean()) ** 2
+    kurtosis = float((from_mean**2).mean() / from_mean.mean() ** 2) - 3 if from_mean.any() else 0.0
+    return Means(n, mean, within, max(kurtosis, 0.0))
+
+
+def _scatter(x: Vector, codes: NDArray[np.integer[Any]], means: Means) -> Scatter | None:
+    """Around a line over the feature's mean in each group; None where too few groups have both, or nothing varies."""
+    present = np.isfinite(x) & (codes >= 0) & (codes < len(means.n))
+    x, codes = x[present], codes[present]
+    n_x = np.bincount(codes, minlength=len(means.n))
+    used = (n_x > 0) & ~np.isnan(means.mean)
+    if used.sum() < MIN_GROUPS or not means.within > 0:
+        return None
+    n = means.n[used].astype(float)
+    x_mean = np.bincount(codes, x, minlength=len(means.n))[used] / n_x[used]
+    dx, dy = x_mean - (n * x_mean).sum() / n.sum(), means.mean[used] - (n * means.mean[used]).sum() / n.sum()
+    varies = float((n * dx * dx).sum())
+    if not varies > 0 or not (dy != 0).any():
+        return None
+    slope = float((n * dx * dy).sum()) / varies
+    ratio = float((n * (dy - slope * dx) ** 2).sum()) / means.within / (len(n) - 2)
+    total = float((n * dy**2).sum()) / means.within / (len(n) - 1)
+    return Scatter(ratio, total, len(n) - 2, means.kurtosis * float((1 / n).mean()))
+
+
+def _lies_on(x: Vector, codes: NDArray[np.integer[Any]], means: Means, sure: float) -> bool:
+    scatter = _scatter(x, codes, means)
+    return scatter is not None and scatter.is_none(sure)
+
+
+def _knows(x: Vector, codes: NDArray[np.integer[Any]], later: Means, sure: float) -> bool:
+    """Whether the feature, in the first rows of each group, knows of the errors of later rows' means. In ranks too,
+    since means of amounts have a heavy tail."""
+    scatters = [_scatter(x, codes, later), _scatter(mean_ranks(x), codes, later)]
+    return any(scatter is not None and scatter.is_less(sure) for scatter in scatters)
+
+
+def _is_constant(x: Vector, codes: NDArray[np.integer[Any]]) -> bool:
+    """Whether the feature has one value in each group."""
+    x, codes = x[codes >= 0], codes[codes >= 0]
+    first = np.zeros(codes.max(initial=0) + 1)
+    first[codes[::-1]] = x[::-1]
+    return bool(np.isclose(x, first[codes], rtol=1e-9, atol=1e-12).all())
+
+
+def shared_outcomes(case: Case) -> list[Finding]:
+    """Features that name entities whose rows share their outcome: a model would know it by heart."""
+    found = []
+    face = case.outcome.face
+    for column in case.rows.frame.iter_columns() if face.is_natural else ():
+        if column.dtype.is_float() or column.dtype.is_temporal():
+            continue
+        codes = codes_of(column)
+        alike, n_several = _intraclass(
+            np.bincount(codes).astype(float), np.bincount(codes, case.face).astype(float)
+        )
+        if alike < SHARED or n_several < MIN_ENTITIES:
+            continue
+        bins = case.rows.bins[column.name]
+        if column.name in case.rows.ordered:
+            by_size = (np.bincount(bins, case.face) / np.bincount(bins))[bins].var()
+            if by_size > case.face.var() * alike / 2:  # its size tells as much: it is no mere name
+                continue
+        told = f"is shared by the rows of each of its {codes.max() + 1:,} values"
+        found.append(
+            Finding(column.name, "entity", f"{face.words}{told} (intraclass correlation {alike:.2f})")
+        )
+    return found
+
+
+def _intraclass(n: Vector, k: Vector) -> tuple[float, int]:
+    """The correlation of the outcomes of two rows of one group, from its rows and those with the outcome; and the
+    groups that have two rows."""
+    several = n >= 2
+    n, k = n[several], k[several]
+    if not 0 < k.sum() < n.sum():
+        return 0.0, len(n)
+    p = k.sum() / n.sum()
+    both = (k * (k - 1) / (n - 1)).sum() / n.sum()
+    return float((both - p * p) / (p * (1 - p))), len(n)
