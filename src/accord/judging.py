@@ -52,16 +52,19 @@ def judge_candidate(config: Config) -> dict[str, Any]:
     settings = judge.Settings(
         config.evaluation.n_resamples, config.evaluation.level, config.evaluation.min_slice_rows, config.seed
     )
+    evaluation = read_json(paths.EVALUATION)
+    leaks = [*read_json(paths.VALIDATION)["leaks"], *read_json(paths.ACCOUNTING)["leaks"]]
     card = judge.scorecard(config.objective, pairs, measured, champion.obstacle, settings)
     card |= {
         "candidate": candidate.model_id,
         "champion": releases.champion_id(),
         "n_rows": {split: pair.candidate.rows.height for split, pair in pairs.items()},
         "n_blocks": {split: pair.candidate.n_blocks for split, pair in pairs.items()},
+        "suspects": [leak for leak in leaks if not leak["accepted"]],
+        "notices": evaluation["notices"],
     }
     write_json(paths.SCORECARD, card)
     write_text(paths.SCORECARD_PAGE, scorecard.render(card, config.data.name))
-    evaluation, leaks = read_json(paths.EVALUATION), read_json(paths.VALIDATION)["leaks"]
     about = config.data.model_dump(include={"name", "description"})
     write_text(paths.MODEL_CARD, model_card.render(candidate.manifest, about, card, evaluation, leaks))
     return card
@@ -170,5 +173,10 @@ def as_text(card: Mapping[str, Any]) -> terminal.Lines:
             "",
             f"{card['candidate']} ({against}): {verdict}",
             *(f"  - {reason}" for reason in card["reasons"]),
+            *(
+                f"  LEAK SUSPECT: {leak['feature']} ({leak['target']}): {leak['detail']}"
+                for leak in card["suspects"]
+            ),
+            *(f"  NOTICE: {notice['target']}: {notice['detail']}" for notice in card["notices"]),
         ]
     )

@@ -133,6 +133,18 @@ def test_only_a_leak_suspect_nobody_vouched_for_raises_the_banner(leaks: list[An
     assert ("tail_number" in html) == bool(leaks)
 
 
+def test_a_suspect_of_the_split_and_a_notice_are_shown() -> None:
+    shown = report()
+    shown["accounting"]["leaks"] = [
+        {**LEAK, "feature": "duplicates", "target": "all", "detail": "12 rows are twice"}
+    ]
+    shown["evaluation"]["notices"] = [{"target": "late", "kind": "auc", "detail": "AUC is 0.9990 <on> test"}]
+    html = page.render(shown, {})
+    assert "<code>duplicates</code>: 12 rows are twice" in html
+    assert "late: AUC is 0.9990 &lt;on&gt; test" in html
+    assert html.count('role="alert"') == 1
+
+
 def test_small_slices_are_counted_and_large_columns_cut_to_the_largest_levels() -> None:
     many = target("binary")
     large, small = many["slices"]

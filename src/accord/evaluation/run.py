@@ -12,7 +12,7 @@ import polars as pl
 from accord import models
 from accord.config.schema import Config, Target
 from accord.data import splitting, tables
-from accord.evaluation import bootstrap, curves, targets
+from accord.evaluation import bootstrap, curves, notices, targets
 from accord.evaluation.metrics import METRICS
 from accord.expressions import with_derived
 from accord.features import Transform, load_matrix
@@ -45,7 +45,8 @@ class Evaluated:
             parts.append(f"{name} test {leading} {found['value']:.4g} (baseline {found['baseline']:.4g})")
         for name, found in self.report["teams"]["test"].items():
             parts.append(f"{name} {found['value']:.4g}")
-        return ", ".join(parts)
+        said = [f"{notice['target']}: {notice['detail']}" for notice in self.report["notices"]]
+        return ", ".join(parts) + "".join(f"; NOTICE: {words}" for words in said)
 
 
 def evaluate(config: Config, splits: Path, features: Path, trained: Path) -> Evaluated:
@@ -106,6 +107,9 @@ def evaluate(config: Config, splits: Path, features: Path, trained: Path) -> Eva
         report={
             "targets": reports,
             "teams": of_teams,
+            "notices": [
+                notice for name, report in reports.items() for notice in notices.too_good(name, report)
+            ],
             "fairness": _fairness(played["test"], config) if "test" in played else [],
             "model": config.model,
             "objective": objective.model_dump(include={"name", "description", "policy", "metrics"}),

@@ -23,6 +23,7 @@ Tables = Mapping[str, pl.DataFrame]
 def render(report: Mapping[str, Any], plots: Mapping[str, Tables]) -> str:
     """The page as HTML, from the accounts of the stages and the plots as tables by plot, then target."""
     accounting, evaluation = report["accounting"], report["evaluation"]
+    leaks = [*report["validation"]["leaks"], *accounting.get("leaks", [])]
     accounts = {**accounting["splits"], "quarantine": accounting["quarantine"]}
     parts = [(split, accounts[split]) for split in words.SPLITS]
     targets = [
@@ -32,7 +33,9 @@ def render(report: Mapping[str, Any], plots: Mapping[str, Tables]) -> str:
     return environment().get_template(TEMPLATE).render(
         accounting=accounting,
         validation=report["validation"],
-        suspects=[leak for leak in report["validation"]["leaks"] if not leak["accepted"]],
+        leaks=leaks,
+        suspects=[leak for leak in leaks if not leak["accepted"]],
+        notices=evaluation.get("notices", []),
         parts=parts,
         n_accounted=sum(n_rows for _, n_rows in parts),
         bar=charts.stack(parts, f"{accounting['n_rows']:,} rows read, by split"),
