@@ -18,7 +18,8 @@ from polars.exceptions import PolarsError
 
 from accord import dvc, paths, terminal
 from accord.config.schema import Config, Data, Postgres
-from accord.data.batches import DATA, ID, LOG, OUTCOME_ID, Batch, listed, sha256, write
+from accord.data.batch_list import Batch, listed, sha256, write
+from accord.data.batches import DATA, ID, LOG, OUTCOME_ID
 from accord.errors import AccordError
 from accord.expressions import TYPES, reason
 from accord.traffic import outcomes, typed

@@ -25,14 +25,14 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from accord import __version__, models, paths
+from accord import __version__, paths
 from accord.compiled import Tree, compile_sql, proof
 from accord.config.schema import Column, Config, Data, Policy, Target
 from accord.errors import AccordError
 from accord.expressions import columns_of
 from accord.features import Transform
 from accord.files import read_json, sha256
-from accord.models import Fitted, Vector
+from accord.models import Fitted, Vector, loading
 from accord.models.tasks import prediction
 from accord.objective.policy import decide
 
@@ -131,7 +131,7 @@ def load(folder: Path) -> Bundle:
             f"The bundle in {folder} has the hash {found}, but its manifest says {manifest['model_id']}; make it again: `dvc repro`"
         )
     contract = read_json(folder / "contract.json")
-    kind = models.model_class(manifest["model"]["_target_"])
+    kind = loading.model_class(manifest["model"]["_target_"])
     return Bundle(
         manifest,
         {name: Column.model_validate(column) for name, column in contract["columns"].items()},

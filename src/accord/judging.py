@@ -13,15 +13,14 @@ from accord import models, paths, releases, terminal
 from accord.bundle import Bundle
 from accord.config.schema import Config, Objective, Split
 from accord.data import splitting, tables
-from accord.data.rows import local
+from accord.data.partitions import local
 from accord.errors import AccordError
 from accord.expressions import with_derived
 from accord.files import read_json, write_json, write_text
-from accord.models.tasks import prediction
+from accord.models import trained
 from accord.objective import judge, teams
 from accord.report import model_card, scorecard
 from accord.serving.measuring import measured_for
-from accord.training import BASELINE, BASELINE_FILE
 
 MIN_ROWS = 30
 """Fewer rows in common are no ground for a judgement."""
@@ -124,9 +123,8 @@ def pair_on(config: Config, split: str, candidate: Bundle, champion: Bundle | No
 
 def baseline_predictions(objective: Objective, X: models.Matrix) -> dict[str, models.Vector]:
     """What one would predict (n,) for each target without a model, for rows as a matrix (n, n_features)."""
-    kind = models.model_class(BASELINE["_target_"])
     return {
-        name: prediction(kind.load(paths.TRAINED / name / BASELINE_FILE).raw(X), str(target.loss))
+        name: trained.baseline_predictions(paths.TRAINED / name, str(target.loss), len(X))
         for name, target in objective.targets.items()
     }
 

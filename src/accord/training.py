@@ -16,10 +16,10 @@ from accord.errors import AccordError
 from accord.expressions import evaluate
 from accord.features import Transform, load_matrix
 from accord.files import read_json
+from accord.models import loading
+from accord.models.trained import BASELINE_FILE, MODEL_FILE
 
 BASELINE = {"_target_": "accord.models.baseline.Baseline"}
-MODEL_FILE = "model"
-BASELINE_FILE = "baseline"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def train_one(job: Job) -> None:
     features = Transform.from_dict(read_json(job.features / "transform.json")).features
     train, tune = (_examples(job, split) for split in ("train", "tune"))
     for kind, file in ((job.model, MODEL_FILE), (BASELINE, BASELINE_FILE)):
-        fitted = models.build(kind).fit(features, str(job.target.loss), train, tune, job.seed)
+        fitted = loading.build(kind).fit(features, str(job.target.loss), train, tune, job.seed)
         fitted.save(job.output / job.name / file)
 
 

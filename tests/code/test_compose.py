@@ -7,10 +7,10 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from accord import models
 from accord.config import lock
 from accord.config.schema import Config
 from accord.errors import AccordError
+from accord.models import loading
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = [
@@ -29,7 +29,7 @@ def test_every_option_of_every_group_composes(composed, group: str, option: str)
         words.append(MAKES_SENSE_OF_OTHER_DATA)
     values = composed(*words)
     config = Config.model_validate(values)
-    assert models.checked_params(config.model) == values["model"]
+    assert loading.checked_params(config.model) == values["model"]
     if group == "data":
         assert config.data.name == option
     if group == "model":

@@ -2,7 +2,7 @@
 
 import pytest
 
-from accord.config.environment import resolved
+from accord.environment import resolved
 from accord.errors import AccordError
 
 URL = "postgresql://me:${oc.env:ACCORD_TEST_PASSWORD}@${oc.env:ACCORD_TEST_HOST,localhost}/db"

@@ -9,7 +9,9 @@ import polars as pl
 import pytest
 
 from accord.config.schema import Data
-from accord.data.rows import AVAILABLE, ingest, partitions
+from accord.data.contract import AVAILABLE
+from accord.data.partitions import partitions
+from accord.data.rows import ingest
 from accord.errors import AccordError
 
 

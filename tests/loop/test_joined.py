@@ -9,7 +9,8 @@ import pytest
 from uuid_utils import uuid7
 
 from accord.config.schema import Data
-from accord.data.batches import Batch, joined, listed, relist, sha256, write
+from accord.data.batch_list import Batch, listed, relist, sha256, write
+from accord.data.batches import joined
 from accord.errors import AccordError
 
 COLUMNS = {

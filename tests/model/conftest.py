@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from accord import models
-from accord.models import Examples, Feature, Fitted, Matrix, Vector
+from accord.models import Examples, Feature, Fitted, Matrix, Vector, loading
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = sorted(path.stem for path in (ROOT / "conf/model").glob("*.yaml"))
@@ -76,7 +75,7 @@ def fit(problems: dict[str, Problem]) -> Callable[..., Fitted]:
     def fitted(option: str, loss: str, train: Examples | None = None, seed: int = 1) -> Fitted:
         params = yaml.safe_load((ROOT / f"conf/model/{option}.yaml").read_text(encoding="utf-8"))
         data = problems[loss]
-        return models.build(params).fit(FEATURES, loss, train or data.train, data.tune, seed)
+        return loading.build(params).fit(FEATURES, loss, train or data.train, data.tune, seed)
 
     return fitted
 

@@ -17,7 +17,7 @@ from accord.config.schema import Column, Features
 from accord.evaluation.metrics import METRICS, value
 from accord.features import fit as fit_transform
 from accord.files import write_json
-from accord.models import Examples, Fitted
+from accord.models import Examples, Fitted, loading
 from accord.models.tasks import POSITIVE_LOSSES, prediction
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +35,7 @@ def saved(fitted: Fitted, path: Path) -> bytes:
 
 def loaded(option: str, path: Path) -> Fitted:
     params = yaml.safe_load((ROOT / f"conf/model/{option}.yaml").read_text(encoding="utf-8"))
-    return models.model_class(params["_target_"]).load(path)
+    return loading.model_class(params["_target_"]).load(path)
 
 
 def test_the_same_seed_gives_the_same_bytes(case: Case, fit: Fit, trained: Fitted, tmp_path: Path):
@@ -164,7 +164,7 @@ def test_a_model_without_tune_rows_still_trains(case: Case, data):
         models.Feature("c"),
         models.Feature("e"),
     ]
-    fitted = models.build(params).fit(features, loss, data.train, none, seed=1)
+    fitted = loading.build(params).fit(features, loss, data.train, none, seed=1)
     assert np.isfinite(fitted.raw(data.test.X)).all()
 
 
@@ -254,15 +254,16 @@ class Median(Model):
 TRAIN = """
 import sys
 from pathlib import Path
-from accord import models, training
+from accord import training
 from accord.config import lock
 from accord.config.schema import Target
+from accord.models import loading
 
 folder = Path(sys.argv[1])
 params = lock.load().model
 target = Target(task="regression", sql="late")
 training.train_one(training.Job("delay", target, params, 1, folder / "features", folder / "splits", folder / "trained"))
-print(models.model_class(params["_target_"]).load(folder / "trained/delay/model").constant)
+print(loading.model_class(params["_target_"]).load(folder / "trained/delay/model").constant)
 """
 
 

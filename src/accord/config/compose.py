@@ -11,11 +11,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 
-from accord import models
 from accord.config.check import check_expressions
 from accord.config.schema import Config
 from accord.config.selection import CONF, Selection, options
 from accord.errors import AccordError, nearest
+from accord.models import loading
 
 
 def composed(selection: Selection, conf: Path = CONF) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def composed(selection: Selection, conf: Path = CONF) -> dict[str, Any]:
         raise AccordError(_explained(error, values, selection)) from error
     check_expressions(typed)
     plain = typed.model_dump(mode="json")
-    plain["model"] = models.checked_params(typed.model)
+    plain["model"] = loading.checked_params(typed.model)
     return plain
 
 

@@ -1,10 +1,7 @@
-"""Batches: traffic with its outcomes, which joins the rows of the sources. data/batches.json lists those in use, by the
-hash of their bytes, so that what the pipeline makes changes only when the list does."""
+"""Batches: traffic with its outcomes, which joins the rows of the sources."""
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 from uuid import UUID
 
 import polars as pl
@@ -12,8 +9,8 @@ import polars as pl
 from accord import paths
 from accord.config.schema import Column, Data
 from accord.data import contract, rows
+from accord.data.batch_list import Batch, sha256
 from accord.errors import AccordError
-from accord.files import read_json, write_json
 
 KEY = "key|"
 LOG = "log|"
@@ -22,42 +19,6 @@ ID, OUTCOME_ID = f"{LOG}prediction_id", f"{LOG}outcome_id"
 """The second sorts outcomes as they were received."""
 DATA = "accord.data"
 """The key of a batch's metadata under which the data set's name stands."""
-
-
-class Batch(NamedTuple):
-    file: str
-    sha256: str
-    data: str
-    """The name of the data set that the rows are of."""
-
-
-def listed(data: str | None = None, path: Path = paths.BATCH_LIST) -> list[Batch]:
-    """The batches in use, in the order in which they were taken in; those of one data set, if it is named."""
-    found = [Batch(**entry) for entry in read_json(path)["batches"]] if path.exists() else []
-    return [batch for batch in found if data in (None, batch.data)]
-
-
-def write(batches: Iterable[Batch], path: Path = paths.BATCH_LIST) -> None:
-    write_json(path, {"batches": [batch._asdict() for batch in batches]})
-
-
-def sha256(file: Path) -> str:
-    """The hash of a file's bytes, as sha256sum prints it."""
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def relist(folder: Path) -> None:
-    """Corrects the hashes of listed batches of which rows were erased."""
-    path = folder.with_suffix(".json")
-    before = listed(path=path)
-    files = [folder / Path(batch.file).name for batch in before]
-    now = [
-        batch._replace(sha256=sha256(file)) if file.exists() else batch
-        for batch, file in zip(before, files, strict=True)
-    ]
-    if now != before:
-        write(now, path)
 
 
 def joined(frame: pl.DataFrame, batches: Sequence[Batch], data: Data) -> tuple[pl.DataFrame, str]:

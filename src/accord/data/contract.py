@@ -12,6 +12,8 @@ import polars as pl
 from accord.config.schema import Column, Time
 from accord.expressions import TYPES, parse, values_of
 
+AVAILABLE = "__available_at"
+"""Suffix of the columns beside the contract's that keep when a row's values of a source became available."""
 INDEX = "row|index"
 """Names with a bar can't be a column's in the config, so they never clash with one."""
 

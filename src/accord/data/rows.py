@@ -3,16 +3,14 @@
 import polars as pl
 from polars.exceptions import PolarsError
 
-from accord.config.schema import AsOfJoin, Data, Time
+from accord.config.schema import AsOfJoin, Data
 from accord.data import sources
+from accord.data.contract import AVAILABLE
 from accord.errors import AccordError, nearest
 from accord.expressions import parse, reason, with_floats
 
 ROW_ID = "row_id"
 """The column that numbers the rows of a data set without a key."""
-AVAILABLE = "__available_at"
-"""Suffix of the column that keeps when a row's values of a source became available."""
-PARTITION_ROWS = 1_000_000
 
 
 def ingest(data: Data) -> pl.DataFrame:
@@ -48,21 +46,6 @@ def in_order(rows: pl.DataFrame, data: Data) -> pl.DataFrame:
     """The rows by event time and key."""
     order = [*([data.time.event] if data.time else []), *(data.key or [ROW_ID])]
     return rows.sort(order, nulls_last=True, maintain_order=True)
-
-
-def partitions(rows: pl.DataFrame, time: Time | None) -> list[tuple[str, pl.DataFrame]]:
-    """The rows by month of event time in the data's zone, or in runs of equal length where there is no time."""
-    if time is None or rows.schema[time.event] != pl.Datetime("us"):
-        starts = range(0, max(rows.height, 1), PARTITION_ROWS)
-        return [(f"rows-{i:05}", rows.slice(start, PARTITION_ROWS)) for i, start in enumerate(starts)]
-    month = local(pl.col(time.event), time.zone).dt.strftime("%Y-%m").fill_null("unknown")
-    parts = rows.with_columns(month.alias("__month")).partition_by("__month", as_dict=True, include_key=False)
-    return sorted((str(key[0]), part) for key, part in parts.items())
-
-
-def local(instant: pl.Expr, zone: str) -> pl.Expr:
-    """A UTC instant as the clocks of the zone show it."""
-    return instant.dt.replace_time_zone("UTC").dt.convert_time_zone(zone).dt.replace_time_zone(None)
 
 
 def _joined(data: Data, frames: dict[str, pl.DataFrame]) -> pl.DataFrame:

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from accord.config.schema import Data, Split, Time
-from accord.data.rows import local
+from accord.data.partitions import local
 from accord.errors import AccordError
 
 SPLITS = ("train", "tune", "test", "holdout", "future", "older", "purged")

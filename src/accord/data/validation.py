@@ -8,7 +8,7 @@ import polars as pl
 
 from accord.config.schema import Data, Features, Target
 from accord.data import contract, leaks
-from accord.data.rows import AVAILABLE
+from accord.data.contract import AVAILABLE
 from accord.errors import AccordError
 from accord.expressions import columns_of, evaluate, with_derived
 from accord.features import feature_names

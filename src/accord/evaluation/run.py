@@ -17,9 +17,10 @@ from accord.evaluation.metrics import METRICS
 from accord.expressions import with_derived
 from accord.features import Transform, load_matrix
 from accord.files import read_json
+from accord.models import loading
 from accord.models.tasks import prediction
+from accord.models.trained import MODEL_FILE, baseline_predictions
 from accord.objective import fairness, teams
-from accord.training import BASELINE, BASELINE_FILE, MODEL_FILE
 
 Predicted = dict[str, tuple[models.Vector, models.Vector]]
 """A target's predictions and its baseline's (n,), by split."""
@@ -57,17 +58,12 @@ def evaluate(config: Config, splits: Path, features: Path, trained: Path) -> Eva
     matrix = {split: load_matrix(features / f"{split}.npy") for split in rows}
     key = config.data.key or ["row_id"]
     blocks = {split: splitting.blocks(frame, key, config.data.time) for split, frame in rows.items()}
-    kind, baseline_kind = (
-        models.model_class(config.model["_target_"]),
-        models.model_class(BASELINE["_target_"]),
-    )
+    kind = loading.model_class(config.model["_target_"])
 
     def work(item: tuple[str, Target]) -> tuple[Predicted, dict[str, Any], dict[str, pl.DataFrame]]:
         name, target = item
         model = kind.load(trained / name / MODEL_FILE)
-        predicted = _predicted(
-            matrix, model, baseline_kind.load(trained / name / BASELINE_FILE), str(target.loss)
-        )
+        predicted = _predicted(matrix, model, trained / name, str(target.loss))
         scored = {
             split: targets.Scored(
                 frame,
@@ -128,10 +124,10 @@ def evaluate(config: Config, splits: Path, features: Path, trained: Path) -> Eva
 
 
 def _predicted(
-    matrix: Mapping[str, models.Matrix], model: models.Fitted, baseline: models.Fitted, loss: str
+    matrix: Mapping[str, models.Matrix], model: models.Fitted, trained: Path, loss: str
 ) -> Predicted:
     return {
-        split: (prediction(model.raw(X), loss), prediction(baseline.raw(X), loss))
+        split: (prediction(model.raw(X), loss), baseline_predictions(trained, loss, len(X)))
         for split, X in matrix.items()
     }
 

@@ -2,17 +2,14 @@
 
 from abc import ABC, abstractmethod
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from accord.errors import AccordError, nearest
+from pydantic import BaseModel, ConfigDict
 
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
@@ -67,43 +64,3 @@ class Model(BaseModel, ABC):
     @abstractmethod
     def load(path: Path) -> Fitted:
         """What `save` wrote."""
-
-
-def model_class(target: str) -> type[Model]:
-    """The class that `_target_` names. Raises AccordError if there is none or it is no Model."""
-    module, _, name = target.rpartition(".")
-    try:
-        found = getattr(import_module(module), name, None)
-    except (ImportError, ValueError) as error:
-        raise AccordError(
-            f"model._target_: can't import '{target}': {error}; expected a class such as accord.models.lightgbm.LightGBM"
-        ) from error
-    if not (isinstance(found, type) and issubclass(found, Model)):
-        raise AccordError(f"model._target_: '{target}' is no subclass of accord.models.Model")
-    return found
-
-
-def build(params: Mapping[str, Any]) -> Model:
-    """The model that a section such as conf/model/lightgbm.yaml describes. Raises AccordError for what doesn't fit."""
-    words = dict(params)
-    target = words.pop("_target_", None)
-    if not isinstance(target, str):
-        raise AccordError(
-            "model._target_ is missing; expected the class's path, such as accord.models.lightgbm.LightGBM"
-        )
-    kind = model_class(target)
-    try:
-        return kind.model_validate(words)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        key = ".".join(str(part) for part in fault["loc"])
-        if fault["type"] == "extra_forbidden":
-            raise AccordError(
-                f"model.{key}: {kind.__name__} has no such parameter; {nearest(key, kind.model_fields)}"
-            ) from error
-        raise AccordError(f"model.{key}: found {fault['input']!r}; {fault['msg']}") from error
-
-
-def checked_params(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The section with every default spelled out."""
-    return {"_target_": params["_target_"], **build(params).model_dump(mode="json")}

@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from accord.config.environment import resolved
+from accord.environment import resolved
 from accord.errors import AccordError
 from accord.monitoring.decision import Decision
 

@@ -6,7 +6,7 @@ import polars as pl
 
 from accord.bundle import Bundle
 from accord.config.schema import Column, Objective, Time
-from accord.data.rows import local
+from accord.data.partitions import local
 from accord.monitoring.expectation import PREDICTED, with_actuals
 from accord.traffic.typed import as_declared, outcome_at
 

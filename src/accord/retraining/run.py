@@ -22,7 +22,7 @@ from accord import batches, dvc, paths, pipeline, releases, terminal
 from accord.config import lock, selection
 from accord.config.schema import Config, Data
 from accord.config.selection import Selection
-from accord.data.rows import local
+from accord.data.partitions import local
 from accord.errors import AccordError
 from accord.files import read_json, write_json
 from accord.retraining import log, rules

@@ -18,7 +18,7 @@ from accord import dvc, terminal
 from accord.config import compose, selection
 from accord.config.schema import Config, Metric, Objective, Retraining
 from accord.data import splitting
-from accord.data.rows import local
+from accord.data.partitions import local
 from accord.errors import AccordError, nearest
 from accord.evaluation import bootstrap
 from accord.evaluation.metrics import METRICS

@@ -22,7 +22,7 @@ from accord.bundle import Bundle
 from accord.config import lock, selection
 from accord.config.schema import Config, Objective
 from accord.data import tables
-from accord.data.rows import local
+from accord.data.partitions import local
 from accord.expressions import with_derived
 from accord.files import scratch, write_json
 from accord.monitoring import expectation

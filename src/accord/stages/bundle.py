@@ -5,20 +5,18 @@ import shutil
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from accord import bundle as bundles
-from accord import models, paths
+from accord import paths
 from accord.config.schema import Column, Config, Data
-from accord.data import batches, splitting, tables
+from accord.data import batch_list, splitting, tables
 from accord.features import Transform
 from accord.files import read_json, replacing, write_json
-from accord.models.tasks import prediction
+from accord.models.trained import MODEL_FILE, baseline_predictions
 from accord.monitoring import expectation
 from accord.objective.policy import inputs as policy_inputs
 from accord.stages import run
-from accord.training import BASELINE, BASELINE_FILE, MODEL_FILE
 
 NOBODYS: dict[str, Any] = {"category": "someone", "boolean": False, "datetime": "2000-01-01T00:00:00"}
 
@@ -54,7 +52,7 @@ def bundle(config: Config) -> str:
             read_json(paths.ACCOUNTING),
             read_json(paths.METRICS),
             proofs,
-            [batch._asdict() for batch in batches.listed(config.data.name)],
+            [batch._asdict() for batch in batch_list.listed(config.data.name)],
         )
         write_json(folder / "manifest.json", manifest)
     return f"model {manifest['model_id']} in {paths.BUNDLE}"
@@ -89,8 +87,7 @@ def _predicted(split: str, targets: list[str]) -> pl.DataFrame:
 
 def _baseline(target: str, loss: str) -> float:
     """What is predicted for every row without a model."""
-    model = models.model_class(BASELINE["_target_"]).load(paths.TRAINED / target / BASELINE_FILE)
-    return float(prediction(model.raw(np.zeros((1, 0))), loss)[0])
+    return float(baseline_predictions(paths.TRAINED / target, loss, 1)[0])
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from accord import paths
 from accord.config.schema import Config
-from accord.data import leaks, rows, splitting, tables
+from accord.data import leaks, partitions, splitting, tables
 from accord.errors import AccordError
 from accord.files import read_json, write_json
 from accord.stages import run
@@ -15,7 +15,7 @@ def split(config: Config) -> str:
     if refusal := leaks.refusal(found, config.data.name, config.data.checks.leaks, str(paths.ACCOUNTING)):
         raise AccordError(refusal)
     for name, part in parts.items():
-        tables.write(paths.SPLITS / name, rows.partitions(part, config.data.time))
+        tables.write(paths.SPLITS / name, partitions.partitions(part, config.data.time))
     counts = ", ".join(f"{name} {part.height:,}" for name, part in parts.items())
     return counts + leaks.warning(found, str(paths.ACCOUNTING))
 

@@ -3,6 +3,7 @@
 from accord import paths, training, training_cost
 from accord.config.schema import Config
 from accord.files import replacing
+from accord.models.trained import MODEL_FILE
 from accord.stages import run
 
 
@@ -14,7 +15,7 @@ def train(config: Config) -> str:
             for name, target in targets.items()
         ]
         training.train_all(jobs, config.engine.workers)
-        training_cost.note([output / name / training.MODEL_FILE for name in targets], training.cpu_s())
+        training_cost.note([output / name / MODEL_FILE for name in targets], training.cpu_s())
     return f"{config.model['_target_'].rpartition('.')[2]} for {', '.join(targets)}"
 
 

@@ -2,7 +2,7 @@
 
 from accord import paths
 from accord.config.schema import Config
-from accord.data import rows, tables, validation
+from accord.data import partitions, tables, validation
 from accord.files import write_json
 from accord.stages import run
 
@@ -14,7 +14,7 @@ def validate(config: Config) -> str:
     tables.write(paths.QUARANTINE, [("rows", result.quarantine)])
     write_json(paths.VALIDATION, result.report)
     result.raise_for_failure()
-    tables.write(paths.VALID, rows.partitions(result.valid, config.data.time))
+    tables.write(paths.VALID, partitions.partitions(result.valid, config.data.time))
     return result.summary
 
 

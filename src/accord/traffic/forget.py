@@ -9,7 +9,7 @@ from typing import Any
 
 from accord import terminal
 from accord.config.schema import Data, Traffic
-from accord.data.batches import relist
+from accord.data.batch_list import relist
 from accord.errors import AccordError
 from accord.files import write_text
 from accord.traffic.days import erase_in

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from accord.config.environment import resolved
 from accord.config.schema import Postgres
+from accord.environment import resolved
 from accord.errors import AccordError
 from accord.traffic.frames import BATCH_ROWS, SCHEMAS, Kind, dtype, series, text
 from accord.traffic.person import Person
