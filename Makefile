@@ -70,6 +70,10 @@ lint: setup  ## style and types
 	@ruff format --check
 	@mypy
 
+.PHONY: deps
+deps: setup  ## put what each stage imports among its deps in dvc.yaml
+	@python -m accord.code
+
 .PHONY: bench
 bench: setup  ## measure against the peers; the figures for docs/benchmarks.md and docs/drift.md
 	@python benchmarks/pipeline.py

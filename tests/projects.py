@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 COPIED = (
-    ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "bentofile.yaml", "conf", "conf.lock.yaml", "data/.gitignore", "data/batches.json",
+    ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "bentofile.yaml", "conf", "conf.lock", "conf.lock.yaml", "data/.gitignore", "data/batches.json",
     "data/raw", "dvc.yaml", "models/.gitignore", "params.yaml", "reports/.gitignore", "requirements", "requirements.lock", "src",
 )  # fmt: skip
 

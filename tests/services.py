@@ -25,11 +25,10 @@ from accord import paths, training
 from accord.bundle import Bundle
 from accord.config import lock
 from accord.config.schema import Config, Policy, Serving
-from accord.data import tables
-from accord.evaluation import run as evaluating
 from accord.files import read_json
 from accord.serving import server
-from accord.stages.bundle import bundle as stage_bundle
+from accord.stages import bundle as bundling
+from accord.stages import decide, evaluate
 
 TOKEN = "a token of the tests"
 READY_WITHIN_S = 300
@@ -55,13 +54,14 @@ def make_bundle(
 ) -> Path:
     """A bundle of the project's data with another model or policy, or without its rules, at `folder`/its id."""
     work = folder / "work"
-    (work / "data").mkdir(parents=True)
+    for made in ("data", "reports"):
+        (work / made).mkdir(parents=True)
     for name in (
-        "reports",
         "conf.lock.yaml",
         *(p.relative_to(project.root) for p in project.root.glob("data/*")),
+        *(p.relative_to(project.root) for p in project.root.glob("reports/*.json")),
     ):
-        if Path(name) != paths.PREDICTIONS:
+        if Path(name) not in (paths.PREDICTIONS, paths.DECISIONS):
             (work / name).symlink_to(project.root / name)
     with contextlib.chdir(work):
         config = _changed(lock.load(), MODELS[model], policy, personal, has_rules)
@@ -73,9 +73,8 @@ def make_bundle(
                     name, target, config.model, config.seed, paths.FEATURES, paths.SPLITS, paths.TRAINED
                 )
             )
-        result = evaluating.evaluate(config, paths.SPLITS, paths.FEATURES, paths.TRAINED)
-        tables.write(paths.PREDICTIONS, result.predictions.items())
-        stage_bundle(config)
+        for stage in (evaluate.evaluate, decide.decide, bundling.bundle):
+            stage(config)
         made = folder / read_json(paths.BUNDLE / "manifest.json")["model_id"]
         paths.BUNDLE.rename(made)
     shutil.rmtree(work)

@@ -10,26 +10,18 @@ manifest.json    what it was made from
 monitoring/      what its traffic is expected to look like; see accord.monitoring.expectation
 """
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
-from platform import python_version
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
 
-from accord import __version__, paths
-from accord.compiled import Tree, compile_sql, proof
-from accord.config.schema import Column, Config, Data, Policy, Target
+from accord.compiled import Tree
+from accord.config.schema import Column, Policy
 from accord.errors import AccordError
-from accord.expressions import columns_of
 from accord.features import Transform
 from accord.files import read_json, sha256
 from accord.models import Fitted, Vector, loading
@@ -37,7 +29,6 @@ from accord.models.tasks import prediction
 from accord.objective.policy import decide
 
 FORMAT = 2
-LIBRARIES = ("bentoml", "dvc", "hydra-core", "lightgbm", "numpy", "polars", "scikit-learn")
 ANSWERS = ("contract.json", "transform.json", "policy.json", "compiled.json", "models")
 """What decides an answer, and so the model's id."""
 
@@ -148,121 +139,8 @@ def load(folder: Path) -> Bundle:
     )
 
 
-def contract(data: Data, inputs: Sequence[str], targets: Mapping[str, Target]) -> dict[str, Any]:
-    """The part of the data contract that a request must keep, and what it is answered with."""
-    context = [
-        name for name, column in data.columns.items() if column.role != "outcome" and name not in inputs
-    ]
-    at_hand = {*inputs, *context}
-    return {
-        "columns": {name: data.columns[name].model_dump() for name in inputs},
-        "context": {name: data.columns[name].model_dump() for name in context},
-        "outcomes": {
-            n: column.model_dump() for n, column in data.columns.items() if column.role == "outcome"
-        },
-        "key": data.key,
-        "rules": {
-            name: sql for name, sql in data.rules.items() if columns_of(sql, f"data.rules.{name}") <= at_hand
-        },
-        "targets": {
-            name: target.model_dump(include={"task", "loss", "owner", "unit", "description"})
-            for name, target in targets.items()
-        },
-    }
-
-
-def compiled(
-    train: pl.DataFrame,
-    contract: Mapping[str, Any],
-    transform: Transform,
-    policy: Policy | None,
-    seed: int,
-) -> tuple[dict[str, Tree | None], dict[str, str]]:
-    """The expressions that answer a row, by config key, in the form that is quick for one: None where it could not be
-    proven equal to Polars on every training row and on random ones. And what was proven, in words."""
-    columns = {
-        name: Column.model_validate(column)
-        for name, column in {**contract["columns"], **contract["context"]}.items()
-    }
-    types: dict[str, str] = {name: column.type for name, column in columns.items()}
-    derived = {f"data.derived.{name}": sql for name, sql in transform.derived.items()}
-    rules = {f"data.rules.{name}": sql for name, sql in contract["rules"].items()}
-    trees, words = {}, {}
-    for where, sql in {**derived, **rules}.items():
-        trees[where], words[where] = _compiled(sql, where, train, types, columns, seed, as_number=False)
-    if policy is not None:
-        rng = np.random.default_rng(seed)
-        numbers = [*contract["targets"], *policy.weights, "score"]
-        # Predictions and the score may be any number; weights may be set to others while the service runs.
-        scored = train.with_columns(pl.Series(name, rng.normal(0, 100, train.height)) for name in numbers)
-        types |= dict.fromkeys(numbers, "number")
-        for where, sql in (
-            ("objective.policy.score", policy.score),
-            ("objective.policy.action", policy.action),
-        ):
-            trees[where], words[where] = _compiled(sql, where, scored, types, columns, seed, as_number=True)
-    return trees, words
-
-
-def _compiled(
-    sql: str,
-    where: str,
-    rows: pl.DataFrame,
-    types: Mapping[str, str],
-    columns: Mapping[str, Column],
-    seed: int,
-    as_number: bool,
-) -> tuple[Tree | None, str]:
-    tree = compile_sql(sql, where, types, as_number)
-    if tree is None:
-        return None, "has no compiled form; Polars evaluates it"
-    proven = proof(sql, tree, where, rows, columns, seed, as_number=as_number)
-    if not proven.holds:
-        return (
-            None,
-            f"the compiled form is refused, Polars evaluates it: {proven.difference or 'no row to compare'}",
-        )
-    return tree, f"compiled; equal to Polars on {proven.n_rows:,} rows"
-
-
 def model_id(folder: Path) -> str:
     return sha256(*(folder / name for name in ANSWERS))[:16]
-
-
-def manifest(
-    folder: Path,
-    config: Config,
-    accounting: Mapping[str, Any],
-    metrics: Mapping[str, Any],
-    expressions: Mapping[str, str],
-    batches: Sequence[Mapping[str, str]],
-) -> dict[str, Any]:
-    """What the bundle in the folder was made from: data, config, code and libraries, each by hash or version."""
-    sections = ("seed", "data", "features", "model", "objective")
-    plain = {name: TypeAdapter(Any).dump_python(getattr(config, name), mode="json") for name in sections}
-    return {
-        "format": FORMAT,
-        "model_id": model_id(folder),
-        "data": {
-            "name": config.data.name,
-            "sha256": sha256(paths.SPLITS),
-            "accounting": accounting,
-            "split": config.data.split.model_dump(mode="json"),
-            "batches": list(batches),
-        },
-        "model": config.model,
-        "objective": config.objective.name,
-        "seed": config.seed,
-        "config_sha256": hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest(),
-        "code_sha256": sha256(Path(__file__).parent),
-        "expressions": dict(expressions),
-        "versions": versions(),
-        "metrics": {name: table.get("test", {}) for name, table in metrics.items()},
-    }
-
-
-def versions() -> dict[str, str]:
-    return {"accord": __version__, "python": python_version(), **{name: version(name) for name in LIBRARIES}}
 
 
 def as_json_row(rows: pl.DataFrame, index: int) -> dict[str, Any]:

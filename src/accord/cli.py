@@ -62,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
         "latency, throughput, memory and cost of the packaged service, champion beside candidate",
     )
     command(judge, "judge", "the scorecard of the candidate: a verdict for each team")
+    command(report, "report", "write the pages again, from what lies in reports/ and models/")
     added = command(promote, "promote", "make the candidate the champion if the verdict allows")
     added.add_argument(
         "--reason", help="promote against the verdict, or without one, for this reason, which is kept"
@@ -251,8 +252,17 @@ def measure(arguments: argparse.Namespace) -> None:
 def judge(arguments: argparse.Namespace) -> None:
     from accord import judging
     from accord.config import lock
+    from accord.report import pages
 
-    say(judging.as_text(judging.judge_candidate(lock.load())))
+    card = judging.judge_candidate(lock.load())
+    pages.write_of_run()
+    say(judging.as_text(card))
+
+
+def report(arguments: argparse.Namespace) -> None:
+    from accord.report import pages
+
+    say(f"Wrote {', '.join(map(str, pages.write()))}")
 
 
 def promote(arguments: argparse.Namespace) -> None:

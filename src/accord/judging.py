@@ -16,10 +16,9 @@ from accord.data import splitting, tables
 from accord.data.partitions import local
 from accord.errors import AccordError
 from accord.expressions import with_derived
-from accord.files import read_json, write_json, write_text
+from accord.files import read_json, write_json
 from accord.models import trained
 from accord.objective import judge, teams
-from accord.report import model_card, scorecard
 from accord.serving.measuring import measured_for
 
 MIN_ROWS = 30
@@ -63,9 +62,6 @@ def judge_candidate(config: Config) -> dict[str, Any]:
         "notices": evaluation["notices"],
     }
     write_json(paths.SCORECARD, card)
-    write_text(paths.SCORECARD_PAGE, scorecard.render(card, config.data.name))
-    about = config.data.model_dump(include={"name", "description"})
-    write_text(paths.MODEL_CARD, model_card.render(candidate.manifest, about, card, evaluation, leaks))
     return card
 
 

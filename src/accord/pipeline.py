@@ -11,15 +11,18 @@ from accord.objective.teams import MEASURED
 def candidate() -> tuple[str, dict[str, Any]]:
     """Makes the candidate of what params.yaml selects, measures it if a team asks for that, and judges it; its Bento's
     tag and the scorecard. Tells what it does."""
+    from accord.report import pages
     from accord.serving import measuring, packaging
 
     dvc.reproduce()
+    pages.write_of_run()
     config = lock.load()
     tag = packaging.package(paths.BUNDLE, config.serving)
     terminal.say("")
     if asks_for_measuring(config.objective):
         terminal.say(measuring.as_text(measuring.measure(config.serving)), "")
     card = judging.judge_candidate(config)
+    pages.write_of_run()
     terminal.say(judging.as_text(card))
     return tag, card
 

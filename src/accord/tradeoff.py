@@ -189,7 +189,7 @@ def _obstacle(
     data: Mapping[str, Any] | None, workspace: Mapping[str, Any] | None, objective: Objective
 ) -> str | None:
     """Why the run can't be compared with the sweep, if it can't."""
-    if not data or not data.get("metrics", {}).get("reports/metrics.json", {}).get("data"):
+    if not data or not _metrics(data):
         return "has no metrics: it has not run, or has failed"
     ours, theirs = _rows_hash(workspace or {}), _rows_hash(data)
     if theirs is None or theirs != ours:
@@ -210,10 +210,15 @@ def _params(data: Mapping[str, Any], file: str) -> dict[str, Any]:
     return found
 
 
+def _metrics(data: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = (data.get("metrics") or {}).get(str(paths.TEAM_METRICS), {}).get("data") or {}
+    return found
+
+
 def _values(data: Mapping[str, Any], objective: Objective) -> dict[str, float | None]:
     """The value on test of each of our metrics; None where theirs of that name is missing or means something else."""
     theirs = _params(data, "conf.lock.yaml").get("objective", {})
-    values = data["metrics"]["reports/metrics.json"]["data"].get("teams", {}).get("test", {})
+    values = _metrics(data).get("test", {})
     ours = objective.model_dump(mode="json")
     return {
         name: values.get(name) if _meaning(name, theirs) == _meaning(name, ours) else None

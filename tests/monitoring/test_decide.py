@@ -12,10 +12,12 @@ import pytest
 from projects import Project
 
 from accord import bundle as bundles
+from accord import interface
 from accord.bundle import Bundle
 from accord.config import lock
-from accord.config.schema import Config, Metric, Monitoring
+from accord.config.schema import Config, Metric, Monitoring, Policy
 from accord.data import tables
+from accord.expressions import with_derived
 from accord.monitoring import decision, expectation
 from accord.monitoring.decision import Decision, Refused, decide
 from accord.monitoring.expectation import Expectation
@@ -193,15 +195,16 @@ def test_a_derived_feature_that_cannot_be_computed_is_said_and_left_out(
 def test_the_bundle_holds_nothing_that_identifies_a_person(
     project: Project, bundle: Bundle, rows: pl.DataFrame
 ) -> None:
-    config = personal(lock.load(path=project.root / lock.LOCK))
+    config = personal(lock.load(project.root / lock.LOCK))
     train = tables.read(project.root / "data/splits/train")
     splits = {
-        name: part.with_columns(**{f"predicted|{n}": v for n, v in bundle.predict(part).items()})
-        for name, part in (("train", train), ("test", rows))
+        name: with_derived(part, config.data.derived) for name, part in (("train", train), ("test", rows))
     }
-    inputs = list(bundle.columns)
-    contract = bundles.contract(config.data, inputs, config.objective.targets)
-    kept = expectation.build(config, contract, splits, dict.fromkeys(config.objective.targets, 0.0))
+    predictions = {name: pl.DataFrame(bundle.predict(part)) for name, part in splits.items()}
+    targets = config.objective.targets
+    contract = interface.contract(config.data, bundle.transform, config.objective)
+    undecided = expectation.build(config, contract, splits, predictions)
+    kept = expectation.decided(config, undecided, splits, {}, dict.fromkeys(targets, 0.0))
     for frame in (kept.test, kept.reference):
         assert frame["station"].null_count() == frame["distance"].null_count() == frame.height > 0
         assert {name: frame.schema[name] for name in rows.columns} == dict(rows.schema)
@@ -213,6 +216,42 @@ def test_the_bundle_holds_nothing_that_identifies_a_person(
     found = decide(replace(bundle, columns=columns), kept, logged(rows, bundle), SETTINGS)
     assert not found.alarms
     assert {row["column"] for row in found.slices} == set()
+
+
+def test_actions_are_calibrated_apart_and_reported_with_predictions(
+    project: Project, bundle: Bundle, rows: pl.DataFrame
+) -> None:
+    """So that another weight leaves all other calibrations as they are. Bundles made before have them in one group."""
+    policy = Policy(weights={"w": 10.0}, score="w - delay_minutes")
+    acting = replace(bundle, policy=policy)
+    config = lock.load(project.root / lock.LOCK)
+    config = config.model_copy(update={"objective": config.objective.model_copy(update={"policy": policy})})
+    splits = {split: with_derived(rows, config.data.derived) for split in ("tune", "test")}
+    answers = {split: acting.answer(part) for split, part in splits.items()}
+    predictions = {split: pl.DataFrame({n: a[n] for n in bundle.targets}) for split, a in answers.items()}
+    decisions = {split: pl.DataFrame({n: a[n] for n in ("score", "action")}) for split, a in answers.items()}
+    contract = interface.contract(config.data, bundle.transform, config.objective)
+    undecided = expectation.build(config, contract, splits, predictions)
+    kept = expectation.decided(config, undecided, splits, decisions, dict.fromkeys(bundle.targets, 0.0))
+    assert {group: kept.drift[group] for group in undecided.drift} == undecided.drift
+    assert kept.test["action"].to_list() == answers["test"]["action"].tolist()
+    apart = decide(acting, kept, logged(rows, acting), SETTINGS)
+    assert {row["group"] for row in apart.drift if row["column"] == "action"} == {"predictions"}
+
+    action, others = kept.drift["action"], kept.drift["predictions"]
+    thresholds = tuple(
+        replace(one, values={**one.values, **its.values})
+        for one, its in zip(others.thresholds, action.thresholds, strict=True)
+    )
+    together = replace(others, thresholds=thresholds, references={**others.references, **action.references})
+    former = {**undecided.drift, "predictions": together}
+    found = decide(acting, replace(kept, drift=former), logged(rows, acting), SETTINGS)
+    by_name = [
+        sorted(one.drift, key=lambda row: (row["group"], row["column"], row["score"]))
+        for one in (found, apart)
+    ]
+    assert by_name[0] == by_name[1]
+    assert found.notes == apart.notes
 
 
 def personal(config: Config) -> Config:

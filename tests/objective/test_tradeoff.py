@@ -174,7 +174,7 @@ def run(**changes: Any) -> dict[str, Any]:
             "params.yaml": {"data": {"model": "linear", "objective": "cover", "overrides": {}}},
             "conf.lock.yaml": {"data": {"objective": objective}},
         },
-        "metrics": {"reports/metrics.json": {"data": {"teams": {"test": {"margin": -9.0, "covered": 0.5, "loss": 0.4}}}}},
+        "metrics": {"reports/team_metrics.json": {"data": {"test": {"margin": -9.0, "covered": 0.5, "loss": 0.4}}}},
         "deps": {"data/splits": {"hash": "one"}},
     }  # fmt: skip
     return {**shown, **changes}

@@ -15,7 +15,7 @@ import pytest
 from projects import N_RIDES, Project, copy_to, program, rides
 
 CSV = "data/raw/rides.csv"
-STAGES = ("compose", "ingest", "validate", "split", "featurize", "train", "evaluate", "bundle")
+STAGES = ("compose", "ingest", "validate", "split", "featurize", "train", "evaluate", "decide", "bundle")
 MANY_RIDES = 40_000
 
 
@@ -134,14 +134,14 @@ def test_a_truncated_parquet_is_refused(untouched: Project, keep: float):
     whole = untouched.root / "data/raw/rides.parquet"
     untouched.write(CSV, rides())
     pl.read_csv(untouched.root / CSV).write_parquet(whole)
-    lock = untouched.read("conf.lock.yaml")
-    untouched.replace("conf.lock.yaml", "data/raw/rides.csv", "data/raw/rides.parquet")
+    lock = untouched.read("conf.lock/ingest.yaml")
+    untouched.replace("conf.lock/ingest.yaml", "data/raw/rides.csv", "data/raw/rides.parquet")
     content = whole.read_bytes()
     whole.write_bytes(content[: int(keep * len(content))])
     try:
         line = refusal(untouched)
     finally:
-        untouched.write("conf.lock.yaml", lock)
+        untouched.write("conf.lock/ingest.yaml", lock)
     assert "data/raw/rides.parquet" in line
     assert "damaged or cut short" in line
 
@@ -181,7 +181,7 @@ def test_a_refused_run_leaves_earlier_results_and_undoing_the_edit_brings_all_ba
     (ran.root / CSV).write_bytes(spoil(rides()))
     assert words[0] in ran.refused("accord", "run")
     assert contents(ran, "models/bundle") == before["models/bundle"]
-    assert ran.read("reports/index.html").encode() == before["reports"]["index.html"]
+    assert ran.read("reports/evaluation.json").encode() == before["reports"]["evaluation.json"]
     ran.write(CSV, rides())
     assert ran.ran("dvc", "repro") == []
     assert results(ran) == before

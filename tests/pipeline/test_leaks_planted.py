@@ -26,7 +26,7 @@ def copy(new_project: Callable[[], Project]) -> Project:
 @pytest.fixture(autouse=True)
 def as_found(copy: Project) -> Iterator[None]:
     yield
-    copy.run("git", "checkout", "--quiet", "conf", "data", "conf.lock.yaml")
+    copy.run("git", "checkout", "--quiet", "conf", "data", "conf.lock", "conf.lock.yaml")
 
 
 def validated(project: Project, *words: str) -> list[dict[str, object]]:

@@ -75,7 +75,7 @@ def test_a_worse_candidate_is_refused_and_a_reason_overrides_it(released: Projec
 def test_a_scorecard_of_another_candidate_is_no_verdict(released: Project) -> None:
     released.run("dvc", "exp", "run", "--set-param", "+overrides.model.num_leaves=4")
     assert "has not been judged" in released.refused("accord", "promote")
-    released.run("git", "checkout", "--quiet", "params.yaml", "conf.lock.yaml", "dvc.lock")
+    released.run("git", "checkout", "--quiet", "params.yaml", "conf.lock", "conf.lock.yaml", "dvc.lock")
     released.run("dvc", "checkout", "--quiet", "--force")
 
 

@@ -21,9 +21,12 @@ OUTS = (
     "data/splits",
     "data/features",
     "data/predictions",
+    "data/decisions",
     "data/quarantine",
     "models/bundle",
     "models/trained",
+    "models/evaluated",
+    "models/decided",
     "reports",
 )
 
@@ -36,7 +39,7 @@ def project(new_project: Callable[[], Project]) -> Project:
     return project
 
 
-AFTER = ("model_card", "scorecard", "measurement")
+AFTER = ("index", "model_card", "scorecard", "measurement")
 
 
 def contents(project: Project) -> dict[str, bytes]:
@@ -54,7 +57,7 @@ def test_two_cold_runs_in_different_folders_give_the_same_bytes(
 ):
     other = new_project()
     assert other.root != project.root
-    assert len(other.ran(*RUN)) == 8
+    assert len(other.ran(*RUN)) == 9
     assert contents(other) == contents(project)
     assert other.read("dvc.lock") == project.read("dvc.lock")
     assert other.read("conf.lock.yaml") == project.read("conf.lock.yaml")
@@ -67,7 +70,7 @@ def test_a_run_of_a_committed_project_leaves_git_status_clean(project: Project):
 
 def test_running_every_stage_again_leaves_git_status_clean(project: Project):
     before = contents(project)
-    assert len(project.ran("dvc", "repro", "--force", "--no-run-cache")) == 8
+    assert len(project.ran("dvc", "repro", "--force", "--no-run-cache")) == 9
     assert contents(project) == before
     assert project.run("git", "status", "--porcelain").stdout == ""
 
@@ -83,7 +86,7 @@ def test_a_fresh_clone_pulls_what_was_pushed_and_runs_nothing(project: Project, 
 
 def test_a_fresh_clone_without_what_was_pushed_runs_to_the_same_lock(project: Project, tmp_path: Path):
     clone = cloned(project, tmp_path)
-    assert len(clone.ran("accord", "run")) >= 7
+    assert len(clone.ran("accord", "run")) >= 8
     assert contents(clone) == contents(project)
     assert clone.run("git", "status", "--porcelain").stdout == ""
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from projects import Project
 
-AFTER_MODEL = ["compose", "train", "evaluate", "bundle"]
+AFTER_MODEL = ["compose", "train", "evaluate", "decide", "bundle"]
 
 
 def lock(project: Project) -> dict:

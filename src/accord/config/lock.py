@@ -1,12 +1,9 @@
-"""Reading conf.lock.yaml: the one source of a stage's settings."""
+"""conf.lock.yaml: the composed config, as stage compose writes it and the commands read it."""
 
-import types
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, TypeAdapter
 
 from accord.config.schema import Config
 from accord.errors import AccordError
@@ -19,36 +16,8 @@ def dump(values: dict[str, Any]) -> str:
     return HEADER + yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=110)
 
 
-def load(words: Sequence[str] = (), path: Path = LOCK) -> Config:
-    """The config of a stage: the lock's, or, given words such as `model=linear`, one composed afresh."""
-    if words:
-        from accord.config import compose, selection
-
-        chosen = selection.with_words(selection.read(), words)
-        return partial_config(compose.composed(chosen))
+def load(path: Path = LOCK) -> Config:
+    """The whole config."""
     if not path.exists():
         raise AccordError(f"{path} is missing; stage compose writes it: run `dvc repro`")
-    return partial_config(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))
-
-
-def partial_config(values: dict[str, Any]) -> Config:
-    """A config that has just what `values` hold: reading a section that isn't there raises AttributeError."""
-    config = _partial(Config, values)
-    assert isinstance(config, Config)
-    return config
-
-
-def _partial(section: type[BaseModel], values: dict[str, Any]) -> BaseModel:
-    fields = {}
-    for name, value in values.items():
-        kind: Any = section.model_fields[name].annotation
-        if get_origin(kind) in (Union, types.UnionType) and value is not None:
-            kind = next((k for k in get_args(kind) if isinstance(k, type) and issubclass(k, BaseModel)), kind)
-        if isinstance(kind, type) and issubclass(kind, BaseModel) and isinstance(value, dict):
-            fields[name] = _partial(kind, value)
-        else:
-            fields[name] = TypeAdapter(kind).validate_python(value)
-    partial = section.model_construct(_fields_set=set(fields), **fields)
-    for name in section.model_fields.keys() - fields.keys():
-        object.__delattr__(partial, name) if name in partial.__dict__ else None
-    return partial
+    return Config.partial(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))

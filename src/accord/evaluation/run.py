@@ -11,16 +11,13 @@ import polars as pl
 
 from accord import models
 from accord.config.schema import Config, Target
-from accord.data import splitting, tables
-from accord.evaluation import bootstrap, curves, notices, targets
+from accord.data import splitting
+from accord.evaluation import curves, notices, targets
 from accord.evaluation.metrics import METRICS
-from accord.expressions import with_derived
 from accord.features import Transform, load_matrix
-from accord.files import read_json
 from accord.models import loading
 from accord.models.tasks import prediction
 from accord.models.trained import MODEL_FILE, baseline_predictions
-from accord.objective import fairness, teams
 
 Predicted = dict[str, tuple[models.Vector, models.Vector]]
 """A target's predictions and its baseline's (n,), by split."""
@@ -35,7 +32,7 @@ class Evaluated:
     plots: dict[str, dict[str, pl.DataFrame]]
     """Tables by plot, then target, for `dvc plots` and the page."""
     predictions: dict[str, pl.DataFrame]
-    """A column a target, the policy's score and action, by split, in the order of the split's rows."""
+    """A column a target, by split, in the order of the split's rows."""
 
     @property
     def summary(self) -> str:
@@ -44,17 +41,15 @@ class Evaluated:
             leading = METRICS[target["task"]][0].name
             found = target["metrics"]["test"][leading]
             parts.append(f"{name} test {leading} {found['value']:.4g} (baseline {found['baseline']:.4g})")
-        for name, found in self.report["teams"]["test"].items():
-            parts.append(f"{name} {found['value']:.4g}")
         said = [f"{notice['target']}: {notice['detail']}" for notice in self.report["notices"]]
         return ", ".join(parts) + "".join(f"; NOTICE: {words}" for words in said)
 
 
-def evaluate(config: Config, splits: Path, features: Path, trained: Path) -> Evaluated:
+def evaluate(
+    config: Config, rows: Mapping[str, pl.DataFrame], transform: Transform, features: Path, trained: Path
+) -> Evaluated:
+    """How good the models are on the scored splits' rows, with derived features."""
     objective, settings = config.objective, config.evaluation
-    transform = Transform.from_dict(read_json(features / "transform.json"))
-    rows = {split: _rows(config, splits / split) for split in splitting.SCORED}
-    rows = {split: frame for split, frame in rows.items() if frame.height}
     matrix = {split: load_matrix(features / f"{split}.npy") for split in rows}
     key = config.data.key or ["row_id"]
     blocks = {split: splitting.blocks(frame, key, config.data.time) for split, frame in rows.items()}
@@ -87,39 +82,24 @@ def evaluate(config: Config, splits: Path, features: Path, trained: Path) -> Eva
     with ThreadPoolExecutor(config.engine.workers) as pool:
         done = dict(zip(objective.targets, pool.map(work, objective.targets.items()), strict=True))
     reports = {name: report for name, (_, report, _) in done.items()}
-    played = {
-        split: teams.play(
-            frame, objective.targets, objective.policy,
-            {name: predicted[split][0] for name, (predicted, _, _) in done.items()},
-            {name: predicted[split][1] for name, (predicted, _, _) in done.items()},
-            blocks[split],
-        )
-        for split, frame in rows.items()
-    }  # fmt: skip
-    of_teams: dict[str, dict[str, dict[str, Any]]] = {
-        split: _of_teams(played[split], config) for split in ("test", "holdout") if split in played
-    }
     return Evaluated(
         report={
             "targets": reports,
-            "teams": of_teams,
             "notices": [
                 notice for name, report in reports.items() for notice in notices.too_good(name, report)
             ],
-            "fairness": _fairness(played["test"], config) if "test" in played else [],
             "model": config.model,
-            "objective": objective.model_dump(include={"name", "description", "policy", "metrics"}),
             "settings": settings.model_dump(),
         },
-        metrics={
-            **{name: _values(report["metrics"]) for name, report in reports.items()},
-            **({"teams": _values(of_teams)} if objective.metrics else {}),
-        },
+        metrics={name: _values(report["metrics"]) for name, report in reports.items()},
         plots={
             plot: {name: found[plot] for name, (_, _, found) in done.items() if plot in found}
             for plot in PLOTS
         },
-        predictions={split: _decided(one) for split, one in played.items()},
+        predictions={
+            split: pl.DataFrame({name: predicted[split][0] for name, (predicted, _, _) in done.items()})
+            for split in rows
+        },
     )
 
 
@@ -132,50 +112,12 @@ def _predicted(
     }
 
 
-def _of_teams(played: teams.Played, config: Config) -> dict[str, dict[str, Any]]:
-    objective, settings = config.objective, config.evaluation
-    counts = bootstrap.draw(played.n_blocks, settings.n_resamples, config.seed)
-    return teams.table(
-        objective.metrics,
-        played,
-        objective.targets,
-        objective.policy,
-        counts,
-        settings.level,
-        settings.min_slice_rows,
-    )
-
-
-def _fairness(played: teams.Played, config: Config) -> list[dict[str, Any]]:
-    objective, settings = config.objective, config.evaluation
-    counts = bootstrap.draw(played.n_blocks, settings.n_resamples, config.seed)
-    return fairness.by_group(
-        played,
-        objective.targets,
-        objective.policy,
-        config.data.groups,
-        counts,
-        settings.level,
-        settings.min_slice_rows,
-    )
-
-
-def _decided(played: teams.Played) -> pl.DataFrame:
-    """A row's predictions, and what the policy made of them."""
-    frame = pl.DataFrame(dict(played.predictions))
-    return frame if played.action is None else frame.with_columns(score=played.score, action=played.action)
-
-
 def write_plots(folder: Path, plots: Mapping[str, Mapping[str, pl.DataFrame]]) -> None:
     """One CSV a target in a folder a plot, empty where no target has that plot."""
     for plot, by_target in plots.items():
         (folder / plot).mkdir(parents=True)
         for target, table in by_target.items():
             table.write_csv(folder / plot / f"{target}.csv")
-
-
-def _rows(config: Config, folder: Path) -> pl.DataFrame:
-    return with_derived(tables.read(folder), config.data.derived)
 
 
 def _values(metrics: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:

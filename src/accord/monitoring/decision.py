@@ -221,7 +221,7 @@ def _left_out(parts: Sequence[Played], expectation: Expectation) -> list[str]:
 def _calibrated(window: Mapping[str, Any], expectation: Expectation, settings: Monitoring) -> list[str]:
     """Where the reference has too few rows, or independent windows as large as this one."""
     groups: dict[str, list[str]] = {}
-    for group in GROUPS:
+    for group in dict.fromkeys(GROUPS.values()):  # actions have the rows of predictions
         calibration = expectation.drift.get(group)
         n_rows = window["n_labelled" if group == "targets" else "n_rows"]
         note = calibration.note(n_rows) if calibration else "not judged, the reference has too few rows"
@@ -254,7 +254,7 @@ def _drift(
             if n_rows < settings.min_rows:
                 thin = f"insufficient: {n_rows:,} rows of {settings.min_rows:,}"
                 finding = Finding(finding.column, finding.score, finding.value, None, False, thin)
-            found.append(_as_row(group, finding, scores[finding.column], finding.column in constant))
+            found.append(_as_row(GROUPS[group], finding, scores[finding.column], finding.column in constant))
     return found
 
 

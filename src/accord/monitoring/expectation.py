@@ -17,15 +17,16 @@ from pydantic import TypeAdapter
 from accord.config.schema import Config, Objective, Time
 from accord.data import splitting
 from accord.errors import AccordError
-from accord.expressions import evaluate, with_derived
-from accord.files import read_json, write_json
+from accord.expressions import evaluate
+from accord.files import read_json, replacing, write_json
 from accord.monitoring.calibration import MIN_VALUES, Calibration, calibrate
 from accord.monitoring.drift import KINDS, Kind
 
 FOLDER = "monitoring"
 PREDICTED, ACTUAL = "predicted|", "actual|"
-GROUPS = ("features", "predictions", "targets")
-"""What drift is looked for in; each is calibrated by itself."""
+GROUPS = {"features": "features", "predictions": "predictions", "action": "predictions", "targets": "targets"}
+"""What drift is looked for in, each calibrated by itself, and the group under which it is reported. Predictions and actions
+share the false alarms of theirs: weights of the policy change the one calibration alone."""
 MAX_TEST_ROWS = 50_000
 MAX_REFERENCE_ROWS = 20_000
 
@@ -46,62 +47,110 @@ class Expectation:
     reference: pl.DataFrame
 
 
+@dataclass(frozen=True)
+class Undecided:
+    """What of an expectation holds whatever the policy makes of the predictions."""
+
+    drift: dict[str, Calibration]
+    test: pl.DataFrame
+    reference: pl.DataFrame
+
+
 def build(
     config: Config,
     contract: Mapping[str, Any],
-    splits: Mapping[str, pl.DataFrame],
-    baselines: dict[str, float],
-) -> Expectation:
-    """The expectation from the rows of the scored splits, each with its predictions as `predicted|TARGET`, `score` and
-    `action`. A model's predictions on rows that it was trained on are no reference; columns and outcomes are.
+    rows: Mapping[str, pl.DataFrame],
+    predictions: Mapping[str, pl.DataFrame],
+) -> Undecided:
+    """The expectation from the rows of the scored splits, with derived features, and their predictions. A model's
+    predictions on rows that it was trained on are no reference; columns and outcomes are.
 
     It leaves with every bundle and image, so in the rows that it keeps what identifies a person is null, as in the log's.
     """
-    parts = [
-        with_derived(part, config.data.derived).with_columns(split=pl.lit(name))
-        for name, part in splits.items()
-    ]
-    rows = pl.concat(parts)
-    if config.data.time is not None:
-        rows = rows.sort(config.data.time.event, maintain_order=True)
-    rows = with_actuals(rows, config.objective)
-    unseen = rows.filter(pl.col("split") != "train")
+    names = {name: f"{PREDICTED}{name}" for name in config.objective.targets}
+    splits = {split: rows[split].with_columns(predictions[split].rename(names)) for split in rows}
+    everything = with_actuals(in_order(splits, config.data.time), config.objective)
+    unseen = everything.filter(pl.col("split") != "train")
     personal = config.data.personal
-    features: dict[str, Kind] = {
+    of_features: dict[str, Kind] = {
         name: KINDS[column["type"]]
         for name, column in contract["columns"].items()
         if column["role"] == "feature" and name not in personal
     }
-    predictions: dict[str, Kind] = {f"{PREDICTED}{name}": "number" for name in config.objective.targets}
-    if config.objective.policy is not None:
-        predictions["action"] = "category"
-    targets: dict[str, Kind] = {
+    of_predictions: dict[str, Kind] = dict.fromkeys(names.values(), "number")
+    of_targets: dict[str, Kind] = {
         f"{ACTUAL}{name}": "category" if target.task == "binary" else "number"
         for name, target in config.objective.targets.items()
     }
-    calibrated = {
-        group: calibrate(
-            frame, kinds, None if config.data.time is None else frame[config.data.time.event],
-            level=1 - config.monitoring.level, seed=config.seed,
-        )
-        for group, frame, kinds in zip(GROUPS, (rows, unseen, rows), (features, predictions, targets), strict=True)
-        if frame.height >= 2 * MIN_VALUES
-    }  # fmt: skip
-    kept = [name for name in [*contract["columns"], *contract["context"]] if name in rows.columns]
+    level = 1 - config.monitoring.level
+    found = {
+        "features": _calibrated(everything, of_features, level, config),
+        "predictions": _calibrated(
+            unseen, of_predictions, level if config.objective.policy is None else level / 2, config
+        ),
+        "targets": _calibrated(everything, of_targets, level, config),
+    }
+    kept = [name for name in [*contract["columns"], *contract["context"]] if name in everything.columns]
     outcomes = [name for name, column in config.data.columns.items() if column.role == "outcome"]
-    columns = [*kept, *outcomes, *predictions, *targets, *(["score"] if config.objective.policy else [])]
-    test = thinned(rows.filter(pl.col("split") == "test"), MAX_TEST_ROWS)
-    key = [name for name in config.data.key if name in rows.columns] or kept
+    columns = [*kept, *outcomes, *of_predictions, *of_targets]
+    test = thinned(everything.filter(pl.col("split") == "test"), MAX_TEST_ROWS)
+    key = [name for name in config.data.key if name in everything.columns] or kept
     blocks = splitting.blocks(test, key, config.data.time)
     unlearned = pl.when(pl.col("split") != "train")
-    reference = rows.with_columns(unlearned.then(name).alias(name) for name in predictions)
-    nobodys = [pl.lit(None, rows.schema[name]).alias(name) for name in columns if name in personal]
-    return Expectation(
-        config.objective, config.data.time, config.data.derived, config.data.slices, config.seed,
-        config.monitoring.level, baselines, calibrated,
+    reference = everything.with_columns(unlearned.then(name).alias(name) for name in of_predictions)
+    nobodys = [pl.lit(None, everything.schema[name]).alias(name) for name in columns if name in personal]
+    return Undecided(
+        {group: calibration for group, calibration in found.items() if calibration is not None},
         test.select(*columns).with_columns(*nobodys, block=blocks),
         thinned(reference, MAX_REFERENCE_ROWS).select(*columns).with_columns(nobodys),
+    )
+
+
+def decided(
+    config: Config,
+    undecided: Undecided,
+    rows: Mapping[str, pl.DataFrame],
+    decisions: Mapping[str, pl.DataFrame],
+    baselines: dict[str, float],
+) -> Expectation:
+    """The whole expectation, from the rows that the rest of it was built from and the policy's score and action for them; no
+    decisions without a policy."""
+    drift, test, reference, time = undecided.drift, undecided.test, undecided.reference, config.data.time
+    if decisions:
+        events = [] if time is None else [time.event]
+        splits = {
+            split: one.with_columns(rows[split][event] for event in events)
+            for split, one in decisions.items()
+        }
+        everything = in_order(splits, time)
+        unseen = everything.filter(pl.col("split") != "train")
+        calibration = _calibrated(unseen, {"action": "category"}, (1 - config.monitoring.level) / 2, config)
+        drift = drift if calibration is None else {**drift, "action": calibration}
+        of_test = thinned(everything.filter(pl.col("split") == "test"), MAX_TEST_ROWS)
+        unlearned = pl.when(pl.col("split") != "train").then("action").alias("action")
+        of_reference = thinned(everything, MAX_REFERENCE_ROWS).select(unlearned, "score")
+        test = test.with_columns(of_test["action"], of_test["score"])
+        reference = reference.with_columns(of_reference["action"], of_reference["score"])
+    return Expectation(
+        config.objective, time, config.data.derived, config.data.slices, config.seed,
+        config.monitoring.level, baselines, drift, test, reference,
     )  # fmt: skip
+
+
+def in_order(splits: Mapping[str, pl.DataFrame], time: Time | None) -> pl.DataFrame:
+    """The rows of all splits by event time, with the name of each row's `split`."""
+    rows = pl.concat([part.with_columns(split=pl.lit(name)) for name, part in splits.items()])
+    return rows if time is None else rows.sort(time.event, maintain_order=True)
+
+
+def _calibrated(
+    rows: pl.DataFrame, kinds: Mapping[str, Kind], level: float, config: Config
+) -> Calibration | None:
+    """The columns' calibration at this share of false alarms; None with too few rows."""
+    if rows.height < 2 * MIN_VALUES:
+        return None
+    time = None if config.data.time is None else rows[config.data.time.event]
+    return calibrate(rows, kinds, time, level=level, seed=config.seed)
 
 
 def with_actuals(rows: pl.DataFrame, objective: Objective) -> pl.DataFrame:
@@ -118,10 +167,9 @@ def thinned(rows: pl.DataFrame, n_rows: int) -> pl.DataFrame:
 
 
 def save(expectation: Expectation, folder: Path) -> None:
-    folder.mkdir(parents=True)
-    write_json(
-        folder / "about.json",
-        {
+    with replacing(folder) as temporary:
+        save_undecided(expectation, temporary)
+        about = {
             "objective": expectation.objective.model_dump(mode="json"),
             "time": None if expectation.time is None else expectation.time.model_dump(),
             "derived": expectation.derived,
@@ -129,11 +177,22 @@ def save(expectation: Expectation, folder: Path) -> None:
             "seed": expectation.seed,
             "level": expectation.level,
             "baselines": expectation.baselines,
-        },
-    )
+        }
+        write_json(temporary / "about.json", about)
+
+
+def save_undecided(expectation: Expectation | Undecided, folder: Path) -> None:
+    folder.mkdir(parents=True)
     write_json(folder / "drift.json", {name: c.as_dict() for name, c in expectation.drift.items()})
     expectation.test.write_parquet(folder / "test.parquet")
     expectation.reference.write_parquet(folder / "reference.parquet")
+
+
+def load_undecided(folder: Path) -> Undecided:
+    return Undecided(
+        {name: Calibration.from_dict(values) for name, values in read_json(folder / "drift.json").items()},
+        pl.read_parquet(folder / "test.parquet"), pl.read_parquet(folder / "reference.parquet"),
+    )  # fmt: skip
 
 
 def load(folder: Path) -> Expectation:
@@ -143,11 +202,10 @@ def load(folder: Path) -> Expectation:
         raise AccordError(
             f"The model in {folder.parent} was made without {FOLDER}/; make it again: dvc repro bundle"
         )
-    about = read_json(folder / "about.json")
+    about, undecided = read_json(folder / "about.json"), load_undecided(folder)
     return Expectation(
         Objective.model_validate(about["objective"]),
         TypeAdapter(Time | None).validate_python(about["time"]),
         about["derived"], about["slices"], about["seed"], about["level"], about["baselines"],
-        {name: Calibration.from_dict(values) for name, values in read_json(folder / "drift.json").items()},
-        pl.read_parquet(folder / "test.parquet"), pl.read_parquet(folder / "reference.parquet"),
+        undecided.drift, undecided.test, undecided.reference,
     )  # fmt: skip

@@ -20,8 +20,11 @@ PLOTS = ("roc", "precision_recall", "calibration", "residuals")
 Tables = Mapping[str, pl.DataFrame]
 
 
-def render(report: Mapping[str, Any], plots: Mapping[str, Tables]) -> str:
-    """The page as HTML, from the accounts of the stages and the plots as tables by plot, then target."""
+def render(
+    report: Mapping[str, Any], plots: Mapping[str, Tables], made: Mapping[str, Any] | None = None
+) -> str:
+    """The page as HTML, from the accounts of the stages, the plots as tables by plot, then target, and the model that the
+    run made, on which day, with its verdict."""
     accounting, evaluation = report["accounting"], report["evaluation"]
     leaks = [*report["validation"]["leaks"], *accounting.get("leaks", [])]
     accounts = {**accounting["splits"], "quarantine": accounting["quarantine"]}
@@ -31,6 +34,7 @@ def render(report: Mapping[str, Any], plots: Mapping[str, Tables]) -> str:
         for name, target in evaluation["targets"].items()
     ]
     return environment().get_template(TEMPLATE).render(
+        made=made,
         accounting=accounting,
         validation=report["validation"],
         leaks=leaks,

@@ -31,7 +31,7 @@ from accord.objective.teams import MEASURED
 from accord.retraining.run import moved
 from accord.training_cost import training_cpu_s
 
-OWN = ("params.yaml", "dvc.lock", "conf.lock.yaml")
+OWN = ("params.yaml", "dvc.lock", "conf.lock.yaml", "conf.lock")
 """Files that differ from the project's."""
 
 
@@ -89,7 +89,7 @@ class Workshop:
 
     @property
     def config(self) -> Config:
-        return lock.load(path=self.root / lock.LOCK)
+        return lock.load(self.root / lock.LOCK)
 
 
 def told_by_rows(objective: Objective) -> Objective:
@@ -107,7 +107,9 @@ def opened() -> Iterator[Workshop]:
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).symlink_to(project / path)
         for name in OWN:
-            if (project / name).exists():
+            if (project / name).is_dir():
+                shutil.copytree(project / name, root / name)
+            elif (project / name).exists():
                 shutil.copyfile(project / name, root / name)
         (root / ".dvc").mkdir()
         cache = (project / dvc.run("cache", "dir").stdout.strip()).absolute()

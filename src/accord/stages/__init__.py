@@ -1,12 +1,14 @@
 """One module a DVC stage: read, call, write. Run with words, such as `model=linear`, a stage takes a config composed
-afresh instead of conf.lock.yaml."""
+afresh instead of its slice of the lock."""
 
 import errno
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from accord.config import lock
+import yaml
+
+from accord import paths
 from accord.config.schema import Config
 from accord.errors import AccordError
 from accord.terminal import complain, say, take_over_tracebacks
@@ -20,8 +22,22 @@ def run(stage: Callable[[Config], str]) -> None:
 def _run(stage: Callable[[Config], str]) -> None:
     start = time.perf_counter()
     name = stage.__name__
-    done = stage(lock.load(sys.argv[1:]))
+    done = stage(_config(name, sys.argv[1:]))
     say(f"  {name}: {done} ({time.perf_counter() - start:.1f} s)")
+
+
+def _config(stage: str, words: Sequence[str]) -> Config:
+    """What the stage reads of the config: its slice, or, given words, one composed afresh. See accord.config.slices."""
+    if words:
+        from accord.config import slices
+
+        return slices.afresh(stage, words)
+    path = paths.SLICES / f"{stage}.yaml"
+    if not path.exists():
+        raise AccordError(f"{path} is missing; stage compose writes it: run `dvc repro`")
+    cut = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    del cut["libraries"]  # they stand there to be compared
+    return Config.partial(cut)
 
 
 def exit_with_message(work: Callable[[], None]) -> None:

@@ -1,17 +1,23 @@
-"""params.yaml and conf/, composed and validated, as conf.lock.yaml."""
+"""params.yaml and conf/, composed and validated, as conf.lock.yaml, and each stage's slice of it."""
 
 import sys
 
+from accord import paths
 from accord.config import compose as composing
-from accord.config import lock, selection
-from accord.files import write_text
+from accord.config import lock, selection, slices
+from accord.files import replacing, write_text
 from accord.stages import exit_with_message
 from accord.terminal import say
 
 
 def compose() -> None:
     chosen = selection.with_words(selection.read(), sys.argv[1:])
-    write_text(lock.LOCK, lock.dump(composing.composed(chosen)))
+    values = composing.composed(chosen)
+    write_text(lock.LOCK, lock.dump(values))
+    with replacing(paths.SLICES) as folder:
+        folder.mkdir()
+        for stage in slices.SECTIONS:
+            write_text(folder / f"{stage}.yaml", lock.dump(slices.of(stage, values)))
     say("  compose: " + ", ".join(f"{group}={option}" for group, option in chosen.groups.items()))
 
 

@@ -1,23 +1,27 @@
-"""Metrics with intervals, by slice and beside the baseline; plots; predictions; the page of the run."""
+"""What the models are worth, whatever is decided on them: metrics with intervals, plots, expressions proven, drift expected."""
 
-from accord import paths
+from accord import interface, paths, proofs
 from accord.config.schema import Config
-from accord.data import tables
+from accord.data import scored, tables
 from accord.evaluation import run as evaluating
-from accord.files import read_json, replacing, write_json, write_text
-from accord.report import page
+from accord.features import Transform
+from accord.files import read_json, replacing, write_json
+from accord.monitoring import expectation
 from accord.stages import run
 
 
 def evaluate(config: Config) -> str:
-    result = evaluating.evaluate(config, paths.SPLITS, paths.FEATURES, paths.TRAINED)
+    rows = scored.rows(paths.SPLITS, config.data.derived)
+    transform = Transform.from_dict(read_json(paths.FEATURES / "transform.json"))
+    result = evaluating.evaluate(config, rows, transform, paths.FEATURES, paths.TRAINED)
     tables.write(paths.PREDICTIONS, result.predictions.items())
-    with replacing(paths.PLOTS) as folder:
-        evaluating.write_plots(folder, result.plots)
+    asked = interface.contract(config.data, transform, config.objective)
+    with replacing(paths.PLOTS) as plots, replacing(paths.EVALUATED) as folder:
+        evaluating.write_plots(plots, result.plots)
+        expectation.save_undecided(expectation.build(config, asked, rows, result.predictions), folder)
+        proofs.save(proofs.of(rows["train"], asked, transform, config.objective.policy, config.seed), folder)
     write_json(paths.METRICS, result.metrics)
     write_json(paths.EVALUATION, result.report)
-    account = {"accounting": read_json(paths.ACCOUNTING), "validation": read_json(paths.VALIDATION)}
-    write_text(paths.PAGE, page.render({**account, "evaluation": result.report}, result.plots))
     return result.summary
 
 

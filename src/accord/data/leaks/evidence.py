@@ -22,7 +22,7 @@ from accord.data.leaks.cutting import (
     has_order,
     units_of,
 )
-from accord.data.rows import local
+from accord.data.partitions import local
 
 MAX_RANKED = 20_000
 """Rows that the checks in NumPy look at; more rows would not change their answer."""

@@ -1,0 +1,148 @@
+"""Which files of this package decide what a module does: its own, those that it imports, and those that they import.
+
+DVC runs a stage again when one of its files changes, and a bundle names the hash of the files that decide its answers.
+`make deps` puts each stage's files among its deps in dvc.yaml; a test fails while that is due.
+"""
+
+import ast
+import importlib.util
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from accord.files import sha256, write_text
+
+PACKAGE = Path(__file__).parent
+PIPELINE = Path("dvc.yaml")
+ANSWERING = ("accord.features", "accord.training", "accord.proofs", "accord.bundling", "accord.bundle")
+"""What makes the files that decide an answer, from the splits on, and what answers from them."""
+LEFT_OUT = {
+    ("accord.stages", "accord.config.slices"): "composes a config afresh, for a stage that is run with words",
+    ("*", "accord.errors"): "says what was wrong with an input that no output came of",
+    ("*", "accord.paths"): "says where outputs are; dvc.yaml does too, and DVC misses one that is elsewhere",
+    ("*", "accord.terminal"): "shows what was done",
+    ("*", "accord.training_cost"): "notes what training cost, beside the pipeline",
+}
+"""Imports, of a module or of all, that decide no output of a stage, and why."""
+ADDED: dict[str, tuple[str, ...]] = {
+    "accord.models.loading": ("accord.models.*",),  # imports the class that conf/model names
+    "accord.bundling": ANSWERING,  # hashes their files
+}
+"""What a module depends on without an import that can be seen."""
+
+
+def files(modules: Iterable[str]) -> set[Path]:
+    """The files that decide what these modules do. A package's own file counts where something is imported from it, not
+    where it only leads to a module."""
+    found: dict[str, Path] = {}
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name] = _file(name)
+            waiting += [
+                other for other in _imported(name) if not LEFT_OUT.keys() & {(name, other), ("*", other)}
+            ]
+    return set(found.values())
+
+
+def libraries(modules: Iterable[str]) -> set[str]:
+    """The packages besides this one that these modules, and what they import, import."""
+    names = {name for file in files(modules) for name, _ in _imports(file)}
+    return {name.partition(".")[0] for name in names} - {PACKAGE.name}
+
+
+def hash_of(modules: Iterable[str]) -> str:
+    """One hex digest over the files that decide what these modules do."""
+    return sha256(*sorted(files(modules)))
+
+
+def hash_of_all() -> str:
+    """One hex digest over all of the package's code, wherever the package is: it tells what answered a request."""
+    return sha256(*sorted(PACKAGE.rglob("*.py")))
+
+
+def deps(stage: str) -> list[str]:
+    """What stage depends on of this package, as paths in the project: a folder where all of it decides, else files."""
+    return sorted(
+        f"src/{path.relative_to(PACKAGE.parent)}"
+        for path in _whole(PACKAGE, files([f"accord.stages.{stage}"]))
+    )
+
+
+def with_deps(pipeline: str) -> str:
+    """The text of dvc.yaml with each stage's files of this package last among its deps."""
+    lines, stage, in_deps = [], "", False
+    for line in pipeline.splitlines():
+        if line.startswith("  ") and line[2] not in " #-" and line.endswith(":"):
+            stage = line.strip(" :")
+        if in_deps and line.startswith("      - src/accord"):
+            continue
+        if in_deps and not line.startswith("      "):
+            lines += [f"      - {dep}" for dep in deps(stage)]
+        in_deps = line == "    deps:" or (in_deps and line.startswith("      "))
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def _whole(folder: Path, wanted: set[Path]) -> Iterator[Path]:
+    """The wanted files below the folder, or the folder in their place where they are all there is to it."""
+    inside = [
+        path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc" and not _is_bare(path)
+    ]
+    if len(inside) > 1 and set(inside) <= wanted:
+        yield folder
+        return
+    for path in folder.iterdir():
+        if path.is_dir():
+            yield from _whole(path, wanted)
+        elif path in wanted:
+            yield path
+
+
+def _is_bare(file: Path) -> bool:
+    """Whether a package's own file holds no more than its docstring."""
+    return file.name == "__init__.py" and len(ast.parse(file.read_text(encoding="utf-8")).body) <= 1
+
+
+def _file(module: str) -> Path:
+    path = PACKAGE.parent.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _imported(module: str) -> Iterator[str]:
+    """The modules of this package that a module imports, or depends on otherwise."""
+    for name, attribute in _imports(_file(module)):
+        if name.partition(".")[0] == PACKAGE.name:
+            yield f"{name}.{attribute}" if attribute and _file(f"{name}.{attribute}").exists() else name
+    for name in ADDED.get(module, ()):
+        if name.endswith(".*"):
+            package = name.removesuffix(".*")
+            yield from (
+                f"{package}.{path.stem}"
+                for path in _file(package).parent.glob("*.py")
+                if path.stem != "__init__"
+            )
+        else:
+            yield name
+
+
+def _imports(file: Path) -> Iterator[tuple[str, str | None]]:
+    """What a file imports anywhere, functions included: modules, with the name that is taken from each."""
+    waiting: list[ast.AST] = [ast.parse(file.read_text(encoding="utf-8"))]
+    package = ".".join(file.relative_to(PACKAGE.parent).parent.parts)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            waiting += node.orelse
+            continue
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, None) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            name = "." * node.level + (node.module or "")
+            absolute = importlib.util.resolve_name(name, package) if node.level else name
+            yield from ((absolute, alias.name) for alias in node.names)
+        waiting += ast.iter_child_nodes(node)
+
+
+if __name__ == "__main__":
+    write_text(PIPELINE, with_deps(PIPELINE.read_text(encoding="utf-8")))

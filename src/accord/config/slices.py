@@ -1,0 +1,91 @@
+"""What each stage reads of the config: the sections and versions of libraries in its slice, conf.lock/STAGE.yaml.
+
+A stage depends on its slice as on any file, so a change anywhere else leaves it alone; and it loads no more than that,
+so a read of what isn't declared here fails.
+"""
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from platform import python_version_tuple
+from typing import Any
+
+from accord.config import compose, selection
+from accord.config.schema import Config
+
+Values = Mapping[str, Any]
+
+SECTIONS = {
+    "ingest": "data.name,sources,rows,joins,as_of,key,time data.columns.*.type",
+    "validate": "data.name,key,subject,time,as_of,derived,rules,checks data.columns.*.type,role,min,max,values,nullable features objective.targets.*.task,sql",
+    "split": "data.name,key,subject,time,split,checks data.columns.*.role",
+    "featurize": "data.derived data.columns.*.type,role features",
+    "train": "seed model objective.targets.*.task,sql,loss,weight engine",
+    "evaluate": "seed data.key,subject,time,columns,derived,rules,slices model objective.targets objective.policy.score,action engine evaluation monitoring.level",
+    "decide": "seed data.key,time,derived,slices,groups objective evaluation.n_resamples,level,min_slice_rows monitoring.level",
+    "bundle": "seed data features model objective",
+}  # fmt: skip
+"""Keys of a section stand side by side with commas, a star stands for all. Stage evaluate gets the policy's expressions
+without the weights: what it proves of them holds whatever the weights are."""
+LIBRARIES = {
+    "ingest": ("dataframely", "polars"),
+    "validate": ("dataframely", "numpy", "polars"),
+    "split": ("numpy", "polars"),
+    "featurize": ("numpy", "polars"),
+    "train": ("lightgbm", "numpy", "polars", "scikit-learn", "scipy"),
+    "evaluate": ("lightgbm", "numpy", "polars", "python", "scikit-learn", "scipy"),
+    "decide": ("numpy", "polars", "sqlglot"),
+    "bundle": ("lightgbm", "numpy", "polars", "scikit-learn", "scipy"),
+}
+"""Whose versions may change a stage's output. Python's counts to the minor version, where its own arithmetic is part of it."""
+
+
+def of(stage: str, values: Values) -> dict[str, Any]:
+    """The stage's slice of the whole config."""
+    cut: dict[str, Any] = {}
+    for section in SECTIONS[stage].split():
+        _merge(cut, _cut(values, section.split(".")))
+    return {**cut, "libraries": _versions(stage, values)}
+
+
+def afresh(stage: str, words: Sequence[str]) -> Config:
+    """The config of a stage that is run with words such as `model=linear`, whatever the lock says."""
+    chosen = selection.with_words(selection.read(), words)
+    cut = of(stage, compose.composed(chosen))
+    del cut["libraries"]
+    return Config.partial(cut)
+
+
+def _versions(stage: str, values: Values) -> dict[str, str]:
+    names = {*LIBRARIES[stage], *(_of_sources(values) if stage == "ingest" else ())}
+    python = ".".join(python_version_tuple()[:2])
+    return {name: python if name == "python" else version(name) for name in sorted(names)}
+
+
+def _of_sources(values: Values) -> set[str]:
+    """The libraries that hold a data set. One that isn't installed is left for stage ingest to miss."""
+    paths = [source["path"].split("://") for source in values["data"]["sources"].values()]
+    packages = {path[0] if path[0] == "sklearn" else path[1].split("/")[0] for path in paths if path[1:]}
+    return {name for package in packages for name in _libraries_of(package)}
+
+
+def _libraries_of(package: str) -> Sequence[str]:
+    try:
+        version(package)
+    except PackageNotFoundError:  # its library has another name, which takes a look at all that are installed
+        return packages_distributions().get(package, [])
+    return [package]
+
+
+def _cut(values: Any, path: Sequence[str]) -> Any:
+    if not path or values is None:
+        return values
+    names = list(values) if path[0] == "*" else path[0].split(",")
+    return {name: _cut(values[name], path[1:]) for name in names}
+
+
+def _merge(into: dict[str, Any], more: Values) -> None:
+    for name, value in more.items():
+        if isinstance(value, dict) and isinstance(into.get(name), dict):
+            _merge(into[name], value)
+        else:
+            into[name] = value

@@ -1,0 +1,15 @@
+"""The rows that models are scored on, as the stages after training read them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from accord.data import splitting, tables
+from accord.expressions import with_derived
+
+
+def rows(splits: Path, derived: Mapping[str, str]) -> dict[str, pl.DataFrame]:
+    """The rows of each scored split that has any, with derived features."""
+    frames = {split: with_derived(tables.read(splits / split), derived) for split in splitting.SCORED}
+    return {split: frame for split, frame in frames.items() if frame.height}

@@ -1,0 +1,107 @@
+"""Stage decide's work: what the policy does with the predictions, and what each team gets from that."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from accord.config.schema import Config
+from accord.data import splitting
+from accord.evaluation import bootstrap
+from accord.models.trained import baseline_predictions
+from accord.objective import fairness, teams
+from accord.objective.teams import Played, Vector
+
+JUDGED = ("test", "holdout")
+"""Splits that no model has learned from, on which teams look at it."""
+
+
+@dataclass(frozen=True)
+class Decided:
+    report: dict[str, Any]
+    metrics: dict[str, dict[str, float | None]]
+    """Values on the judged splits alone, for `dvc metrics`."""
+    decisions: dict[str, pl.DataFrame]
+    """The policy's score and action by split, in the order of the split's rows; no split without a policy."""
+    baselines: dict[str, float]
+    """By target what one would predict without a model."""
+
+    @property
+    def summary(self) -> str:
+        found = ", ".join(
+            f"{name} {value:.4g}" for name, value in self.metrics.get("test", {}).items() if value is not None
+        )
+        return found or "no metric of a team"
+
+
+def decide(
+    config: Config,
+    rows: Mapping[str, pl.DataFrame],
+    predictions: Mapping[str, pl.DataFrame],
+    trained: Path,
+) -> Decided:
+    """What becomes of the scored splits' rows, with derived features, given each target's predictions for them."""
+    objective, key = config.objective, config.data.key or ["row_id"]
+
+    def baselines(n_rows: int) -> dict[str, Vector]:
+        targets = objective.targets.items()
+        return {
+            name: baseline_predictions(trained / name, str(target.loss), n_rows) for name, target in targets
+        }
+
+    played = {
+        split: teams.play(
+            frame, objective.targets, objective.policy,
+            {name: predictions[split][name].to_numpy() for name in objective.targets},
+            baselines(frame.height), splitting.blocks(frame, key, config.data.time),
+        )
+        for split, frame in rows.items()
+    }  # fmt: skip
+    of_teams = {split: _of_teams(played[split], config) for split in JUDGED if split in played}
+    return Decided(
+        report={
+            "teams": of_teams,
+            "fairness": _fairness(played["test"], config) if "test" in played else [],
+            "objective": objective.model_dump(include={"name", "description", "policy", "metrics"}),
+        },
+        metrics={
+            split: {name: found["value"] for name, found in table.items()}
+            for split, table in of_teams.items()
+        },
+        decisions={
+            split: pl.DataFrame({"score": one.score, "action": one.action})
+            for split, one in played.items()
+            if one.action is not None
+        },
+        baselines={name: float(values[0]) for name, values in baselines(1).items()},
+    )
+
+
+def _of_teams(played: Played, config: Config) -> dict[str, dict[str, Any]]:
+    objective, settings = config.objective, config.evaluation
+    counts = bootstrap.draw(played.n_blocks, settings.n_resamples, config.seed)
+    return teams.table(
+        objective.metrics,
+        played,
+        objective.targets,
+        objective.policy,
+        counts,
+        settings.level,
+        settings.min_slice_rows,
+    )
+
+
+def _fairness(played: Played, config: Config) -> list[dict[str, Any]]:
+    objective, settings = config.objective, config.evaluation
+    counts = bootstrap.draw(played.n_blocks, settings.n_resamples, config.seed)
+    return fairness.by_group(
+        played,
+        objective.targets,
+        objective.policy,
+        config.data.groups,
+        counts,
+        settings.level,
+        settings.min_slice_rows,
+    )
