@@ -303,6 +303,8 @@ def with_values(sql: str, values: Mapping[str, Any]) -> str:
 
 def _provenance(explanation: Explanation) -> list[str]:
     shown = {"config": explanation.logged["config"]}
+    if explanation.logged.get("code"):
+        shown["service"] = f"{explanation.logged['code']}, the code that answered"
     if explanation.found is not None:
         manifest = explanation.found[1].manifest
         versions = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())

@@ -10,7 +10,7 @@ import pytest
 from projects import Project
 
 from accord import bundle as bundles
-from accord import cli, explaining
+from accord import cli, code, explaining
 from accord.bundle import Bundle
 from accord.client import Client
 from accord.config.schema import Policy, Traffic
@@ -53,6 +53,7 @@ def explained(monkeypatch: pytest.MonkeyPatch, bundle: Bundle, every: bool = Fal
         "latency_us": 412,
         "model": bundle.model_id,
         "config": bundle.config_id,
+        "code": "5e4f",
         "key": None,
         "probability": None,
         "warnings": [],
@@ -95,6 +96,7 @@ def test_a_prediction_of_the_service_is_explained(
     for proof in (
         manifest["config_sha256"][:16],
         manifest["data"]["sha256"][:16],
+        code.hash_of_all()[:16],
         "lightgbm 4",
         "of the Bento",
     ):

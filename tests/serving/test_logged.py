@@ -13,6 +13,7 @@ from projects import Project
 from services import TOKEN, Running, home_with, json_rows, running
 
 from accord import bundle as bundles
+from accord import code
 from accord.bundle import Bundle
 
 AUTHORISED = {"authorization": f"Bearer {TOKEN}"}
@@ -59,6 +60,14 @@ def test_each_answer_is_in_the_log_once_as_it_was_given(live: Running, rows: lis
             assert found["model"] == answer["model"]
             assert before <= datetime.fromisoformat(found["at"]) <= after
             assert found["latency_us"] > 0
+
+
+def test_the_log_names_the_code_that_answered(
+    live: Running, rows: list[dict[str, Any]], packaged: Project
+) -> None:
+    [answered] = live.ask(rows[0])["rows"]
+    [found] = live.home.predicted()[answered["prediction_id"]]
+    assert found["code"] == code.hash_of_all()[:16], "the Bento has the project's code"
 
 
 def test_requests_at_once_are_all_logged_once(exploring: Running, rows: list[dict[str, Any]]) -> None:

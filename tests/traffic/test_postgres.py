@@ -48,7 +48,7 @@ def ids(folder: Path, postgres: Postgres) -> list[str]:
 def test_rows_in_postgres_read_as_those_in_files_do(folder: Path, write: Write, settings: Traffic):
     now = datetime.now(UTC)
     first = predicted({"a": 1, "b": None, "text": "north\0", "member": True}, {"a": 2.5}, at=now, key="k|1")
-    first.weights = {"b": 1.0, "a": 0.5}
+    first.weights, first.code = {"b": 1.0, "a": 0.5}, "5e4f"
     found = write(first, refused(at=now, reason="why\0"))
     before = scan_predictions(folder).collect()
     assert kept_now(folder, settings).problem is None
@@ -74,6 +74,22 @@ def test_a_type_that_comes_while_rows_are_read_costs_no_other_value(
     write(predicted({"a": "far", "b": "far"}))
     kept_now(folder, settings)
     assert set(rows.select("row|a", "row|b").collect().rows()) == {(1, 1.5), (None, None)}
+
+
+def test_a_table_of_before_gets_the_column_that_it_lacks(folder: Path, write: Write, settings: Traffic):
+    assert settings.postgres is not None
+    found = write(predicted({"a": 1}))
+    assert kept_now(folder, settings).problem is None
+    with psycopg.connect(settings.postgres.url) as connection:
+        connection.execute(f"ALTER TABLE {settings.postgres.table} DROP COLUMN code")
+    later = predicted({"a": 2})
+    later.code = "5e4f"
+    found += write(later)
+    assert kept_now(folder, settings).problem is None
+    rows = scan_predictions(folder, postgres=settings.postgres).collect()
+    assert dict(rows.select("prediction_id", "code").iter_rows()) == dict(
+        zip(found, [None, "5e4f"], strict=True)
+    )
 
 
 def test_outcomes_in_postgres_stand_beside_their_predictions_as_those_in_files_do(

@@ -34,12 +34,12 @@ def test_a_row_reads_back_as_it_was_logged(folder: Path, write: Write):
     record = predicted(
         {"distance": 2, "rain": None, "member": True, "station": "a|b\n"}, at=now, key="7|x", probability=0.5
     )
-    record.weights = {"b": 1.0, "a": 0.5}
+    record.weights, record.code = {"b": 1.0, "a": 0.5}, "5e4f"
     write(record)
     expected = {
         "prediction_id": record.rows[0].prediction_id, "at": now, "latency_us": 120, "model": "first", "config": "c0",
         "key": "7|x", "weights": '{"a":0.5,"b":1.0}', "score": 1.5, "action": True, "probability": 0.5,
-        "warnings": ["careful"], "predicted|late": 0.25, "row|distance": 2, "row|rain": None, "row|member": True,
+        "warnings": ["careful"], "code": "5e4f", "predicted|late": 0.25, "row|distance": 2, "row|rain": None, "row|member": True,
         "row|station": "a|b\n",
     }  # fmt: skip
     assert scan_predictions(folder).collect().to_dicts() == [expected]

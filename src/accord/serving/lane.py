@@ -299,7 +299,13 @@ class Lane:
         latency_us = (time.perf_counter_ns() - request.started) // 1000
         bundle = engine.bundle
         record = records.Predicted(
-            request.arrived, latency_us, bundle.model_id, bundle.config_id, rows, engine.weights
+            request.arrived,
+            latency_us,
+            bundle.model_id,
+            bundle.config_id,
+            rows,
+            engine.weights,
+            operations.code,
         )
         try:
             operations.log.append(records.encode(record))

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import msgspec
 
 from accord import bundle as bundles
-from accord import paths
+from accord import code, paths
 from accord.bundle import Bundle
 from accord.config.schema import Serving
 from accord.errors import AccordError, nearest
@@ -68,6 +68,8 @@ class Operations:
         """`worker` is the number of this one among the service's, from 0."""
         self.settings = settings
         self.metrics = Metrics(worker)
+        self.code = code.hash_of_all()[:16]
+        """What answers here, for the log."""
         self._home = home
         self._folder = home / paths.TRAFFIC
         self._pointer = home / paths.CHAMPION

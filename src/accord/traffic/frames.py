@@ -23,6 +23,7 @@ SCHEMAS: dict[Kind, dict[str, pl.DataType]] = {
         "action": pl.Boolean(),
         "probability": pl.Float64(),
         "warnings": pl.List(pl.String()),
+        "code": pl.String(),
     },
     "refusals": {
         "at": AT,
@@ -113,7 +114,7 @@ def _predictions(records: Sequence[Predicted]) -> pl.DataFrame:
         (
             row.prediction_id, record.at, record.latency_us, record.model, record.config, row.key,
             None if record.weights is None else text(record.weights),
-            row.score, row.action, row.probability, row.warnings,
+            row.score, row.action, row.probability, row.warnings, record.code,
         )
         for record, row in rows
     ]  # fmt: skip

@@ -47,8 +47,10 @@ CREATE TABLE IF NOT EXISTS {outcomes} (
     outcome_id text PRIMARY KEY, at timestamptz NOT NULL, prediction_id text, key text, outcome jsonb NOT NULL,
     "row" jsonb NOT NULL, segment text NOT NULL
 );
-CREATE INDEX IF NOT EXISTS {outcome_at_index} ON {outcomes} (at)
+CREATE INDEX IF NOT EXISTS {outcome_at_index} ON {outcomes} (at);
+ALTER TABLE {predictions} ADD COLUMN IF NOT EXISTS code text
 """
+"""The last line is for tables that were made before predictions had the hash of the service's code."""
 Row = tuple[Any, ...]
 
 
@@ -214,8 +216,9 @@ class Table:
             raise AccordError(f"Postgres refused: {_why(error)}") from error
 
     def _make_tables(self, connection: "psycopg.Connection[Row]") -> None:
-        table = f'"{self._names["outcomes"]}"'  # the last that is made
-        if connection.execute("SELECT to_regclass(%s)", [table]).fetchone() == (None,):
+        table = f'"{self._names["predictions"]}"'
+        there = "SELECT FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = 'code'"  # what is made last
+        if connection.execute(there, [table]).fetchone() is None:
             connection.execute(
                 "SELECT pg_advisory_xact_lock(hashtext(%s))", [table]
             )  # one process makes them
@@ -228,6 +231,7 @@ def _predicted(segment: str, record: Predicted, row: LoggedRow) -> Row:
         None if record.weights is None else text(record.weights),
         row.score, row.action, row.probability, [_storable(warning) for warning in row.warnings],
         text(row.predictions), text({name: _storable(value) for name, value in row.row.items()}), segment,
+        record.code,
     )  # fmt: skip
 
 

@@ -37,6 +37,8 @@ class Predicted(msgspec.Struct, omit_defaults=True, tag_field="kind", tag="predi
     rows: list[LoggedRow]
     weights: dict[str, float] | None = None
     """The policy's weights, where they were changed after the model was made."""
+    code: str | None = None
+    """The hash of the service's code."""
 
 
 class Refused(msgspec.Struct, omit_defaults=True, tag_field="kind", tag="refused"):
