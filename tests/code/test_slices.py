@@ -24,8 +24,10 @@ def changed(values: dict[str, Any], other: dict[str, Any]) -> list[str]:
 
 def test_a_slice_holds_what_the_whole_has(values: dict[str, Any]) -> None:
     cut = slices.of("split", values)
-    assert cut.pop("libraries").keys() == {"numpy", "polars"}
-    assert cut == {"data": {name: values["data"][name] for name in ("name", "key", "time", "split")}}
+    assert cut.pop("libraries").keys() == {"numpy", "polars", "threadpoolctl"}
+    roles = {name: {"role": column["role"]} for name, column in values["data"]["columns"].items()}
+    whole = {name: values["data"][name] for name in ("name", "key", "subject", "time", "split", "checks")}
+    assert cut == {"data": {**whole, "columns": roles}}
     assert slices.of("featurize", values)["data"]["columns"]["carrier"] == {
         "type": "category",
         "role": "feature",

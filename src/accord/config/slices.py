@@ -28,12 +28,12 @@ SECTIONS = {
 without the weights: what it proves of them holds whatever the weights are."""
 LIBRARIES = {
     "ingest": ("dataframely", "polars"),
-    "validate": ("dataframely", "numpy", "polars"),
-    "split": ("numpy", "polars"),
+    "validate": ("dataframely", "numpy", "polars", "threadpoolctl"),
+    "split": ("numpy", "polars", "threadpoolctl"),
     "featurize": ("numpy", "polars"),
     "train": ("lightgbm", "numpy", "polars", "scikit-learn", "scipy"),
     "evaluate": ("lightgbm", "numpy", "polars", "python", "scikit-learn", "scipy"),
-    "decide": ("numpy", "polars", "sqlglot"),
+    "decide": ("numpy", "polars"),
     "bundle": ("lightgbm", "numpy", "polars", "scikit-learn", "scipy"),
 }
 """Whose versions may change a stage's output. Python's counts to the minor version, where its own arithmetic is part of it."""
