@@ -48,7 +48,7 @@ def suspects(
         known = np.flatnonzero(~np.isnan(y))
         if not len(known) or (y[known] == y[known[0]]).all():
             continue
-        rows = shared.setdefault(known.tobytes(), Rows(features, around, known))
+        rows = shared.setdefault(np.packbits(np.isnan(y)).tobytes(), Rows(features, around, known))
         case = Case(rows, Outcome(name, task, y), check)
         with threadpool_limits(1, "blas"):  # products this small cost more than they save on several threads
             found += [(name, finding) for look in CHECKS for finding in look(case)]
