@@ -14,6 +14,8 @@ COPIED = (
     "data/raw", "dvc.yaml", "models/.gitignore", "params.yaml", "reports/.gitignore", "requirements", "requirements.lock", "src",
 )  # fmt: skip
 
+STAGES = ("compose", "ingest", "validate", "split", "featurize", "train", "evaluate", "decide", "bundle")
+
 RIDES = """
 name: rides
 description: Bicycle rides, some of them late, with a made-up dependence on distance, weather and weekday

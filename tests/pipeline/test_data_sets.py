@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 import numpy as np
 import polars as pl
 import pytest
-from projects import Project
+from projects import STAGES, Project
 
 FAST = ("model.n_estimators=20", "evaluation.n_resamples=50")
 
@@ -121,7 +121,7 @@ def as_found(copy: Project) -> Iterator[None]:
 
 def by_stages(project: Project, *words: str) -> None:
     """The pipeline's stages one after another, without DVC."""
-    for stage in ("compose", "ingest", "validate", "split", "featurize", "train", "evaluate", "bundle"):
+    for stage in STAGES:
         project.run("python", "-m", f"accord.stages.{stage}", *(words if stage == "compose" else ()))
 
 
@@ -174,6 +174,7 @@ def test_a_messy_export_runs_once_its_columns_are_renamed(copy: Project, model: 
     assert "Łódź" in valid["street"][0]
     found = metrics(copy, "days")["rmse"]
     assert found["high"] < found["baseline"]
+    copy.run("accord", "report")
     assert copy.read("reports/index.html").count("80331") > 0
 
 

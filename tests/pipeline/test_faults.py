@@ -12,10 +12,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from projects import N_RIDES, Project, copy_to, program, rides
+from projects import N_RIDES, STAGES, Project, copy_to, program, rides
 
 CSV = "data/raw/rides.csv"
-STAGES = ("compose", "ingest", "validate", "split", "featurize", "train", "evaluate", "decide", "bundle")
 MANY_RIDES = 40_000
 
 
