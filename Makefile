@@ -68,6 +68,7 @@ test-all: setup  ## all tests, the slow ones too
 lint: setup  ## style and types
 	@ruff check
 	@ruff format --check
+	@lint-imports --no-logo --no-cache
 	@mypy
 
 .PHONY: deps

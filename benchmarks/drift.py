@@ -23,7 +23,7 @@ from evidently.presets import DataDriftPreset
 from sklearn.datasets import load_breast_cancer
 
 from accord import paths
-from accord.data import tables
+from accord.data import partitions
 from accord.monitoring.calibration import Calibration, alarms, calibrate, whole_days
 from accord.monitoring.drift import Kind, Reference, drifts, refer
 
@@ -85,7 +85,7 @@ def flights() -> pl.DataFrame:
             predictions = predictions.with_columns(
                 pl.lit(None, pl.Float64).alias(name) for name in PREDICTIONS
             )
-        parts.append(pl.concat([tables.read(paths.SPLITS / split), predictions], how="horizontal"))
+        parts.append(pl.concat([partitions.read(paths.SPLITS / split), predictions], how="horizontal"))
     return pl.concat(parts).sort(TIME, maintain_order=True)
 
 

@@ -24,12 +24,12 @@ from typing import Any
 import machine
 import polars as pl
 
-from accord import bundle as bundles
 from accord import paths
-from accord.config.schema import Monitoring
-from accord.data import tables
+from accord.bundle.bundle import load_bundle
+from accord.data import partitions
 from accord.monitoring import expectation
 from accord.monitoring.calibration import whole_days
+from accord.schema.loop import Monitoring
 
 CHUNK_ROWS = 500_000
 TESTS = {"wasserstein", "jensenshannon"}
@@ -39,8 +39,8 @@ LIBRARIES = ("polars", "evidently", "pandas", "numpy", "scipy")
 
 def write_window(file: Path, n_rows: int) -> None:
     """So many rows as `traffic.outcomes.labelled` has them, chunk by chunk."""
-    bundle = bundles.load(paths.BUNDLE)
-    rows = tables.read(paths.SPLITS / "future")
+    bundle = load_bundle(paths.BUNDLE)
+    rows = partitions.read(paths.SPLITS / "future")
     answers = bundle.answer(rows)
     known = pl.DataFrame({
         "latency_us": pl.repeat(500, rows.height, eager=True), "model": pl.repeat(bundle.model_id, rows.height, eager=True),
@@ -75,7 +75,7 @@ def write_window(file: Path, n_rows: int) -> None:
 def ours(file: Path) -> dict[str, float]:
     from accord.monitoring.decision import decide
 
-    bundle, expected = bundles.load(paths.BUNDLE), expectation.load(paths.BUNDLE)
+    bundle, expected = load_bundle(paths.BUNDLE), expectation.load(paths.BUNDLE)
     found = decide(bundle, expected, pl.scan_parquet(file), Monitoring())
     return {row["column"]: row["value"] for row in _distances(found.drift)}
 
@@ -88,11 +88,11 @@ def evidently(file: Path) -> dict[str, float]:
     from evidently.presets import DataDriftPreset
 
     warnings.simplefilter("ignore")
-    bundle, expected = bundles.load(paths.BUNDLE), expectation.load(paths.BUNDLE)
+    bundle, expected = load_bundle(paths.BUNDLE), expectation.load(paths.BUNDLE)
     references = expected.drift["features"].references
     kinds = {name: r.kind for name, r in references.items() if r.kind != "instant"}
     methods = {name: "wasserstein" if kind == "number" else "jensenshannon" for name, kind in kinds.items()}
-    before = [tables.read(paths.SPLITS / split) for split in ("train", "tune", "test", "holdout")]
+    before = [partitions.read(paths.SPLITS / split) for split in ("train", "tune", "test", "holdout")]
     past = expectation.with_derived(pl.concat(before), expected.derived)
     current = pl.read_parquet(file, columns=[f"row|{name}" for name in [*bundle.columns, *bundle.context]])
     current = current.rename(lambda name: name.removeprefix("row|"))

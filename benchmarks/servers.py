@@ -14,9 +14,9 @@ from typing import Any
 import polars as pl
 
 from accord import paths
-from accord.bundle import Bundle, as_json_row
+from accord.bundle.bundle import Bundle, as_json_row
 from accord.config import lock
-from accord.serving import packaging, server
+from accord.serving import bento, server
 
 HOST = "127.0.0.1"
 PEERS = Path(__file__).resolve().parent / "peers"
@@ -67,7 +67,7 @@ def ours(task: Task, workers: int) -> Server:
     """The packaged service as `accord serve` starts it, with all that it does: guard, contract, policy, durable log. Each
     start has a home of its own, since its traffic is nobody's and it shall follow no champion."""
     settings = lock.load().serving
-    tag = packaging.package(paths.BUNDLE, settings)
+    tag = bento.package(paths.BUNDLE, settings)
 
     def command(port: int) -> Command:
         chosen = settings.model_copy(update={"host": HOST, "port": port, "workers": workers})

@@ -30,8 +30,9 @@ from typing import Any
 import machine
 from servers import HOST, REQUIREMENTS, SERVERS, Server, Task
 
-from accord import bundle, paths
-from accord.data import tables
+from accord import paths
+from accord.bundle import bundle
+from accord.data import partitions
 
 LOAD = Path(__file__).with_name("load.c")
 CACHE = Path(".cache/benchmarks")
@@ -331,7 +332,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped"))  # so that the servers are stopped too
     print(versions(), flush=True)
     model = bundle.load(paths.BUNDLE)
-    rows = tables.scan(paths.SPLITS / "test").select(list(model.columns)).head(N_ROWS).collect()
+    rows = partitions.scan(paths.SPLITS / "test").select(list(model.columns)).head(N_ROWS).collect()
     given.cache.mkdir(parents=True, exist_ok=True)
     # On the project's disk: a temporary folder in memory would make a durable log look free.
     with tempfile.TemporaryDirectory(dir=given.cache.absolute()) as folder:

@@ -11,8 +11,8 @@ import yaml
 from projects import Project
 from traffic_records import SETTINGS
 
-from accord import bundle as bundles
-from accord.data import tables
+from accord.bundle.bundle import as_json_row, load_bundle
+from accord.data import partitions
 from accord.traffic.log import TrafficLog
 from accord.traffic.records import LoggedOutcome, LoggedRow, Predicted, Record, Refused, Reported, encode
 
@@ -96,13 +96,13 @@ def _with_stations(rides: str) -> str:
 
 def spoil_traffic(project: Project) -> None:
     """Logs predictions, outcomes and refusals that clients filled with the payloads."""
-    bundle = bundles.load(project.root / "models/bundle")
-    rows = tables.read(project.root / "data/splits/test")
+    bundle = load_bundle(project.root / "models/bundle")
+    rows = partitions.read(project.root / "data/splits/test")
     answers = bundle.answer(rows)
     contract = rows.select(*bundle.columns, *bundle.context)
     records: list[Record] = []
     for i in range(rows.height):
-        row = {name: value for name, value in bundles.as_json_row(contract, i).items() if value is not None}
+        row = {name: value for name, value in as_json_row(contract, i).items() if value is not None}
         if i % 5:
             row["station"] = ALL[i % len(ALL)]
         predicted = {name: float(answers[name][i]) for name in bundle.targets}

@@ -20,15 +20,17 @@ import httpx
 import polars as pl
 from projects import Project
 
-from accord import bundle as bundles
-from accord import paths, training
-from accord.bundle import Bundle
+from accord import paths
+from accord.bundle.bundle import Bundle, as_json_row
 from accord.config import lock
-from accord.config.schema import Config, Policy, Serving
 from accord.files import read_json
+from accord.schema.config import Config
+from accord.schema.objective import Policy
+from accord.schema.serving import Serving
 from accord.serving import server
 from accord.stages import bundle as bundling
 from accord.stages import decide, evaluate
+from accord.training import jobs
 
 TOKEN = "a token of the tests"
 READY_WITHIN_S = 300
@@ -68,10 +70,8 @@ def make_bundle(
         targets = config.objective.targets
         for name, target in targets.items():
             (paths.TRAINED / name).mkdir(parents=True)
-            training.train_one(
-                training.Job(
-                    name, target, config.model, config.seed, paths.FEATURES, paths.SPLITS, paths.TRAINED
-                )
+            jobs.train_one(
+                jobs.Job(name, target, config.model, config.seed, paths.FEATURES, paths.SPLITS, paths.TRAINED)
             )
         for stage in (evaluate.evaluate, decide.decide, bundling.bundle):
             stage(config)
@@ -107,7 +107,7 @@ def json_rows(project: Project, bundle: Bundle, split: str = "test") -> list[dic
     """The split's rows as requests carry them."""
     names = [*bundle.columns, *bundle.context]
     frame = pl.read_parquet(project.root / f"data/splits/{split}/*.parquet").select(names)
-    return [bundles.as_json_row(frame, i) for i in range(frame.height)]
+    return [as_json_row(frame, i) for i in range(frame.height)]
 
 
 @dataclass

@@ -5,7 +5,7 @@ from typing import Any
 
 from uuid_utils import uuid7
 
-from accord.config.schema import Traffic
+from accord.schema.serving import Traffic
 from accord.traffic.records import LoggedOutcome, LoggedRow, Predicted, Refused, Reported
 
 NOON = datetime(2024, 5, 31, 12, tzinfo=UTC)

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias, TypeVar
 import httpx
 import msgspec
 
-from accord.config.schema import Column
 from accord.errors import AccordError
-from accord.serving import token as tokens
+from accord.schema.data import Column
 from accord.serving.answers import Answers, Explanations, Readiness, Received
 from accord.serving.requests import Decoder, InvalidRowError
+from accord.serving.token import token_for
 
 if TYPE_CHECKING:
     import polars as pl
@@ -111,7 +111,7 @@ class Calls:
 
     @property
     def _with_token(self) -> dict[str, str]:
-        token = tokens.of(self._url) if self._token is None else self._token
+        token = token_for(self._url) if self._token is None else self._token
         return {"content-type": JSON} | ({"authorization": f"Bearer {token}"} if token else {})
 
     def ready(self) -> Steps[Readiness]:

@@ -13,19 +13,26 @@ from accord.files import sha256, write_text
 
 PACKAGE = Path(__file__).parent
 PIPELINE = Path("dvc.yaml")
-ANSWERING = ("accord.features", "accord.training", "accord.proofs", "accord.bundling", "accord.bundle")
+ANSWERING = (
+    "accord.features.transform",
+    "accord.training.jobs",
+    "accord.bundle.proofs",
+    "accord.bundle.build",
+    "accord.bundle.bundle",
+)
 """What makes the files that decide an answer, from the splits on, and what answers from them."""
 LEFT_OUT = {
     ("accord.stages", "accord.config.slices"): "composes a config afresh, for a stage that is run with words",
     ("*", "accord.errors"): "says what was wrong with an input that no output came of",
     ("*", "accord.paths"): "says where outputs are; dvc.yaml does too, and DVC misses one that is elsewhere",
+    ("*", "accord.program"): "says how a program ends",
     ("*", "accord.terminal"): "shows what was done",
-    ("*", "accord.training_cost"): "notes what training cost, beside the pipeline",
+    ("*", "accord.training.cost"): "notes what training cost, beside the pipeline",
 }
 """Imports, of a module or of all, that decide no output of a stage, and why."""
 ADDED: dict[str, tuple[str, ...]] = {
     "accord.models.loading": ("accord.models.*",),  # imports the class that conf/model names
-    "accord.bundling": ANSWERING,  # hashes their files
+    "accord.bundle.build": ANSWERING,  # hashes their files
 }
 """What a module depends on without an import that can be seen."""
 

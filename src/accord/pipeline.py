@@ -1,30 +1,44 @@
-"""The pipeline as the commands run it: `dvc repro`, and what comes after it and stays out of the DAG."""
+"""What comes after `dvc repro` and stays out of the DAG: the candidate packaged, measured and judged."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-from accord import dvc, judging, paths, terminal
+from accord import paths
+from accord.bundle.bundle import load_bundle
 from accord.config import lock
-from accord.config.schema import Objective
 from accord.objective.teams import MEASURED
+from accord.promotion import pairs, releases
+from accord.schema.config import Config
+from accord.schema.objective import Objective
 
 
-def candidate() -> tuple[str, dict[str, Any]]:
-    """Makes the candidate of what params.yaml selects, measures it if a team asks for that, and judges it; its Bento's
-    tag and the scorecard. Tells what it does."""
-    from accord.report import pages
-    from accord.serving import measuring, packaging
+class Candidate(NamedTuple):
+    tag: str
+    """Of its Bento."""
+    measured: Mapping[str, Any] | None
+    """The figures of the running service; None if no team asks for them."""
+    card: dict[str, Any]
+    """The scorecard."""
 
-    dvc.reproduce()
-    pages.write_of_run()
+
+def candidate() -> Candidate:
+    """Packages, measures and judges what the pipeline has made."""
+    from accord.driving import measure
+    from accord.serving import bento
+
     config = lock.load()
-    tag = packaging.package(paths.BUNDLE, config.serving)
-    terminal.say("")
-    if asks_for_measuring(config.objective):
-        terminal.say(measuring.as_text(measuring.measure(config.serving)), "")
-    card = judging.judge_candidate(config)
-    pages.write_of_run()
-    terminal.say(judging.as_text(card))
-    return tag, card
+    tag = bento.package(paths.BUNDLE, config.serving)
+    measured = measure.measure(config.serving) if asks_for_measuring(config.objective) else None
+    return Candidate(tag, measured, judged(config))
+
+
+def judged(config: Config) -> dict[str, Any]:
+    """The scorecard of models/bundle, with the last figures of its service, written too. Raises AccordError if there is no
+    candidate."""
+    from accord.driving import measure
+
+    made = load_bundle(paths.BUNDLE)
+    return pairs.judge_candidate(config, made, measure.measured_for(made.model_id, releases.champion_id()))
 
 
 def asks_for_measuring(objective: Objective) -> bool:

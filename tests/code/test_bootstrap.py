@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from accord.evaluation.bootstrap import draw, estimate, numbered
-from accord.evaluation.metrics import Sample
+from accord.bootstrap import draw, estimate, numbered
+from accord.tasks.metrics import Sample
 
 N_BLOCKS, N_ROWS, N_SIMULATIONS = 40, 8, 200
 

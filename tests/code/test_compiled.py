@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from row_expressions import EXPRESSIONS, ROWS, condition_sql, numeric_sql
 
-from accord.compiled import compile_sql, function, proof
-from accord.config.schema import Column, Config
 from accord.errors import AccordError
-from accord.expressions import TYPES, evaluate, with_derived
+from accord.schema.config import Config
+from accord.schema.data import Column
+from accord.sql.compiled import compile_sql, function, proof
+from accord.sql.rows import TYPES, evaluate, with_derived
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = {
@@ -236,7 +237,7 @@ def test_a_policy_scores_one_row_as_it_scores_many():
 
 
 def test_the_service_loads_trees_without_polars():
-    code = "import sys, accord.compiled; print({'polars', 'numpy', 'pydantic'} & sys.modules.keys())"
+    code = "import sys, accord.sql.compiled; print({'polars', 'numpy', 'pydantic'} & sys.modules.keys())"
     found = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True
     )

@@ -8,9 +8,9 @@ import yaml
 from omegaconf import OmegaConf
 
 from accord.config import lock
-from accord.config.schema import Config
 from accord.errors import AccordError
 from accord.models import loading
+from accord.schema.config import Config
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = [

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accord.errors import AccordError
-from accord.expressions import TYPES, NotComputedError, check, columns_of, evaluate, parse, with_derived
+from accord.sql.rows import TYPES, NotComputedError, check, columns_of, evaluate, parse, with_derived
 
 COLUMNS = {name: TYPES[kind] for name, kind in {
     "distance": "integer", "temp": "number", "carrier": "category", "late": "boolean", "at": "datetime",

@@ -6,6 +6,7 @@ import logging
 import sys
 import unicodedata
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from hostile import ALL, EVERYTHING, MARKUP, STEERING
@@ -15,9 +16,9 @@ from markdown_it import MarkdownIt
 
 from accord import cli, terminal
 from accord.errors import AccordError
-from accord.report import markdown, markup
-from accord.report.page import environment
-from accord.stages import exit_with_message
+from accord.page import markdown, markup
+from accord.page.shell import environment
+from accord.program import exit_with_message
 
 BIDI = {chr(code) for code in [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]}
 PIECES = st.sampled_from([*ALL, *STEERING, "<", ">", "&", '"', "'", "`", "\\", "\n", "\ud800", "```", "- ", "# ", "1. ", "    ", "| a |", "---"])  # fmt: skip
@@ -127,7 +128,7 @@ class Elements(HTMLParser):
 @given(TEXTS)
 @example(EVERYTHING)
 def test_any_text_stays_text_in_an_element_an_attribute_and_a_script(text: str) -> None:
-    page = Elements(environment().from_string(SHOWN).render(text=text))
+    page = Elements(environment(Path(__file__).parent).from_string(SHOWN).render(text=text))
     plain = terminal.foreign(text)
     assert page.found == [("p", {"title": plain}), ("script", {"type": "application/json"})]
     assert page.text[0] == plain

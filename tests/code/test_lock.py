@@ -8,8 +8,8 @@ import yaml
 from omegaconf import OmegaConf
 
 from accord.config import lock
-from accord.config.schema import Config
 from accord.errors import AccordError
+from accord.schema.config import Config
 
 
 @pytest.fixture

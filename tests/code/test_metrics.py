@@ -6,15 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from accord.evaluation.metrics import (
-    METRICS,
-    N_CALIBRATION_BINS,
-    Metric,
-    Sample,
-    calibration_bins,
-    value,
-)
-from accord.models.tasks import TWEEDIE_POWER
+from accord.tasks.links import TWEEDIE_POWER
+from accord.tasks.metrics import METRICS, N_CALIBRATION_BINS, Metric, Sample, calibration_bins, value
 
 BY_NAME = {metric.name: metric for table in METRICS.values() for metric in table}
 N_BLOCKS = 7

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from accord.config.schema import Retraining
 from accord.retraining.rules import Training, due
+from accord.schema.loop import Retraining
 
 JULY, AUGUST, OCTOBER = date(2013, 7, 1), date(2013, 8, 1), date(2013, 10, 1)
 PAST = [Training(JULY, cpu_s=10.0)]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from accord.config import slices
-from accord.config.schema import Config
+from accord.schema.config import Config
 
 BEFORE_POLICY = ("ingest", "validate", "split", "featurize", "train", "evaluate")
 

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from accord.config.schema import Data
+from accord.schema.data import Data
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accord.config.schema import Column, Data, Features, Time
 from accord.data.contract import Checked, check
 from accord.data.validation import validate
 from accord.errors import AccordError
-from accord.expressions import NotComputedError, with_derived
+from accord.schema.config import Features
+from accord.schema.data import Column, Data, Time
+from accord.sql.rows import NotComputedError, with_derived
 
 
 def checked(found: list[Any], **column: Any) -> Checked:

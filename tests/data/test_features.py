@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accord.config.schema import Column, Features
 from accord.errors import AccordError
-from accord.features import Transform, fit, load_matrix, save_matrix
+from accord.features.transform import Transform, fit, load_matrix, save_matrix
 from accord.files import read_json, write_json
 from accord.models import Feature
+from accord.schema.config import Features
+from accord.schema.data import Column
 
 COLUMNS = {
     "id": Column(type="integer", role="info"),

@@ -7,8 +7,8 @@ import pytest
 from leak_worlds import HONEST as HONEST_WORLDS
 from leak_worlds import PLANTED, World
 
-from accord.config.schema import Data, LeakCheck
 from accord.data.leaks import Surroundings, across_splits, suspects
+from accord.schema.data import Data, LeakCheck
 
 N = 4000
 RNG = np.random.default_rng(11)

@@ -8,11 +8,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from accord.config.schema import Data
 from accord.data.contract import AVAILABLE
+from accord.data.joins import ingest
 from accord.data.partitions import partitions
-from accord.data.rows import ingest
 from accord.errors import AccordError
+from accord.schema.data import Data
 
 
 def rows_of(settings: dict[str, Any]) -> pl.DataFrame:

@@ -7,9 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from accord.config.schema import Source
 from accord.data.sources import read
 from accord.errors import AccordError
+from accord.schema.data import Source
 
 TABLE = pl.DataFrame({"a": [1, 2, None], "b": ["x", None, "z"]})
 CSV = "a,b\n1,x\n2,\nNA,z\n"

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accord.config.schema import Data, Split, Time
 from accord.data.splitting import SPLITS, blocks, by_key, by_time, held_out, split
 from accord.errors import AccordError
+from accord.schema.data import Data, Split, Time
 
 ONE_DAY = Time(event="at", label_delay="1d")
 

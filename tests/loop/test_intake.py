@@ -10,9 +10,10 @@ import polars as pl
 import pytest
 from traffic_records import SETTINGS, predicted
 
-from accord.config.schema import Column, Data, Serving
 from accord.errors import AccordError
-from accord.intake import Intake, Keys, from_file
+from accord.schema.data import Column, Data
+from accord.schema.serving import Serving
+from accord.serving.intake import Intake, Keys, from_file
 from accord.serving.requests import InvalidRowError
 from accord.traffic.outcomes import labelled
 from accord.traffic.pii import Pseudonyms

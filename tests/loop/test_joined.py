@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 from uuid_utils import uuid7
 
-from accord.config.schema import Data
 from accord.data.batch_list import Batch, listed, relist, sha256, write
 from accord.data.batches import joined
 from accord.errors import AccordError
+from accord.schema.data import Data
 
 COLUMNS = {
     "ride": {"type": "integer"}, "started_at": {"type": "datetime"}, "station": {"type": "category"},

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from traffic_records import NOON, SETTINGS, predicted, reported
 
+from accord.commands.traffic import as_text
 from accord.traffic import outcomes
-from accord.traffic.housekeeping import keep_house
+from accord.traffic.compaction import keep_house
 from accord.traffic.outcomes import coverage, labelled
-from accord.traffic.overview import as_text
 from accord.traffic.records import Predicted, encode
 
 Write = Callable[..., None]

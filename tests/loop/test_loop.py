@@ -87,7 +87,7 @@ def test_the_loop_from_replay_to_a_batch_that_is_trained_on(accord: Accord, serv
     accord(project, "outcomes", "late.csv")
     assert "1 of them corrected" in accord(project, "collect")
 
-    from accord.batches import listed, pending, take_in
+    from accord.retraining.collect import listed, pending, take_in
 
     assert pending("flights") == [], "of another data set"
     assert len(take_in("rides")) == 2

@@ -14,8 +14,8 @@ import pytest
 from projects import Project, program
 from traffic_records import SETTINGS
 
-from accord import bundle as bundles
-from accord.data import tables
+from accord.bundle.bundle import as_json_row, load_bundle
+from accord.data import partitions
 from accord.files import read_json, write_json
 from accord.traffic.log import TrafficLog
 from accord.traffic.records import LoggedOutcome, LoggedRow, Predicted, Record, Refused, Reported, encode
@@ -28,13 +28,13 @@ Change = Callable[[pl.DataFrame], pl.DataFrame]
 def served(project: Project, change: Change = lambda rows: rows, has_outcomes: bool = False) -> int:
     """Answers the rides of test, changed, and logs them as the service does, with their outcomes if it has any; how many
     they are."""
-    bundle = bundles.load(project.root / "models/bundle")
-    rows = change(tables.read(project.root / "data/splits/test"))
+    bundle = load_bundle(project.root / "models/bundle")
+    rows = change(partitions.read(project.root / "data/splits/test"))
     answers = bundle.answer(rows)
     contract = rows.select(*bundle.columns, *bundle.context)
     records: list[Record] = []
     for i in range(rows.height):
-        row = {name: value for name, value in bundles.as_json_row(contract, i).items() if value is not None}
+        row = {name: value for name, value in as_json_row(contract, i).items() if value is not None}
         predicted = {name: float(answers[name][i]) for name in bundle.targets}
         one = LoggedRow(f"{i:08}", row, predicted)
         at = BEGAN + timedelta(seconds=i)
@@ -139,7 +139,7 @@ def test_a_decision_outlives_reports_that_fail(rides: Project) -> None:
 
 def test_rows_of_a_time_far_ahead_are_not_the_window(rides: Project) -> None:
     n = served(rides)
-    bundle = bundles.load(rides.root / "models/bundle")
+    bundle = load_bundle(rides.root / "models/bundle")
     predicted = dict.fromkeys(bundle.targets, 0.5)
     times: list[dict[str, object]] = [{}, {"started_at": "2031-07-01T09:00:00"}]
     ahead = [LoggedRow(f"ahead{i}", {"ride": i, **row}, predicted) for i, row in enumerate(times)]

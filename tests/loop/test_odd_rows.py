@@ -16,8 +16,8 @@ from traffic_records import SETTINGS
 from uuid_utils import uuid7
 
 from accord import cli
-from accord.config.schema import Postgres
 from accord.files import read_json
+from accord.schema.serving import Postgres
 from accord.traffic.log import TrafficLog
 from accord.traffic.outcomes import labelled
 from accord.traffic.records import LoggedOutcome, LoggedRow, Predicted, Refused, Reported, encode

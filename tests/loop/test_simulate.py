@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from projects import Project
 
-from accord.report import charts
+from accord.page import charts
 from accord.report import simulation as page
 from accord.report.simulation import names_of, tone
 

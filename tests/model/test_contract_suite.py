@@ -13,12 +13,13 @@ import pytest
 import yaml
 
 from accord import models
-from accord.config.schema import Column, Features
-from accord.evaluation.metrics import METRICS, value
-from accord.features import fit as fit_transform
+from accord.features.transform import fit as fit_transform
 from accord.files import write_json
 from accord.models import Examples, Fitted, loading
-from accord.models.tasks import POSITIVE_LOSSES, prediction
+from accord.schema.config import Features
+from accord.schema.data import Column
+from accord.tasks.links import POSITIVE_LOSSES, prediction
+from accord.tasks.metrics import METRICS, value
 
 ROOT = Path(__file__).parents[2]
 LOSSES = ("log", "squared", "poisson", "tweedie")
@@ -254,15 +255,15 @@ class Median(Model):
 TRAIN = """
 import sys
 from pathlib import Path
-from accord import training
 from accord.config import lock
-from accord.config.schema import Target
 from accord.models import loading
+from accord.schema.objective import Target
+from accord.training import jobs
 
 folder = Path(sys.argv[1])
 params = lock.load().model
 target = Target(task="regression", sql="late")
-training.train_one(training.Job("delay", target, params, 1, folder / "features", folder / "splits", folder / "trained"))
+jobs.train_one(jobs.Job("delay", target, params, 1, folder / "features", folder / "splits", folder / "trained"))
 print(loading.model_class(params["_target_"]).load(folder / "trained/delay/model").constant)
 """
 

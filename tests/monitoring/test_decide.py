@@ -11,24 +11,25 @@ import polars as pl
 import pytest
 from projects import Project
 
-from accord import bundle as bundles
-from accord import interface
-from accord.bundle import Bundle
+from accord.bundle import interface
+from accord.bundle.bundle import Bundle, load_bundle
 from accord.config import lock
-from accord.config.schema import Config, Metric, Monitoring, Policy
-from accord.data import tables
-from accord.expressions import with_derived
+from accord.data import partitions
 from accord.monitoring import decision, expectation
 from accord.monitoring.decision import Decision, Refused, decide
 from accord.monitoring.expectation import Expectation
 from accord.monitoring.observed import DECIDED, KNOWN, observed, with_known
+from accord.schema.config import Config
+from accord.schema.loop import Monitoring
+from accord.schema.objective import Metric, Policy
+from accord.sql.rows import with_derived
 
 SETTINGS = Monitoring(min_rows=100)
 
 
 @pytest.fixture(scope="module")
 def bundle(project: Project) -> Bundle:
-    return bundles.load(project.root / "models/bundle")
+    return load_bundle(project.root / "models/bundle")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def expected(project: Project) -> Expectation:
 
 @pytest.fixture(scope="module")
 def rows(project: Project) -> pl.DataFrame:
-    return tables.read(project.root / "data/splits/test")
+    return partitions.read(project.root / "data/splits/test")
 
 
 def logged(rows: pl.DataFrame, bundle: Bundle, outcomes: bool = True) -> pl.DataFrame:
@@ -196,7 +197,7 @@ def test_the_bundle_holds_nothing_that_identifies_a_person(
     project: Project, bundle: Bundle, rows: pl.DataFrame
 ) -> None:
     config = personal(lock.load(project.root / lock.LOCK))
-    train = tables.read(project.root / "data/splits/train")
+    train = partitions.read(project.root / "data/splits/train")
     splits = {
         name: with_derived(part, config.data.derived) for name, part in (("train", train), ("test", rows))
     }

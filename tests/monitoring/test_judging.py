@@ -10,11 +10,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from accord.config.schema import Target
-from accord.evaluation.metrics import METRICS
-from accord.monitoring import estimating, notifying, quality
+from accord.monitoring import estimate, quality, webhook
 from accord.monitoring.decision import Decision
 from accord.objective.teams import Played
+from accord.schema.objective import Target
+from accord.tasks.metrics import METRICS
 
 TARGET = Target(task="binary", sql="late")
 N_DAYS, N_A_DAY = 30, 200
@@ -85,14 +85,14 @@ def test_what_does_not_vary_on_test_has_no_limits_and_says_so() -> None:
     json.dumps(asdict(found), allow_nan=False)
 
 
-@pytest.mark.parametrize("name", estimating.ESTIMATES)
+@pytest.mark.parametrize("name", estimate.ESTIMATES)
 def test_estimates_of_calibrated_predictions_are_near_what_comes_true(name: str) -> None:
     test, live = played(0), played(1)
     p = live.predictions["late"]
-    q = estimating.calibrated(test.outcomes["late"], test.predictions["late"], p)
+    q = estimate.calibrated(test.outcomes["late"], test.predictions["late"], p)
     metric = next(metric for metric in METRICS["binary"] if metric.name == name)
     realised = quality.watch(live, quality.of_metric("late", TARGET, metric), metric.better).value
-    assert estimating.ESTIMATES[name](p, q) == pytest.approx(realised, abs=0.03)
+    assert estimate.ESTIMATES[name](p, q) == pytest.approx(realised, abs=0.03)
 
 
 DECISION = Decision(
@@ -127,15 +127,15 @@ def hook() -> Iterator[str]:
 def test_a_webhook_is_told_the_alarms(hook: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Hook, "got", [])
     monkeypatch.setenv("ACCORD_TEST_HOOK", hook)
-    assert notifying.notify("${oc.env:ACCORD_TEST_HOOK}", DECISION) == "The webhook was told"
+    assert webhook.notify("${oc.env:ACCORD_TEST_HOOK}", DECISION) == "The webhook was told"
     assert Hook.got[0]["alarms"] == DECISION.alarms
     assert "1 alarm in 400 rows" in str(Hook.got[0]["text"])
 
 
 def test_a_webhook_that_fails_is_told_without_its_address(hook: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Hook, "status", 500)
-    said = notifying.notify(hook, DECISION)
+    said = webhook.notify(hook, DECISION)
     assert "500" in said
     assert "secret" not in said
-    assert "ConnectError" in notifying.notify("http://127.0.0.1:1/secret", DECISION)
-    assert "not set" in notifying.notify("${oc.env:ACCORD_NO_SUCH_HOOK}", DECISION)
+    assert "ConnectError" in webhook.notify("http://127.0.0.1:1/secret", DECISION)
+    assert "not set" in webhook.notify("${oc.env:ACCORD_NO_SUCH_HOOK}", DECISION)

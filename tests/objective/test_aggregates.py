@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from accord.errors import AccordError
-from accord.objective import aggregates
+from accord.sql import aggregates
 
 N, N_BLOCKS = 500, 20
 GENERATOR = np.random.default_rng(0)

@@ -13,8 +13,8 @@ from polars.exceptions import PolarsError
 from row_expressions import EXPRESSIONS, ROWS, condition_sql, numeric_sql
 
 from accord.errors import AccordError
-from accord.expressions import TYPES, check, evaluate, with_derived, with_floats
-from accord.objective import aggregates
+from accord.sql import aggregates
+from accord.sql.rows import TYPES, check, evaluate, with_derived, with_floats
 
 N_BLOCKS = 3
 NAMES = {"x": "number", "y": "number", "i": "integer", "text": "category", "b": "boolean", "at": "datetime"}

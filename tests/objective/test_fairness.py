@@ -4,9 +4,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from accord.config.schema import Policy, Target
-from accord.evaluation import bootstrap
+from accord import bootstrap
 from accord.objective import fairness, teams
+from accord.schema.objective import Policy, Target
 
 N = 600
 GENERATOR = np.random.default_rng(0)

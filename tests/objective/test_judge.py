@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from accord.config.schema import Metric, Objective
 from accord.objective import judge, teams
+from accord.schema.objective import Metric, Objective
 
 N_DAYS, PER_DAY = 40, 50
 OBJECTIVE = Objective.model_validate({

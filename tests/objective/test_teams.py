@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from accord.config.schema import Metric, Policy, Target
 from accord.objective import teams
+from accord.schema.objective import Metric, Policy, Target
 
 ROWS = pl.DataFrame({"delay": [5.0, None, -1.0, 2.0], "distance": [100.0, 200.0, None, 400.0]})
 TARGETS = {"late": Target.model_validate({"task": "binary", "sql": "delay > 0"})}

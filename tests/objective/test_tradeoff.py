@@ -7,12 +7,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from accord import tradeoff as trading
-from accord.config.schema import Objective
+from accord import bootstrap
 from accord.errors import AccordError
-from accord.evaluation import bootstrap
-from accord.objective import judge, teams, tradeoff
-from accord.report import tradeoff as page
+from accord.objective import judge, sweep, teams
+from accord.promotion import experiments
+from accord.report import tradeoff
+from accord.schema.objective import Objective
 
 N_DAYS, PER_DAY = 30, 100
 SETTINGS = judge.Settings(n_resamples=300, level=0.9, min_rows=50, seed=1)
@@ -46,8 +46,8 @@ def played(seed: int = 0) -> teams.Played:
 
 
 def swept(objective: Objective = OBJECTIVE, **changes: Any) -> dict[str, Any]:
-    moved = tradeoff.sweep(tradeoff.policy_of(objective), **changes)
-    return tradeoff.tradeoff(objective, played(), moved, SETTINGS)
+    moved = sweep.sweep(sweep.policy_of(objective), **changes)
+    return sweep.tradeoff(objective, played(), moved, SETTINGS)
 
 
 def values(report: dict[str, Any], metric: str) -> list[float]:
@@ -126,22 +126,22 @@ def points(*pairs: tuple[float | None, float | None]) -> list[dict[str, Any]]:
 def test_dominated_is_what_another_point_beats_without_a_loss(
     made: list[dict[str, Any]], expected: list[list[int]]
 ) -> None:
-    assert [one["dominated_by"] for one in tradeoff.with_dominance(made, OBJECTIVE)] == expected
+    assert [one["dominated_by"] for one in sweep.with_dominance(made, OBJECTIVE)] == expected
 
 
 def test_a_lower_value_dominates_where_lower_is_better() -> None:
     gap = {"team": "governance", "sql": "AVG(action)", "group": "side", "tolerance": 0.1}
     objective = Objective.model_validate({**PLAIN, "metrics": {"gap": gap}})
     made = [{"metrics": {"gap": {"value": value}}} for value in (0.3, 0.1)]
-    assert [one["dominated_by"] for one in tradeoff.with_dominance(made, objective)] == [[1], []]
+    assert [one["dominated_by"] for one in sweep.with_dominance(made, objective)] == [[1], []]
 
 
 def test_the_range_follows_the_shipped_value_and_holds_it() -> None:
-    policy = tradeoff.policy_of(OBJECTIVE)
-    assert list(tradeoff.sweep(policy).values) == [round(i / 20, 12) for i in range(21)]
-    assert 0.4 in tradeoff.sweep(policy, n_steps=4).values
+    policy = sweep.policy_of(OBJECTIVE)
+    assert list(sweep.sweep(policy).values) == [round(i / 20, 12) for i in range(21)]
+    assert 0.4 in sweep.sweep(policy, n_steps=4).values
     dear = policy.model_copy(update={"weights": {"fee": 12.0}})
-    assert tradeoff.sweep(dear, n_steps=3).values == [0, 12, 24]
+    assert sweep.sweep(dear, n_steps=3).values == [0, 12, 24]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_the_range_follows_the_shipped_value_and_holds_it() -> None:
 )
 def test_a_sweep_that_can_not_be_is_refused(changes: dict[str, Any], expected: str) -> None:
     with pytest.raises(AccordError, match=expected):
-        tradeoff.sweep(tradeoff.policy_of(OBJECTIVE), **changes)
+        sweep.sweep(sweep.policy_of(OBJECTIVE), **changes)
 
 
 @pytest.mark.parametrize("policy", [None, {"score": "late"}])
@@ -162,7 +162,7 @@ def test_an_objective_without_anything_to_move_is_refused_in_one_line(policy: di
     metrics = {"loss": PLAIN["metrics"]["loss"]}
     objective = Objective.model_validate({**PLAIN, "policy": policy, "metrics": metrics})
     with pytest.raises(AccordError, match="nothing to trade off") as error:
-        tradeoff.policy_of(objective)
+        sweep.policy_of(objective)
     assert "\n" not in str(error.value)
 
 
@@ -191,7 +191,7 @@ def shown(**named: Any) -> list[dict[str, Any]]:
 
 
 def test_experiments_on_the_same_rows_are_further_points() -> None:
-    found, left_out = trading.experiments(shown(rival=run()), OBJECTIVE)
+    found, left_out = experiments.experiments(shown(rival=run()), OBJECTIVE)
     assert [one["name"] for one in found] == ["workspace", "rival"]
     assert found[1]["metrics"]["margin"] == {"value": -9.0}
     assert found[1]["score"] == pytest.approx(0.7 * -9 / 100)
@@ -200,7 +200,7 @@ def test_experiments_on_the_same_rows_are_further_points() -> None:
 
 def test_what_can_not_be_compared_is_left_out_with_the_reason() -> None:
     moved = run(deps={"data/splits": {"hash": "two"}})
-    found, left_out = trading.experiments(shown(queued=None, moved=moved), OBJECTIVE)
+    found, left_out = experiments.experiments(shown(queued=None, moved=moved), OBJECTIVE)
     assert [one["name"] for one in found] == ["workspace"]
     reasons = {one["name"]: one["reason"] for one in left_out}
     assert "has not run" in reasons["queued"]
@@ -211,7 +211,7 @@ def test_a_metric_counts_only_where_its_fee_is_ours_but_other_weights_may_differ
     policy = PLAIN["policy"]
     dearer = run(objective={"policy": {**policy, "weights": {"w": 0.4, "fee": 0.5}}})
     bolder = run(objective={"policy": {**policy, "weights": {"w": 0.9, "fee": 0.3}}})
-    (_, one, other), _ = trading.experiments(shown(dearer=dearer, bolder=bolder), OBJECTIVE)
+    (_, one, other), _ = experiments.experiments(shown(dearer=dearer, bolder=bolder), OBJECTIVE)
     assert one["metrics"]["margin"]["value"] is None
     assert one["metrics"]["covered"]["value"] == 0.5
     assert other["metrics"]["margin"]["value"] == -9.0
@@ -235,14 +235,14 @@ def test_the_page_escapes_names_and_loads_nothing_from_elsewhere() -> None:
     report["teams"][0] = evil
     for point in report["points"]:
         point["teams"][evil] = point["teams"].pop("sales")
-    html = page.render(report)
+    html = tradeoff.render(report)
     assert html.count("<script") == 2
     assert evil not in html
     assert not re.findall(r"https?://|src=|@import|url\(", html)
 
 
 def test_the_terminal_marks_the_shipped_weight_and_names_winners_and_losers() -> None:
-    lines = trading.as_text(full(swept())).splitlines()
+    lines = tradeoff.as_text(full(swept())).splitlines()
     (shipped,) = [line for line in lines if line.startswith("* ") and "as shipped" not in line]
     assert shipped.split()[1] == "0.4"
     assert re.search(r"care +sales", lines[21])

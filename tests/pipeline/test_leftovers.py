@@ -17,7 +17,7 @@ from projects import Project, program
 
 from accord import dvc, files, locks
 from accord.errors import AccordError
-from accord.serving import packaging
+from accord.serving import bento
 
 RWLOCK = ".dvc/tmp/rwlock"
 STAGES = """
@@ -337,7 +337,7 @@ def test_half_a_bento_and_folders_outside_are_removed(project: Project, monkeypa
     assert not any(path.exists() for path in begun[1:])
     with files.scratch("package"):
         assert not begun[0].exists()
-    assert packaging.BENTOML_HOME.exists()
+    assert bento.BENTOML_HOME.exists()
 
 
 # git

@@ -15,12 +15,13 @@ import pytest
 from projects import Project
 from services import MODELS, POLICY, json_rows, make_bundle
 
-from accord import bundle as bundles
-from accord.bundle import Bundle
-from accord.compiled import compile_sql
-from accord.config.schema import Column, Policy, Serving
+from accord.bundle.bundle import Bundle, load_bundle
+from accord.schema.data import Column
+from accord.schema.objective import Policy
+from accord.schema.serving import Serving
 from accord.serving.engine import Answered, Engine
 from accord.serving.requests import InvalidRowError
+from accord.sql.compiled import compile_sql
 
 N_RANDOM = 1500
 # The service asks NumPy for silence too: an exponential that overflows is infinite on both paths.
@@ -101,7 +102,7 @@ def compare(engine: Engine, rows: list[Any]) -> int:
 
 @pytest.fixture(scope="module", params=MODELS)
 def bundle(request: pytest.FixtureRequest, released: dict[str, Path]) -> Bundle:
-    return bundles.load(released[request.param])
+    return load_bundle(released[request.param])
 
 
 def test_rows_of_test_get_the_same_bits_and_warnings_one_by_one(packaged: Project, bundle: Bundle) -> None:
@@ -136,7 +137,7 @@ def test_weights_that_were_set_count_on_both_paths(
 
 
 def test_a_model_without_a_policy_scores_and_decides_nothing_on_either_path(packaged: Project) -> None:
-    without = engine(bundles.load(packaged.root / "models/bundle"))
+    without = engine(load_bundle(packaged.root / "models/bundle"))
     rows = decoded(without, json_rows(packaged, without.bundle)[:100])
     assert compare(without, rows) == 100
     assert {(a.score, a.action) for a in without.answer_quickly(rows)} == {(None, None)}
@@ -145,7 +146,7 @@ def test_a_model_without_a_policy_scores_and_decides_nothing_on_either_path(pack
 def test_a_rule_without_a_compiled_form_sends_every_row_by_the_batch_path(
     packaged: Project, released: dict[str, Path]
 ) -> None:
-    bundle = bundles.load(released["lightgbm"])
+    bundle = load_bundle(released["lightgbm"])
     sql = "NOT regexp_like(bike, '^mo+n$')"
     assert compile_sql(sql, "data.rules.no_moon", bundle.types) is None
     ruled = engine(
@@ -174,7 +175,7 @@ def test_a_row_that_python_cannot_hold_is_answered_by_the_batch_path(
         weights=POLICY.weights,
         action="booked_at + INTERVAL '1 day' > strptime('2024-03-01', '%Y-%m-%d')",
     )
-    late = engine(bundles.load(make_bundle(packaged, tmp_path, policy=policy)))
+    late = engine(load_bundle(make_bundle(packaged, tmp_path, policy=policy)))
     assert late.quick is not None
     [row] = decoded(late, [json_rows(packaged, late.bundle)[0] | {"booked_at": "9999-12-31T23:00:00"}])
     with pytest.raises((ArithmeticError, ValueError)):
@@ -230,7 +231,7 @@ def test_explored_actions_leave_the_score_and_the_predictions_alone(
     packaged: Project, released: dict[str, Path]
 ) -> None:
     """Within five standard deviations of the share that explores."""
-    bundle, share, n = bundles.load(released["lightgbm"]), 0.4, 4000
+    bundle, share, n = load_bundle(released["lightgbm"]), 0.4, 4000
     plain, exploring = engine(bundle), engine(bundle, settings=Serving(explore=share))
     [row] = decoded(plain, json_rows(packaged, bundle)[:1])
     [usual] = plain.answer_quickly([row])

@@ -9,13 +9,15 @@ import httpx
 import pytest
 from projects import Project
 
-from accord import bundle as bundles
-from accord import cli, code, explaining
-from accord.bundle import Bundle
+from accord import cli, code
+from accord.bundle.bundle import Bundle, load_bundle
 from accord.client import Client
-from accord.config.schema import Policy, Traffic
 from accord.errors import AccordError
 from accord.files import read_json, write_json
+from accord.monitoring import explain
+from accord.report import explanation
+from accord.schema.objective import Policy
+from accord.schema.serving import Traffic
 from accord.serving.answers import Answer
 from accord.traffic import reading
 
@@ -38,15 +40,15 @@ def answer(service: httpx.Client) -> Answer:
 def bundle(packaged: Project, monkeypatch: pytest.MonkeyPatch) -> Bundle:
     """The model with a policy, in the project that is the current folder."""
     monkeypatch.chdir(packaged.root)
-    return replace(bundles.load(Path("models/bundle")), policy=POLICY)
+    return replace(load_bundle(Path("models/bundle")), policy=POLICY)
 
 
 def explained(monkeypatch: pytest.MonkeyPatch, bundle: Bundle, every: bool = False, **changes: Any) -> str:
     """The explanation of the example, logged as the bundle answers it but for these changes."""
     given = {"weights": None, **changes}
-    weighed = explaining._with_weights(bundle, {"w": 3.0} if given["weights"] else {})
+    weighed = explain._with_weights(bundle, {"w": 3.0} if given["weights"] else {})
     columns = {name: column.model_copy(update={"pii": None}) for name, column in bundle.columns.items()}
-    frame = explaining._frame(replace(bundle, columns=columns), bundle.example)  # the service had it all
+    frame = explain._frame(replace(bundle, columns=columns), bundle.example)  # the service had it all
     logged = {
         "prediction_id": EXAMPLE_ID,
         "at": datetime(2024, 3, 1, 10, tzinfo=UTC),
@@ -65,8 +67,8 @@ def explained(monkeypatch: pytest.MonkeyPatch, bundle: Bundle, every: bool = Fal
         **given,
     }
     monkeypatch.setattr(reading, "find", lambda *_: logged)
-    monkeypatch.setattr(bundles, "load", lambda _: bundle)
-    return explaining.as_text(explaining.explain(EXAMPLE_ID, Traffic()), every)
+    monkeypatch.setattr(explain, "load_bundle", lambda _: bundle)
+    return explanation.as_text(explain.explain(EXAMPLE_ID, Traffic()), every)
 
 
 def section(text: str, title: str) -> list[str]:
@@ -91,7 +93,7 @@ def test_a_prediction_of_the_service_is_explained(
         f"late           {answer.predictions['late']:.6g}",
         "recomputed: same bits",
     ]
-    assert len(section(text, "What adds up to late")) == 1 + explaining.N_SHOWN + 2
+    assert len(section(text, "What adds up to late")) == 1 + explanation.N_SHOWN + 2
     made_by = "\n".join(section(text, "Made by"))
     for proof in (
         manifest["config_sha256"][:16],
@@ -207,9 +209,9 @@ def test_the_model_may_be_the_candidate_a_release_or_in_a_bento(
     bento = Path(".bentoml/bentos/accord/c/src/models/bundle")
     for model_id, folder in (("a", Path("models/bundle")), ("b", Path("models/releases/b")), ("c", bento)):
         write_json(folder / "manifest.json", {"model_id": model_id})
-        assert explaining.bundle_folder(model_id) == folder
+        assert explain.bundle_folder(model_id) == folder
     with pytest.raises(AccordError, match="nor in a Bento"):
-        explaining.bundle_folder("d")
+        explain.bundle_folder("d")
 
 
 @pytest.mark.parametrize("prediction_id", [EXAMPLE_ID, "no id"])

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from projects import Project
 from services import TOKEN, Running, exchange, json_rows, post
 
-from accord import bundle as bundles
-from accord.config.schema import Traffic
-from accord.serving.metrics import PASS_ON_AFTER_S
-from accord.traffic.housekeeping import keep_house
+from accord.bundle.bundle import load_bundle
+from accord.schema.serving import Traffic
+from accord.serving.counters import PASS_ON_AFTER_S
+from accord.traffic.compaction import keep_house
 from accord.traffic.reading import scan_predictions, scan_refusals
 
 AUTHORISED = f"authorization: Bearer {TOKEN}"
@@ -35,7 +35,7 @@ EXAMPLES = settings(
 
 @pytest.fixture(scope="module")
 def row(packaged: Project, released: dict[str, Path]) -> dict[str, Any]:
-    return json_rows(packaged, bundles.load(released["lightgbm"]))[0]
+    return json_rows(packaged, load_bundle(released["lightgbm"]))[0]
 
 
 @pytest.fixture(scope="module", autouse=True)

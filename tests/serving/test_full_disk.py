@@ -15,7 +15,7 @@ import pytest
 from projects import Project
 from services import TOKEN, Home, Running, is_running, json_rows, running
 
-from accord import bundle as bundles
+from accord.bundle.bundle import load_bundle
 from accord.traffic.log import LOOK_EVERY_S
 
 pytestmark = pytest.mark.slow
@@ -51,7 +51,7 @@ def on_small_disk(packaged: Project, released: dict[str, Path], tmp_path: Path) 
 
 @pytest.fixture(scope="module")
 def rows(packaged: Project, released: dict[str, Path]) -> Rows:
-    return json_rows(packaged, bundles.load(released["lightgbm"]))[:N_ASKED]
+    return json_rows(packaged, load_bundle(released["lightgbm"]))[:N_ASKED]
 
 
 def fill(file: Path) -> None:

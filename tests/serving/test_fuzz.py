@@ -18,7 +18,7 @@ import pytest
 from projects import Project
 from services import READY_WITHIN_S, TOKEN, Home, json_rows, memory_mb, running
 
-from accord import bundle as bundles
+from accord.bundle.bundle import load_bundle
 
 pytestmark = pytest.mark.slow
 N_REQUESTS = int(os.environ.get("ACCORD_TEST_FUZZ", "100000"))
@@ -325,7 +325,7 @@ def send_all(connection: socket.socket, data: bytes, ends: bool) -> None:
 def test_a_hundred_thousand_odd_requests_cause_no_failure_and_leave_nothing_behind(
     packaged: Project, home: Home, released: dict[str, Path]
 ) -> None:
-    rows = json_rows(packaged, bundles.load(released["lightgbm"]))
+    rows = json_rows(packaged, load_bundle(released["lightgbm"]))
     with running(packaged, home, {"timeout_s": 2, "max_mb": 0.15}) as service:
         before = service.ask(*rows[:300])
         workers = service.workers()

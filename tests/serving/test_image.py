@@ -15,7 +15,7 @@ from projects import Project
 from tracing import off_the_machine, traced
 
 from accord import paths
-from accord.bundle import as_json_row
+from accord.bundle.bundle import as_json_row
 
 TOKEN = "a token of the tests"
 

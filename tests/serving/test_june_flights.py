@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from projects import Project
 
-from accord.bundle import as_json_row
+from accord.bundle.bundle import as_json_row
 
 N_ROWS_A_REQUEST = 1000
 N_ALONE = 300

@@ -12,7 +12,7 @@ import pytest
 from projects import Project
 from services import READY_WITHIN_S, Clients, Home, Running, is_running, json_rows, post, running
 
-from accord import bundle as bundles
+from accord.bundle.bundle import load_bundle
 
 pytestmark = pytest.mark.slow
 N_KILLS = int(os.environ.get("ACCORD_TEST_KILLS", "100"))
@@ -20,7 +20,7 @@ N_CLIENTS = 6
 
 
 def requests_of(project: Project, bundle: Path) -> list[bytes]:
-    rows = json_rows(project, bundles.load(bundle))
+    rows = json_rows(project, load_bundle(bundle))
     bodies = [json.dumps({"rows": rows[i : i + 1 + i % 4]}).encode() for i in range(60)]
     return [post("/predict", body) for body in bodies]
 

@@ -8,7 +8,8 @@ import pytest
 from projects import Project
 
 from accord import cli
-from accord.serving.load import GOOD, Load, Run, as_text
+from accord.commands.load import as_text
+from accord.driving.load import GOOD, Load, Run
 
 REQUEST = b"POST /predict HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}"
 STALL_S = 0.4
@@ -67,7 +68,7 @@ def test_a_stall_counts_for_every_request_that_was_due_meanwhile(connections: in
 def test_requests_that_found_no_connection_in_time_are_told_and_their_wait_counts(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr("accord.serving.load.GRACE_S", 0.0)
+    monkeypatch.setattr("accord.driving.load.GRACE_S", 0.0)
     load = asyncio.run(through(Load(100, 0.2, 1), http(200, b"{}")))
     assert load.n_unsent == 15
     assert load.answers == {GOOD: 5}

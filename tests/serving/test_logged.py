@@ -12,9 +12,8 @@ import pytest
 from projects import Project
 from services import TOKEN, Running, home_with, json_rows, running
 
-from accord import bundle as bundles
 from accord import code
-from accord.bundle import Bundle
+from accord.bundle.bundle import Bundle, load_bundle
 
 AUTHORISED = {"authorization": f"Bearer {TOKEN}"}
 ANSWERED = ("prediction_id", "predictions", "score", "action", "warnings")
@@ -22,7 +21,7 @@ ANSWERED = ("prediction_id", "predictions", "score", "action", "warnings")
 
 @pytest.fixture(scope="module")
 def bundle(released: dict[str, Path]) -> Bundle:
-    return bundles.load(released["lightgbm"])
+    return load_bundle(released["lightgbm"])
 
 
 @pytest.fixture(scope="module")

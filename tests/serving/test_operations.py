@@ -22,12 +22,12 @@ import pytest
 from projects import Project
 from services import POLICY, TOKEN, Home, Running, exchange, home_with, json_rows, make_bundle, running
 
-from accord import bundle as bundles
 from accord import paths
-from accord.config.schema import Serving
+from accord.bundle.bundle import load_bundle
 from accord.files import read_json
+from accord.schema.serving import Serving
+from accord.serving.counters import PASS_ON_AFTER_S
 from accord.serving.engine import Engine
-from accord.serving.metrics import PASS_ON_AFTER_S
 from accord.traffic.pii import Pseudonyms
 
 AUTHORISED = {"authorization": f"Bearer {TOKEN}"}
@@ -39,7 +39,7 @@ Rows = list[dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def rows(packaged: Project, released: dict[str, Path]) -> Rows:
-    return json_rows(packaged, bundles.load(released["lightgbm"]))[:60]
+    return json_rows(packaged, load_bundle(released["lightgbm"]))[:60]
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def expected(released: dict[str, Path], rows: Rows) -> dict[str, list[tuple[Any,
     """Predictions, score and action of each row, by the model's id, from the batch path."""
     found = {}
     for folder in released.values():
-        bundle = bundles.load(folder)
+        bundle = load_bundle(folder)
         engine = Engine.of(bundle, Serving(), partial(Pseudonyms, folder))
         answers = engine.answer(engine.decoder.rows(json.dumps({"rows": rows}).encode()))
         found[folder.name] = [(a.predictions, a.score, a.action) for a in answers]
@@ -208,7 +208,7 @@ def two(
     home = home_with(released, tmp_path_factory.mktemp("two") / "home")
     settings = {"workers": 2, "traffic": {"when_full": "answer", "max_mb": 50}}
     with running(packaged, home, settings) as service:
-        row = json_rows(packaged, bundles.load(released["lightgbm"]))[0]
+        row = json_rows(packaged, load_bundle(released["lightgbm"]))[0]
 
         def both_answer() -> bool:
             service.ask(row, connection="close")

@@ -74,7 +74,7 @@ def test_what_a_champions_release_and_the_candidate_have_in_common_is_one_bento(
     before = bento(own)
     own.run("accord", "promote")
     [release] = (own.root / "models/releases").glob("[0-9a-f]*/")
-    script = "import sys, pathlib; from accord.config import lock; from accord.serving import packaging; packaging.package(pathlib.Path(sys.argv[1]), lock.load().serving)"
+    script = "import sys, pathlib; from accord.config import lock; from accord.serving import bento; bento.package(pathlib.Path(sys.argv[1]), lock.load().serving)"
     own.run("python", "-c", script, str(release))
     assert bento(own) == before
 
@@ -105,7 +105,7 @@ def test_a_running_service_is_not_hurt_by_a_new_bento_of_its_tag(own: Project, s
     """Its processes, killed afterwards, come back with the code that they had; the next start takes the new code."""
     before = bento(own)
     with serve(own) as client:
-        own.replace("src/accord/serving/operations.py", '"accord_problems"', '"accord_problems_new"')
+        own.replace("src/accord/serving/state.py", '"accord_problems"', '"accord_problems_new"')
         own.run("accord", "package")
         assert bento(own) != before
         [guard] = [pid for pid in children(os.getpid()) if before in place(pid).parents]

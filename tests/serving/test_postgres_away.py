@@ -10,9 +10,9 @@ from postgres_server import started
 from projects import Project
 from services import Clients, Home, json_rows, post, running
 
-from accord import bundle as bundles
-from accord.config.schema import Postgres
-from accord.traffic.housekeeping import keep_house
+from accord.bundle.bundle import load_bundle
+from accord.schema.serving import Postgres
+from accord.traffic.compaction import keep_house
 from accord.traffic.reading import scan_predictions
 
 pytestmark = pytest.mark.slow
@@ -22,7 +22,7 @@ AWAY_S = float(os.environ.get("ACCORD_TEST_AWAY", "60"))
 def test_what_is_answered_while_postgres_is_away_is_in_it_once_afterwards(
     packaged: Project, home: Home, released: dict[str, Path]
 ) -> None:
-    rows = json_rows(packaged, bundles.load(released["lightgbm"]))
+    rows = json_rows(packaged, load_bundle(released["lightgbm"]))
     requests = [post("/predict", json.dumps({"rows": rows[i : i + 3]}).encode()) for i in range(60)]
     with started() as server:
         postgres = Postgres(url=server.url)

@@ -9,8 +9,8 @@ import pytest
 from projects import Project
 from services import Clients, Home, json_rows, memory_mb, post, running
 
-from accord import bundle as bundles
-from accord.config.schema import Serving
+from accord.bundle.bundle import load_bundle
+from accord.schema.serving import Serving
 from accord.serving.engine import Engine
 from accord.traffic.pii import Pseudonyms
 
@@ -23,7 +23,7 @@ GROWTH_MB = 24.0
 def test_a_thousand_champions_fail_no_request_mix_no_answer_and_leave_no_memory_behind(
     packaged: Project, home: Home, released: dict[str, Path], tmp_path: Path
 ) -> None:
-    loaded = {folder.name: bundles.load(folder) for folder in released.values()}
+    loaded = {folder.name: load_bundle(folder) for folder in released.values()}
     rows = json_rows(packaged, next(iter(loaded.values())))
     asked = [rows[i : i + (1, 1, 3, 200)[i % 4]] for i in range(40)]  # by the quick path, and by threads
     expected = {}

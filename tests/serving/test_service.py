@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from projects import Project
 
-from accord.bundle import as_json_row
+from accord.bundle.bundle import as_json_row
 
 GOOD: dict[str, Any] = {
     "station": "north",

@@ -9,7 +9,7 @@ import pytest
 from projects import Project
 from services import Clients, Home, json_rows, memory_mb, post, running
 
-from accord import bundle as bundles
+from accord.bundle.bundle import load_bundle
 
 pytestmark = pytest.mark.slow
 SECONDS = float(os.environ.get("ACCORD_TEST_SOAK", "600"))
@@ -20,7 +20,7 @@ GROWTH_MB = 8.0
 def test_memory_stays_flat_at_half_the_saturation_rate(
     packaged: Project, home: Home, released: dict[str, Path]
 ) -> None:
-    rows = json_rows(packaged, bundles.load(released["lightgbm"]))
+    rows = json_rows(packaged, load_bundle(released["lightgbm"]))
     requests = [
         post("/predict", json.dumps({"rows": rows[i : i + (1, 1, 1, 5)[i % 4]]}).encode()) for i in range(200)
     ]

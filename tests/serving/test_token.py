@@ -39,7 +39,7 @@ def test_it_is_made_once_for_its_owner_alone(folder: Path):
     finally:
         os.umask(before)
     assert len(made) >= 43
-    assert token.own() == token.of(LOCAL) == made
+    assert token.own() == token.token_for(LOCAL) == made
     assert (mode(folder / ".accord"), mode(folder / ".accord/token")) == (0o700, 0o600)
     assert os.listdir(folder / ".accord") == ["token"]
 
@@ -61,7 +61,7 @@ def test_services_that_start_at_once_have_the_same(folder: Path):
 def test_an_empty_file_is_no_token(folder: Path, content: str):
     (folder / ".accord").mkdir()
     (folder / ".accord/token").write_text(content)
-    assert token.of(LOCAL) is None
+    assert token.token_for(LOCAL) is None
     assert token.own() == (folder / ".accord/token").read_text().strip() != ""
     assert mode(folder / ".accord/token") == 0o600
 
@@ -71,7 +71,7 @@ def test_one_that_others_could_read_is_closed_and_that_is_said(
 ):
     made = token.own()
     (folder / ".accord/token").chmod(0o644)
-    assert token.of(LOCAL) == made
+    assert token.token_for(LOCAL) == made
     said = capsys.readouterr().err
     assert "other users could read .accord/token" in said
     assert made not in said
@@ -95,7 +95,7 @@ def test_what_is_no_file_of_this_user_is_refused(folder: Path, what: str):
         os.chown(path, 65534, 65534)
     else:
         pytest.skip("only root can give a file away")
-    for use in (token.own, lambda: token.of(LOCAL)):
+    for use in (token.own, lambda: token.token_for(LOCAL)):
         with pytest.raises(AccordError, match="Remove it") as refused:
             use()
         assert "\n" not in str(refused.value)
@@ -112,7 +112,7 @@ def test_it_goes_to_this_machine_alone_and_the_environments_wins(
 ):
     made = token.own()
     for url in ("http://localhost:3000", "http://[::1]:3000", "http://127.0.0.2", "https://LOCALHOST/"):
-        assert token.of(url) == made
+        assert token.token_for(url) == made
     for url in (
         "http://example.org",
         "http://10.0.0.1",
@@ -120,9 +120,9 @@ def test_it_goes_to_this_machine_alone_and_the_environments_wins(
         "http://localhost.example.org",
         "",
     ):
-        assert token.of(url) is None
+        assert token.token_for(url) is None
     monkeypatch.setenv("ACCORD_TOKEN", "given")
-    assert token.of(LOCAL) == token.of("http://example.org") == "given"
+    assert token.token_for(LOCAL) == token.token_for("http://example.org") == "given"
 
 
 @pytest.mark.slow

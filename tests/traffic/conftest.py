@@ -7,7 +7,7 @@ import pytest
 from postgres_server import Server, started
 from traffic_records import SETTINGS
 
-from accord.config.schema import Postgres
+from accord.schema.serving import Postgres
 from accord.traffic.log import TrafficLog
 from accord.traffic.records import Predicted, Refused, encode
 

@@ -15,11 +15,13 @@ import pytest
 from postgres_server import Server
 from traffic_records import SETTINGS, predicted, refused, reported
 
-from accord.config.schema import Column, Data, Postgres
+from accord.commands.forget import as_text
 from accord.errors import AccordError
+from accord.schema.data import Column, Data
+from accord.schema.serving import Postgres
 from accord.traffic import days
-from accord.traffic.forget import as_text, forget
-from accord.traffic.housekeeping import keep_house
+from accord.traffic.compaction import keep_house
+from accord.traffic.forget import forget
 from accord.traffic.log import TrafficLog
 from accord.traffic.pii import Pseudonyms
 from accord.traffic.reading import scan_outcomes, scan_predictions
@@ -80,7 +82,7 @@ def test_rows_go_from_segments_files_damaged_lines_and_batches(folder: Path, bat
     assert (batches / "two.parquet").stat().st_mtime_ns == untouched.st_mtime_ns
     assert b"ann" not in contents(folder, batches)
     assert b"bob" in contents(folder / "damaged")
-    assert "dvc gc" in as_text(record, batches)
+    assert "dvc gc" in as_text(record)
     again = forget(folder, batches, SETTINGS, data(), "ann")
     assert again["rows"] == {"files by day": 0, "damaged": 0, "batches": 0}
     records = [json.loads(line) for line in (folder / "forgotten.jsonl").read_text().splitlines()]
@@ -195,7 +197,7 @@ def test_a_worker_that_hangs_is_named_and_nothing_is_said_to_be_forgotten(folder
 
 
 def test_it_waits_for_the_housekeeping(folder: Path, batches: Path, write: Write):
-    from accord.traffic.housekeeping import alone
+    from accord.traffic.compaction import alone
 
     write(predicted({"rider": "ann"}))
     with alone(folder, 0):
@@ -271,7 +273,7 @@ def test_killed_at_any_moment_it_is_finished_by_another_run(folder: Path, batche
         pl.DataFrame({"rider": ["ann", "bob"] * 1000}).write_parquet(batches / f"{i}.parquet")
     script = (
         "from pathlib import Path; from accord.traffic.forget import forget; "
-        "from accord.config.schema import Data, Traffic; import sys; "
+        "from accord.schema.data import Data; from accord.schema.serving import Traffic; import sys; "
         "forget(Path(sys.argv[1]), Path(sys.argv[2]), Traffic.model_validate_json(sys.argv[3]), Data.model_validate_json(sys.argv[4]), 'ann')"
     )
     words = [str(folder), str(batches), SETTINGS.model_dump_json(), data().model_dump_json()]

@@ -12,10 +12,10 @@ import polars as pl
 import pytest
 from traffic_records import NOON, SETTINGS, predicted, refused
 
-from accord.config.schema import Serving, Traffic
 from accord.files import read_json
-from accord.traffic import days, housekeeping
-from accord.traffic.housekeeping import Kept, alone, keep_house
+from accord.schema.serving import Serving, Traffic
+from accord.traffic import compaction, days
+from accord.traffic.compaction import Kept, alone, keep_house
 from accord.traffic.log import TrafficLog
 from accord.traffic.reading import scan_predictions, scan_refusals
 from accord.traffic.records import encode
@@ -75,7 +75,7 @@ def test_a_kill_between_any_two_steps_leaves_each_row_once(
         return counted
 
     with monkeypatch.context() as patch:
-        patch.setattr(housekeeping, "remove", killed_after(housekeeping.remove))
+        patch.setattr(compaction, "remove", killed_after(compaction.remove))
         patch.setattr(days, "placing", killed_after(days.placing))
         with pytest.raises(KilledError):
             keep_house(folder, SETTINGS)
@@ -209,7 +209,7 @@ def test_it_runs_as_a_program(folder: Path, write: Write):
     write(predicted())
     serving = Serving(traffic=SETTINGS).model_dump_json()
     subprocess.run(
-        [sys.executable, "-m", "accord.traffic.housekeeping", str(folder)],
+        [sys.executable, "-m", "accord.traffic.compaction", str(folder)],
         env={**os.environ, "ACCORD_SERVING": serving, "PYTHONPATH": str(ROOT / "src")},
         check=True,
     )

@@ -13,8 +13,8 @@ from typing import IO
 import pytest
 from traffic_records import SETTINGS
 
-from accord.config.schema import Postgres, Serving, Traffic
-from accord.traffic.housekeeping import keep_house
+from accord.schema.serving import Postgres, Serving, Traffic
+from accord.traffic.compaction import keep_house
 from accord.traffic.reading import scan_predictions, scan_refusals
 
 pytestmark = pytest.mark.slow
@@ -51,7 +51,7 @@ def killed_again_and_again(folder: Path, settings: Traffic) -> tuple[list[str], 
     with TemporaryFile("a+b") as acknowledged:
         writer = [str(Path(__file__).with_name("writer.py")), str(folder), settings.model_dump_json()]
         workers = [Program(*writer, settings=settings, output=acknowledged) for _ in range(2)]
-        keeper = Program("-m", "accord.traffic.housekeeping", str(folder), settings=settings)
+        keeper = Program("-m", "accord.traffic.compaction", str(folder), settings=settings)
         for i in range(N_KILLS):
             if keeper.process.poll() is None or i % 3:  # a third of them may end
                 time.sleep(dice.uniform(0.5, 1.3))

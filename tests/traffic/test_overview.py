@@ -5,9 +5,9 @@ from pathlib import Path
 
 from traffic_records import SETTINGS, predicted, refused
 
-from accord.config.schema import Postgres
-from accord.traffic import overview
-from accord.traffic.housekeeping import keep_house
+from accord.commands.traffic import as_text
+from accord.schema.serving import Postgres
+from accord.traffic.compaction import keep_house
 
 Write = Callable[..., list[str]]
 
@@ -16,7 +16,7 @@ def test_it_counts_rows_by_day_and_model_and_refusals_by_status(folder: Path, wr
     write(predicted({"a": 1}, {"a": 2}), predicted(model="second"), refused())
     kept = keep_house(folder, SETTINGS)
     assert kept is not None
-    lines = [line.split() for line in overview.as_text(folder, SETTINGS, kept).splitlines()]
+    lines = [line.split() for line in as_text(folder, SETTINGS, kept).splitlines()]
     assert ["2024-05-31", "first", "2"] in lines
     assert ["2024-05-31", "second", "1"] in lines
     assert ["2024-05-31", "400", "1"] in lines
@@ -27,7 +27,7 @@ def test_it_names_the_problem_and_what_waits_on_this_machine(folder: Path, write
     settings = SETTINGS.model_copy(update={"postgres": Postgres(url="postgresql://me@127.0.0.1:1/nowhere")})
     kept = keep_house(folder, settings)
     assert kept is not None
-    text = overview.as_text(folder, settings, kept)
+    text = as_text(folder, settings, kept)
     assert "1 segments not yet moved on" in text
     assert "Problem: Postgres can't be used" in text
     assert ["2024-05-31", "first", "1"] in [line.split() for line in text.splitlines()]

@@ -11,11 +11,12 @@ import pytest
 from postgres_server import Server
 from traffic_records import NOON, SETTINGS, predicted, refused, reported
 
-from accord.config.schema import Data, Postgres, Traffic
 from accord.errors import AccordError
-from accord.traffic import housekeeping, outcomes
+from accord.schema.data import Data
+from accord.schema.serving import Postgres, Traffic
+from accord.traffic import compaction, outcomes
+from accord.traffic.compaction import Kept, keep_house
 from accord.traffic.forget import forget
-from accord.traffic.housekeeping import Kept, keep_house
 from accord.traffic.outcomes import coverage, labelled
 from accord.traffic.reading import find, scan_outcomes, scan_predictions, scan_refusals
 
@@ -203,7 +204,7 @@ def test_a_kill_between_commit_and_delete_leaves_each_row_once(
     assert settings.postgres is not None
     found = write(predicted(), refused())
     with monkeypatch.context() as patch:
-        patch.setattr(housekeeping, "remove", killed)
+        patch.setattr(compaction, "remove", killed)
         with pytest.raises(KilledError):
             keep_house(folder, settings)
     assert ids(folder, settings.postgres) == found
@@ -221,7 +222,7 @@ def test_what_files_by_day_hold_is_still_read_after_a_change_to_postgres(
     kept_now(folder, SETTINGS)
     found += write(predicted())
     with monkeypatch.context() as patch:
-        patch.setattr(housekeeping, "remove", killed)
+        patch.setattr(compaction, "remove", killed)
         with pytest.raises(KilledError):
             keep_house(folder, SETTINGS)
     kept_now(folder, settings)

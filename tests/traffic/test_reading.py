@@ -11,7 +11,7 @@ import pytest
 from traffic_records import NOON, SETTINGS, predicted, refused
 
 from accord.traffic import reading
-from accord.traffic.housekeeping import keep_house
+from accord.traffic.compaction import keep_house
 from accord.traffic.log import TrafficLog
 from accord.traffic.reading import find, scan_predictions, scan_refusals
 from accord.traffic.records import encode

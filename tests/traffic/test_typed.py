@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from traffic_records import predicted, reported
 
-from accord.config.schema import Column
+from accord.schema.data import Column
 from accord.traffic.frames import frames
 from accord.traffic.typed import as_declared, is_unread, n_unread
 

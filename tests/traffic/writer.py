@@ -12,7 +12,7 @@ from pathlib import Path
 
 from uuid_utils import uuid7
 
-from accord.config.schema import Traffic
+from accord.schema.serving import Traffic
 from accord.traffic.log import NotLoggedError, TrafficLog
 from accord.traffic.records import LoggedRow, Predicted, Refused, encode
 

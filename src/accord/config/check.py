@@ -5,11 +5,13 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from accord.config.schema import DUPLICATES, Config, Data, Metric, Target
 from accord.errors import AccordError, nearest
-from accord.expressions import TYPES, check, columns_of
-from accord.objective import aggregates
 from accord.objective.teams import BUILTINS, MEASURED, fits
+from accord.schema.config import Config
+from accord.schema.data import DUPLICATES, Data
+from accord.schema.objective import Metric, Target
+from accord.sql import aggregates
+from accord.sql.rows import TYPES, check, columns_of
 
 
 def check_expressions(config: Config) -> None:

@@ -1,7 +1,7 @@
 """From the selection and conf/ to one validated config: what stage compose writes as conf.lock.yaml."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,10 @@ from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 
 from accord.config.check import check_expressions
-from accord.config.schema import Config
-from accord.config.selection import CONF, Selection, options
+from accord.config.selection import CONF, Selection, options, read, with_words, write
 from accord.errors import AccordError, nearest
 from accord.models import loading
+from accord.schema.config import Config
 
 
 def composed(selection: Selection, conf: Path = CONF) -> dict[str, Any]:
@@ -42,6 +42,14 @@ def composed(selection: Selection, conf: Path = CONF) -> dict[str, Any]:
     plain = typed.model_dump(mode="json")
     plain["model"] = loading.checked_params(typed.model)
     return plain
+
+
+def select(words: Sequence[str]) -> list[str]:
+    """Puts the words into params.yaml once the whole config has proved valid with them; what there is to say of it."""
+    chosen = with_words(read(), words)
+    composed(chosen)
+    write(chosen)
+    return list(chosen.notes)
 
 
 def _resolved(config: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from platform import python_version_tuple
 from typing import Any
 
 from accord.config import compose, selection
-from accord.config.schema import Config
+from accord.schema.config import Config
 
 Values = Mapping[str, Any]
 

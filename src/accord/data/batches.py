@@ -7,10 +7,10 @@ from uuid import UUID
 import polars as pl
 
 from accord import paths
-from accord.config.schema import Column, Data
-from accord.data import contract, rows
+from accord.data import contract, joins
 from accord.data.batch_list import Batch, sha256
 from accord.errors import AccordError
+from accord.schema.data import Column, Data
 
 KEY = "key|"
 LOG = "log|"
@@ -29,10 +29,10 @@ def joined(frame: pl.DataFrame, batches: Sequence[Batch], data: Data) -> tuple[p
     """
     if not batches:
         return frame, ""
-    key = data.key or [rows.ROW_ID]
+    key = data.key or [joins.ROW_ID]
     collected = pl.concat([_read(batch) for batch in batches], how="diagonal_relaxed")
     if not data.key:
-        collected = collected.with_columns(collected[ID].map_elements(_row_id, pl.Int64).alias(rows.ROW_ID))
+        collected = collected.with_columns(collected[ID].map_elements(_row_id, pl.Int64).alias(joins.ROW_ID))
     latest = collected.sort(OUTCOME_ID, ID).select(
         pl.col(name) if name in collected.columns else pl.lit(None).alias(name)
         for name in dict.fromkeys([*key, *data.columns])
@@ -52,7 +52,7 @@ def joined(frame: pl.DataFrame, batches: Sequence[Batch], data: Data) -> tuple[p
         f"; {len(batches)} batches with {collected.height:,} rows: {n_replaced:,} replace rows of the sources, "
         f"{collected.height - latest.height:,} those of earlier batches, {latest.height - n_replaced:,} are new"
     )
-    return rows.in_order(together, data), told
+    return joins.in_order(together, data), told
 
 
 def _read(batch: Batch) -> pl.DataFrame:

@@ -9,8 +9,8 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
-from accord.config.schema import Column, Time
-from accord.expressions import TYPES, parse, values_of
+from accord.schema.data import Column, Time
+from accord.sql.rows import TYPES, parse, values_of
 
 AVAILABLE = "__available_at"
 """Suffix of the columns beside the contract's that keep when a row's values of a source became available."""

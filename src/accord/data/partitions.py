@@ -1,10 +1,16 @@
-"""Rows in parts of a size that a file should have: by the months of the data's zone, or in runs of equal length."""
+"""Rows in partitions: by the months of the data's zone, or in runs of equal length. On disk they are a folder of Parquet
+files, one a partition, in the order of their names."""
+
+from collections.abc import Iterable
+from pathlib import Path
 
 import polars as pl
 
-from accord.config.schema import Time
+from accord.files import replacing
+from accord.schema.data import Time
 
 PARTITION_ROWS = 1_000_000
+ROW_GROUP_ROWS = 131_072
 
 
 def partitions(rows: pl.DataFrame, time: Time | None) -> list[tuple[str, pl.DataFrame]]:
@@ -20,3 +26,25 @@ def partitions(rows: pl.DataFrame, time: Time | None) -> list[tuple[str, pl.Data
 def local(instant: pl.Expr, zone: str) -> pl.Expr:
     """A UTC instant as the clocks of the zone show it."""
     return instant.dt.replace_time_zone("UTC").dt.convert_time_zone(zone).dt.replace_time_zone(None)
+
+
+def write(folder: Path, parts: Iterable[tuple[str, pl.DataFrame]]) -> None:
+    """One file a (name, frame) pair; the folder appears whole or not at all."""
+    with replacing(folder) as temporary:
+        temporary.mkdir()
+        for name, frame in parts:
+            frame.write_parquet(temporary / f"{name}.parquet", row_group_size=ROW_GROUP_ROWS)
+
+
+def scan(folder: Path) -> pl.LazyFrame:
+    """All partitions, in the order of their names."""
+    return pl.scan_parquet(sorted(folder.glob("*.parquet")), glob=False)
+
+
+def read(folder: Path, columns: Iterable[str] | None = None) -> pl.DataFrame:
+    table = scan(folder)
+    return (table if columns is None else table.select(list(columns))).collect()
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.parquet"))

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import polars as pl
 
-from accord.data import splitting, tables
-from accord.expressions import with_derived
+from accord.data import partitions, splitting
+from accord.sql.rows import with_derived
 
 
 def rows(splits: Path, derived: Mapping[str, str]) -> dict[str, pl.DataFrame]:
     """The rows of each scored split that has any, with derived features."""
-    frames = {split: with_derived(tables.read(splits / split), derived) for split in splitting.SCORED}
+    frames = {split: with_derived(partitions.read(splits / split), derived) for split in splitting.SCORED}
     return {split: frame for split, frame in frames.items() if frame.height}

@@ -11,8 +11,8 @@ from typing import Any
 import polars as pl
 from polars.exceptions import NoDataError, PolarsError
 
-from accord.config.schema import Source
 from accord.errors import AccordError
+from accord.schema.data import Source
 
 SAMPLE_ROWS = 10_000
 """Rows that a CSV's types are taken from, as long as the rest agrees with them."""

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from accord.config.schema import Data, Split, Time
 from accord.data.partitions import local
 from accord.errors import AccordError
+from accord.schema.data import Data, Split, Time
 
 SPLITS = ("train", "tune", "test", "holdout", "future", "older", "purged")
 SCORED = ("train", "tune", "test", "holdout")

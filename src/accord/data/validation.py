@@ -6,12 +6,14 @@ from typing import Any
 
 import polars as pl
 
-from accord.config.schema import Data, Features, Target
 from accord.data import contract, leaks
 from accord.data.contract import AVAILABLE
 from accord.errors import AccordError
-from accord.expressions import columns_of, evaluate, with_derived
-from accord.features import feature_names
+from accord.features.transform import feature_names
+from accord.schema.config import Features
+from accord.schema.data import Data
+from accord.schema.objective import Target
+from accord.sql.rows import columns_of, evaluate, with_derived
 
 REPORT = "reports/validation.json"
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import polars as pl
 
-from accord.config.schema import Config
+from accord import bootstrap
 from accord.data import splitting
-from accord.evaluation import bootstrap
 from accord.models.trained import baseline_predictions
 from accord.objective import fairness, teams
 from accord.objective.teams import Played, Vector
+from accord.schema.config import Config
 
 JUDGED = ("test", "holdout")
 """Splits that no model has learned from, on which teams look at it."""

@@ -8,10 +8,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from accord.config.schema import Evaluation, Target
-from accord.evaluation import bootstrap
-from accord.evaluation.metrics import METRICS, Metric, Sample, value
-from accord.expressions import evaluate
+from accord import bootstrap
+from accord.schema.config import Evaluation
+from accord.schema.objective import Target
+from accord.sql.rows import evaluate
+from accord.tasks.metrics import METRICS, Metric, Sample, value
 
 Vector = NDArray[np.float64]
 

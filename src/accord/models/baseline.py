@@ -8,7 +8,7 @@ import numpy as np
 
 from accord.files import read_json, write_json
 from accord.models import Examples, Feature, Matrix, Model, Row, Vector
-from accord.models.tasks import raw_score
+from accord.tasks.links import raw_score
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from pydantic import Field
 from accord.errors import AccordError
 from accord.files import write_text
 from accord.models import Examples, Feature, Matrix, Model, Row, Vector
-from accord.models.tasks import TWEEDIE_POWER
+from accord.tasks.links import TWEEDIE_POWER
 
 OBJECTIVES = {"log": "binary", "squared": "regression", "poisson": "poisson", "tweedie": "tweedie"}
 

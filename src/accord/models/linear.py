@@ -11,7 +11,7 @@ from pydantic import Field
 
 from accord.files import read_json, write_json
 from accord.models import Examples, Feature, Matrix, Model, Row, Vector
-from accord.models.tasks import TWEEDIE_POWER
+from accord.tasks.links import TWEEDIE_POWER
 
 
 @dataclass(frozen=True)

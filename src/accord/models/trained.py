@@ -6,7 +6,7 @@ import numpy as np
 
 from accord.models import Vector
 from accord.models.baseline import Baseline
-from accord.models.tasks import prediction
+from accord.tasks.links import prediction
 
 MODEL_FILE = "model"
 BASELINE_FILE = "baseline"

@@ -12,14 +12,11 @@ import numpy as np
 import polars as pl
 from polars.exceptions import PolarsError
 
-from accord.bundle import Bundle
-from accord.config.schema import Metric, Monitoring, Objective
+from accord import bootstrap
+from accord.bundle.bundle import Bundle
 from accord.data import splitting
 from accord.errors import AccordError
-from accord.evaluation import bootstrap
-from accord.evaluation.metrics import METRICS
-from accord.expressions import columns_of, with_derived
-from accord.monitoring import estimating, quality, skew
+from accord.monitoring import estimate, quality, skew
 from accord.monitoring.calibration import Finding, alarms, whole_days
 from accord.monitoring.drift import Drift, drifts
 from accord.monitoring.expectation import ACTUAL, GROUPS, PREDICTED, Expectation, with_actuals
@@ -40,6 +37,10 @@ from accord.monitoring.observed import (
 from accord.monitoring.quality import Judged, Watched, finite
 from accord.objective import teams
 from accord.objective.teams import Played
+from accord.schema.loop import Monitoring
+from accord.schema.objective import Metric, Objective
+from accord.sql.rows import columns_of, with_derived
+from accord.tasks.metrics import METRICS
 from accord.traffic import typed
 
 MEANS_SHARE = 0.5
@@ -395,15 +396,15 @@ def _estimated(
         p_live, p_known = (v[np.isfinite(v)] for v in (live.predictions[name], known.predictions[name]))
         if there.sum() < quality.MIN_TEST_ROWS or not len(p_live):
             continue
-        q, of_known = (estimating.calibrated(y[there], p[there], one) for one in (p_live, p_known))
+        q, of_known = (estimate.calibrated(y[there], p[there], one) for one in (p_live, p_known))
         metrics = {metric.name: metric for metric in METRICS[target.task]}
-        for metric_name, estimate in estimating.ESTIMATES.items() if target.task == "binary" else ():
+        for metric_name, estimated in estimate.ESTIMATES.items() if target.task == "binary" else ():
             key = f"{name}|{metric_name}"
             computed = quality.of_metric(name, target, metrics[metric_name])
-            watched[key] = Watched(estimate(p_live, q), metrics[metric_name].better, computed)
+            watched[key] = Watched(estimated(p_live, q), metrics[metric_name].better, computed)
             if has_outcomes:
                 realised[key] = quality.watch(known, computed, "zero").value
-                errors[key] = estimate(p_known, of_known) - realised[key]
+                errors[key] = estimated(p_known, of_known) - realised[key]
         key = f"{name}|mean_outcome"
         watched[key] = Watched(float(q.mean()), "zero", quality.of_mean(_outcome(name)))
         if has_outcomes:

@@ -14,13 +14,15 @@ from typing import Any
 import polars as pl
 from pydantic import TypeAdapter
 
-from accord.config.schema import Config, Objective, Time
 from accord.data import splitting
 from accord.errors import AccordError
-from accord.expressions import evaluate
 from accord.files import read_json, replacing, write_json
 from accord.monitoring.calibration import MIN_VALUES, Calibration, calibrate
 from accord.monitoring.drift import KINDS, Kind
+from accord.schema.config import Config
+from accord.schema.data import Time
+from accord.schema.objective import Objective
+from accord.sql.rows import evaluate
 
 FOLDER = "monitoring"
 PREDICTED, ACTUAL = "predicted|", "actual|"

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from accord.bundle import Bundle
-from accord.config.schema import Column, Objective, Time
+from accord.bundle.bundle import Bundle
 from accord.data.partitions import local
 from accord.monitoring.expectation import PREDICTED, with_actuals
+from accord.schema.data import Column, Time
+from accord.schema.objective import Objective
 from accord.traffic.typed import as_declared, outcome_at
 
 ID, AT, LATENCY_US, MODEL, WEIGHTS, PROBABILITY = (

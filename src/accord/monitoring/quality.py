@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from accord.config.schema import Target
-from accord.evaluation.bootstrap import Statistic
-from accord.evaluation.metrics import METRICS, Metric, Sample
+from accord.bootstrap import Statistic
 from accord.objective.fairness import restricted
 from accord.objective.teams import Played, Vector
+from accord.schema.objective import Target
+from accord.tasks.metrics import METRICS, Metric, Sample
 
 N_RESAMPLES = 1000
 N_THINNED = 5

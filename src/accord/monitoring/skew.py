@@ -7,12 +7,12 @@ import numpy as np
 import polars as pl
 from polars.exceptions import PolarsError
 
-from accord.bundle import Bundle
+from accord.bundle.bundle import Bundle
 from accord.errors import AccordError
-from accord.expressions import reason
 from accord.monitoring.expectation import PREDICTED
 from accord.monitoring.observed import ID, PROBABILITY, WEIGHTS
 from accord.monitoring.quality import finite
+from accord.sql.rows import reason
 
 CHUNK_ROWS = 50_000
 N_EXAMPLES = 5

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from accord.config.schema import Metric, Policy, Target
-from accord.evaluation import bootstrap
-from accord.evaluation.bootstrap import Counts
+from accord import bootstrap
+from accord.bootstrap import Counts
 from accord.objective import teams
 from accord.objective.teams import Played
+from accord.schema.objective import Metric, Policy, Target
 
 
 def rates(targets: Mapping[str, Target], has_policy: bool) -> dict[str, str]:

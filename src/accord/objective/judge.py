@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accord.config.schema import Metric, Objective, Target
-from accord.evaluation import bootstrap
-from accord.evaluation.bootstrap import Counts
+from accord import bootstrap
+from accord.bootstrap import Counts
 from accord.objective import teams
 from accord.objective.teams import Played
+from accord.schema.objective import Metric, Objective, Target
 
 PASS, FAIL, NO_EVIDENCE, INFORMATION = "pass", "fail", "no evidence", "information"
 

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from accord.config.schema import Policy
-from accord.expressions import columns_of, evaluate
+from accord.schema.objective import Policy
+from accord.sql.rows import columns_of, evaluate
 
 
 def inputs(policy: Policy | None) -> set[str]:

@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from accord.config.schema import Metric, Policy, Target
-from accord.evaluation import bootstrap
-from accord.evaluation.bootstrap import Counts, Statistic
-from accord.evaluation.metrics import METRICS, Sample
-from accord.expressions import evaluate
-from accord.objective import aggregates
+from accord import bootstrap
+from accord.bootstrap import Counts, Statistic
 from accord.objective.policy import decide
+from accord.schema.objective import Metric, Policy, Target
+from accord.sql import aggregates
+from accord.sql.rows import evaluate
+from accord.tasks.metrics import METRICS, Sample
 
 Vector = NDArray[np.float64]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from accord.report import markdown, words
+from accord.page import markdown, words
 
 
 def render(

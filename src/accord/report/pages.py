@@ -10,7 +10,7 @@ from accord import paths
 from accord.config import lock
 from accord.errors import AccordError
 from accord.files import read_json, write_text
-from accord.report import model_card, page, scorecard, simulation, tradeoff
+from accord.report import index, model_card, scorecard, simulation, tradeoff
 
 MANIFEST = paths.BUNDLE / "manifest.json"
 
@@ -52,7 +52,7 @@ def write_of_run() -> list[Path]:
 
 def _of_run() -> str:
     report = {"accounting": read_json(paths.ACCOUNTING), "validation": read_json(paths.VALIDATION)}
-    return page.render({**report, "evaluation": _evaluation()}, _plots(), _made())
+    return index.render({**report, "evaluation": _evaluation()}, _plots(), _made())
 
 
 def _evaluation() -> dict[str, Any]:

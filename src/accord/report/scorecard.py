@@ -1,15 +1,53 @@
 """The scorecard page: each team's verdict on the candidate, and why."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from accord.report.page import environment
+from accord import terminal
+from accord.objective import judge
+from accord.page.shell import environment
 
 
 def render(card: Mapping[str, Any], data: str) -> str:
     """The page as HTML, from the scorecard and the data set's name."""
     return (
-        environment()
+        environment(Path(__file__).parent)
         .get_template("scorecard.html.j2")
         .render(card={**card, "rows": list(card["rows"])}, data=data)
+    )
+
+
+def as_text(card: Mapping[str, Any]) -> terminal.Lines:
+    """The scorecard for a terminal: a line a metric, then the verdict and its reasons."""
+    lines = [("team", "metric", "value", "limit", "champion", "verdict")]
+    for row in card["rows"]:
+        interval = "" if row["low"] is None else f" [{row['low']:.4g}, {row['high']:.4g}]"
+        value = "-" if row["value"] is None else f"{row['value']:.4g}{interval}"
+        limit = " ".join(
+            f"{sign} {row[side]:.4g}"
+            for side, sign in (("min", ">="), ("max", "<="))
+            if row[side] is not None
+        )
+        champion = "-" if row["champion"] is None else f"{row['champion']:.4g}"
+        lines.append((row["team"], row["name"], value, limit or "-", champion, row["verdict"]))
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    text = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+    against = f"against champion {card['champion']}" if card["champion"] else "no champion yet"
+    verdict = "may be promoted: accord promote" if card["verdict"] == judge.PASS else "not to be promoted"
+    return terminal.lines(
+        [
+            *text,
+            "",
+            f"{card['candidate']} ({against}): {verdict}",
+            *(f"  - {reason}" for reason in card["reasons"]),
+            *(
+                f"  LEAK SUSPECT: {leak['feature']} ({leak['target']}): {leak['detail']}"
+                for leak in card["suspects"]
+            ),
+            *(f"  NOTICE: {notice['target']}: {notice['detail']}" for notice in card["notices"]),
+        ]
     )

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import date
+from pathlib import Path
 from typing import Any
 
-from accord.report import charts, words
-from accord.report.page import environment
+from accord import terminal
+from accord.page import charts, words
+from accord.page.shell import environment
 
 TEMPLATE = "simulation.html.j2"
 MARKS = {"promoted": "▲", "refused": "✕", "kept": "·"}
@@ -14,11 +16,11 @@ N_HINDSIGHT = 2
 
 
 def render(report: Mapping[str, Any]) -> str:
-    """The page as HTML, from the report of accord.retraining.simulation."""
+    """The page as HTML, from the report of accord.retraining.simulate."""
     labels = names_of(report)
     metrics = [{**metric, "words": in_words(metric)} for metric in report["metrics"]]
     weighed = sorted(metrics[1:], key=lambda metric: -metric["weight"])
-    return environment().get_template(TEMPLATE).render(
+    return environment(Path(__file__).parent).get_template(TEMPLATE).render(
         report=report,
         metrics=metrics,
         labels=labels,
@@ -60,3 +62,26 @@ def _chart(report: Mapping[str, Any], metric: Mapping[str, Any], labels: list[st
     unit = f", {metric['unit']}" if metric["unit"] else ""
     title = f"{metric['words']}{unit}"
     return charts.lines(series, labels, title, f"{title} by period and policy")
+
+
+def as_text(report: Mapping[str, Any]) -> terminal.Lines:
+    """The totals for a terminal: a line a policy, differences from the first in brackets."""
+    names = [metric["name"] for metric in report["metrics"]]
+    lines = [("policy", *names, "trainings", "CPU s", "promoted", "refused")]
+    for policy in report["policies"]:
+        totals = policy["totals"]
+        cells = [words.number(totals["metrics"][name]["value"]) for name in names]
+        lines.append((policy["name"], *cells, f"{totals['trainings']}", f"{totals['cpu_s']:.1f}", f"{totals['promoted']}", f"{totals['refused']}"))  # fmt: skip
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    text = [
+        "  ".join(cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(line, widths, strict=True)))
+        for line in lines
+    ]  # fmt: skip
+    span = f"{report['begin']} to {report['end']}, {report['n_rows']:,} rows of {report['n_blocks']} days"
+    changes = [
+        f"  {policy['name']}: {name} {found['value']:+.4g} [{found['low']:+.4g}, {found['high']:+.4g}] against {report['reference']}"
+        for policy in report["policies"][1:]
+        for name in names
+        if (found := policy["totals"]["metrics"][name]["change"])["value"] and found["low"] is not None
+    ]
+    return terminal.lines(["", *text, "", span, *changes])

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from accord.config.schema import Retraining
+from accord.schema.loop import Retraining
 
 LOSSES = ("estimated_quality", "quality")
 """Kinds of alarm that say that the model has become worse."""

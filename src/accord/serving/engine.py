@@ -17,13 +17,13 @@ from typing import Any, NamedTuple
 import msgspec
 import polars as pl
 
-from accord import compiled
-from accord.bundle import Bundle, unseen
-from accord.config.schema import Serving
-from accord.expressions import TYPES, NotComputedError, columns_of, with_derived
-from accord.intake import Intake
-from accord.models.tasks import prediction_of_one
+from accord.bundle.bundle import Bundle, unseen
+from accord.schema.serving import Serving
+from accord.serving.intake import Intake
 from accord.serving.requests import Decoder, InvalidRowError, Row
+from accord.sql import compiled
+from accord.sql.rows import TYPES, NotComputedError, columns_of, with_derived
+from accord.tasks.links import prediction_of_one
 from accord.traffic.pii import Pseudonyms
 from accord.traffic.records import key_text
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from accord.config.schema import Column
+from accord.schema.data import Column
 
 NUMBER_TYPES: dict[str, type] = {"integer": int, "number": float}
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1

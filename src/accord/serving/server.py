@@ -4,17 +4,16 @@ import os
 import sys
 from pathlib import Path
 
-from accord.config.schema import Serving
 from accord.errors import AccordError
-from accord.serving import packaging, token
-from accord.serving import settings as environment
+from accord.schema.serving import Serving
+from accord.serving import bento, handover, token
 from accord.terminal import say
 
 
 def command(tag: str, settings: Serving, home: Path) -> tuple[list[str], Path, dict[str, str]]:
     """The command that serves the Bento, the folder to run it in, and its environment: the Bento's own code runs, not
     the project's as it is now. `home` is the project whose champion it follows and where it logs its traffic."""
-    build = packaging.folder(tag).resolve()  # it stays as it is when the model is packaged again
+    build = bento.folder(tag).resolve()  # it stays as it is when the model is packaged again
     source = build / "src"
     if not source.is_dir():
         raise AccordError(f"There is no Bento {tag}; make it: `accord run`")
@@ -23,21 +22,21 @@ def command(tag: str, settings: Serving, home: Path) -> tuple[list[str], Path, d
         "--timeout-graceful-shutdown", str(int(settings.timeout_s)),
     ]  # fmt: skip
     variables = {
-        environment.VARIABLE: settings.model_dump_json(),
-        environment.HOME_VARIABLE: str(home.absolute()),
+        handover.VARIABLE: settings.model_dump_json(),
+        handover.HOME_VARIABLE: str(home.absolute()),
         "BENTOML_HOME": str(_own_home(settings.port)),
         "PYTHONPATH": str(source / "src"),
         # Where programs look for a temporary folder, in this order: a start must not fail because the disk is full.
         "TMPDIR": os.environ.get("TMPDIR", "/tmp"),
         "TMP": os.environ.get("TMP", "/dev/shm"),
     }
-    return words, source, {**packaging.variables_of_bentoml(), **variables}
+    return words, source, {**bento.variables_of_bentoml(), **variables}
 
 
 def _own_home(port: int) -> Path:
     """A home of BentoML's for the service on this port: a service begins by deleting the metrics that its home holds, and
     those of another that runs beside it must stay."""
-    home = packaging.BENTOML_HOME.absolute() / "serving" / str(port)
+    home = bento.BENTOML_HOME.absolute() / "serving" / str(port)
     home.mkdir(parents=True, exist_ok=True)
     return home
 
@@ -45,9 +44,9 @@ def _own_home(port: int) -> Path:
 def serve(tag: str, settings: Serving) -> None:
     """Turns this process into the guard of the Bento's server."""
     words, source, variables = command(tag, settings, Path.cwd())
-    if token.is_loopback(settings.host) and not variables.get(environment.TOKEN_VARIABLE):
-        variables[environment.TOKEN_VARIABLE] = token.own()
+    if token.is_loopback(settings.host) and not variables.get(handover.TOKEN_VARIABLE):
+        variables[handover.TOKEN_VARIABLE] = token.own()
     say(f"Serving {tag} on http://{settings.host}:{settings.port} (the API's page is its root; Ctrl-C stops)")
-    os.set_inheritable(packaging.hold(source.parent), True)  # the guard holds it for as long as it lives
+    os.set_inheritable(bento.hold(source.parent), True)  # the guard holds it for as long as it lives
     os.chdir(source)
     os.execve(sys.executable, [sys.executable, "-m", "accord.serving.guard", *words], variables)

@@ -12,17 +12,16 @@ import bentoml
 from pydantic import BaseModel, Field, WithJsonSchema
 
 from accord import paths
-from accord.config.schema import Column
 from accord.files import read_json
-from accord.serving import counts
-from accord.serving import settings as environment
+from accord.schema.data import Column
+from accord.serving import counts, handover
+from accord.serving.fast_path import App, Lane
 from accord.serving.guard import end_with_parent, tell_of_deaths
-from accord.serving.lane import App, Lane
 from accord.serving.output import say
 from accord.serving.requests import Decoder
 from accord.terminal import take_over_logs
 
-SETTINGS = environment.load()
+SETTINGS = handover.load()
 CONTRACT = read_json(paths.BUNDLE / "contract.json")
 COLUMNS, CONTEXT = (
     {name: Column.model_validate(column) for name, column in CONTRACT[part].items()}
@@ -34,7 +33,7 @@ LANE = Lane()
 HOST = (
     "0.0.0.0" if os.environ.get("BENTOML_CONTAINERIZED") else SETTINGS.host
 )  # a container's ports are its runner's choice
-SUPERVISOR = int(os.environ.setdefault(environment.SUPERVISOR_VARIABLE, str(os.getpid())))
+SUPERVISOR = int(os.environ.setdefault(handover.SUPERVISOR_VARIABLE, str(os.getpid())))
 """Which process imported this first: its workers inherit its environment. One whose supervisor died while it was starting
 must end too, or it would hold the port, and answer, for good."""
 if os.getpid() != SUPERVISOR:
@@ -93,16 +92,16 @@ class Accord:
     def __init__(self) -> None:
         import numpy as np
 
-        from accord.serving.operations import Operations
+        from accord.serving.state import Operations
 
         take_over_logs()
         np.seterr(over="ignore")  # an exponential that overflows is infinite, as in the batch path
         worker = (bentoml.server_context.worker_index or 1) - 1
-        self.operations = Operations(environment.home(), SETTINGS, worker)
+        self.operations = Operations(handover.home(), SETTINGS, worker)
         LANE.open(self.operations)
-        if bentoml.server_context.worker_index == 1 and not os.environ.get(environment.TOKEN_VARIABLE):
+        if bentoml.server_context.worker_index == 1 and not os.environ.get(handover.TOKEN_VARIABLE):
             say(
-                f"POST /outcomes and POST /policy are closed: set {environment.TOKEN_VARIABLE}, without which only "
+                f"POST /outcomes and POST /policy are closed: set {handover.TOKEN_VARIABLE}, without which only "
                 "`accord serve` on a loopback address has a token"
             )
         gc.collect()

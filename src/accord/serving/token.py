@@ -14,14 +14,14 @@ from urllib.parse import urlsplit
 
 from accord.errors import AccordError
 from accord.files import replacing
-from accord.serving.settings import TOKEN_VARIABLE
+from accord.serving.handover import TOKEN_VARIABLE
 from accord.terminal import complain
 
 FILE = Path(".accord/token")
 N_BYTES = 32
 
 
-def of(url: str) -> str | None:
+def token_for(url: str) -> str | None:
     """The token for the service at this address; the project's own goes to a loopback address only. None if there is
     none. Raises AccordError for a file that can't be trusted."""
     given = os.environ.get(TOKEN_VARIABLE)

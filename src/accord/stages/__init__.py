@@ -1,7 +1,6 @@
 """One module a DVC stage: read, call, write. Run with words, such as `model=linear`, a stage takes a config composed
 afresh instead of its slice of the lock."""
 
-import errno
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -9,9 +8,10 @@ from collections.abc import Callable, Sequence
 import yaml
 
 from accord import paths
-from accord.config.schema import Config
 from accord.errors import AccordError
-from accord.terminal import complain, say, take_over_tracebacks
+from accord.program import exit_with_message
+from accord.schema.config import Config
+from accord.terminal import say
 
 
 def run(stage: Callable[[Config], str]) -> None:
@@ -38,29 +38,3 @@ def _config(stage: str, words: Sequence[str]) -> Config:
     cut = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     del cut["libraries"]  # they stand there to be compared
     return Config.partial(cut)
-
-
-def exit_with_message(work: Callable[[], None]) -> None:
-    """Does the work; a user's mistake, or a full disk, ends the program with one line and exit code 2."""
-    take_over_tracebacks()
-    try:
-        work()
-    except AccordError as error:
-        sys.exit(_failed(str(error)))
-    except OSError as error:
-        if error.errno != errno.ENOSPC and "No space left" not in str(error):
-            raise
-        sys.exit(_failed(f"The disk is full: {error}. Nothing was lost; free some space and run again"))
-    except Exception as error:  # Polars reports a full disk in errors of its own
-        if "No space left" not in str(error):
-            raise
-        sys.exit(
-            _failed(
-                f"The disk is full: {' '.join(str(error).split())[:200]}. Nothing was lost; free some space and run again"
-            )
-        )
-
-
-def _failed(message: str) -> int:
-    complain(f"accord: {message}")
-    return 2

@@ -3,16 +3,16 @@
 import sys
 
 from accord import paths
-from accord.config import compose as composing
 from accord.config import lock, selection, slices
+from accord.config.compose import composed
 from accord.files import replacing, write_text
-from accord.stages import exit_with_message
+from accord.program import exit_with_message
 from accord.terminal import say
 
 
 def compose() -> None:
     chosen = selection.with_words(selection.read(), sys.argv[1:])
-    values = composing.composed(chosen)
+    values = composed(chosen)
     write_text(lock.LOCK, lock.dump(values))
     with replacing(paths.SLICES) as folder:
         folder.mkdir()

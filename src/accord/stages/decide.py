@@ -3,11 +3,11 @@
 import polars as pl
 
 from accord import paths
-from accord.config.schema import Config
-from accord.data import scored, tables
+from accord.data import partitions, scored
 from accord.evaluation import decisions
 from accord.files import write_json
 from accord.monitoring import expectation
+from accord.schema.config import Config
 from accord.stages import run
 
 
@@ -15,7 +15,7 @@ def decide(config: Config) -> str:
     rows = scored.rows(paths.SPLITS, config.data.derived)
     predictions = {split: pl.read_parquet(paths.PREDICTIONS / f"{split}.parquet") for split in rows}
     result = decisions.decide(config, rows, predictions, paths.TRAINED)
-    tables.write(paths.DECISIONS, result.decisions.items())
+    partitions.write(paths.DECISIONS, result.decisions.items())
     undecided = expectation.load_undecided(paths.EVALUATED)
     expected = expectation.decided(config, undecided, rows, result.decisions, result.baselines)
     expectation.save(expected, paths.DECIDED)

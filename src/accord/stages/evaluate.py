@@ -1,23 +1,24 @@
 """What the models are worth, whatever is decided on them: metrics with intervals, plots, expressions proven, drift expected."""
 
-from accord import interface, paths, proofs
-from accord.config.schema import Config
-from accord.data import scored, tables
-from accord.evaluation import run as evaluating
-from accord.features import Transform
-from accord.files import read_json, replacing, write_json
+from accord import paths
+from accord.bundle import interface, proofs
+from accord.data import partitions, scored
+from accord.evaluation.evaluate import evaluated, write_plots
+from accord.features.transform import Transform
+from accord.files import replacing, write_json
 from accord.monitoring import expectation
+from accord.schema.config import Config
 from accord.stages import run
 
 
 def evaluate(config: Config) -> str:
     rows = scored.rows(paths.SPLITS, config.data.derived)
-    transform = Transform.from_dict(read_json(paths.FEATURES / "transform.json"))
-    result = evaluating.evaluate(config, rows, transform, paths.FEATURES, paths.TRAINED)
-    tables.write(paths.PREDICTIONS, result.predictions.items())
+    transform = Transform.load(paths.FEATURES)
+    result = evaluated(config, rows, transform, paths.FEATURES, paths.TRAINED)
+    partitions.write(paths.PREDICTIONS, result.predictions.items())
     asked = interface.contract(config.data, transform, config.objective)
     with replacing(paths.PLOTS) as plots, replacing(paths.EVALUATED) as folder:
-        evaluating.write_plots(plots, result.plots)
+        write_plots(plots, result.plots)
         expectation.save_undecided(expectation.build(config, asked, rows, result.predictions), folder)
         proofs.save(proofs.of(rows["train"], asked, transform, config.objective.policy, config.seed), folder)
     write_json(paths.METRICS, result.metrics)

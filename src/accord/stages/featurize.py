@@ -1,21 +1,23 @@
 """The transform, fitted on train, and the matrix that it makes of each scored split."""
 
-from accord import features, paths
-from accord.config.schema import Config
-from accord.data import splitting, tables
+from accord import paths
+from accord.data import partitions, splitting
+from accord.features.transform import fit, save_matrix
 from accord.files import replacing, write_json
+from accord.schema.config import Config
 from accord.stages import run
 
 
 def featurize(config: Config) -> str:
-    train = tables.read(paths.SPLITS / "train")
-    transform = features.fit(train, config.data.columns, config.data.derived, config.features)
+    train = partitions.read(paths.SPLITS / "train")
+    transform = fit(train, config.data.columns, config.data.derived, config.features)
     with replacing(paths.FEATURES) as folder:
         folder.mkdir()
         write_json(folder / "transform.json", transform.as_dict())
         for name in splitting.SCORED:
-            features.save_matrix(
-                folder / f"{name}.npy", transform.matrix(tables.read(paths.SPLITS / name, transform.inputs))
+            save_matrix(
+                folder / f"{name}.npy",
+                transform.matrix(partitions.read(paths.SPLITS / name, transform.inputs)),
             )
     return f"{len(transform.features)} features"
 

@@ -1,21 +1,21 @@
 """Valid rows into train, tune, test, holdout, future, older and purged, all of them accounted for."""
 
 from accord import paths
-from accord.config.schema import Config
-from accord.data import leaks, partitions, splitting, tables
+from accord.data import leaks, partitions, splitting
 from accord.errors import AccordError
 from accord.files import read_json, write_json
+from accord.schema.config import Config
 from accord.stages import run
 
 
 def split(config: Config) -> str:
-    parts, report = splitting.split(tables.read(paths.VALID), config.data, read_json(paths.VALIDATION))
+    parts, report = splitting.split(partitions.read(paths.VALID), config.data, read_json(paths.VALIDATION))
     found = leaks.across_splits(parts, config.data)
     write_json(paths.ACCOUNTING, {**report, "leaks": [suspect.as_dict() for suspect in found]})
     if refusal := leaks.refusal(found, config.data.name, config.data.checks.leaks, str(paths.ACCOUNTING)):
         raise AccordError(refusal)
     for name, part in parts.items():
-        tables.write(paths.SPLITS / name, partitions.partitions(part, config.data.time))
+        partitions.write(paths.SPLITS / name, partitions.partitions(part, config.data.time))
     counts = ", ".join(f"{name} {part.height:,}" for name, part in parts.items())
     return counts + leaks.warning(found, str(paths.ACCOUNTING))
 

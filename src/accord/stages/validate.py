@@ -1,20 +1,20 @@
 """Rows against the data contract: those that break it into quarantine, the rest on; leak suspects named."""
 
 from accord import paths
-from accord.config.schema import Config
-from accord.data import partitions, tables, validation
+from accord.data import partitions, validation
 from accord.files import write_json
+from accord.schema.config import Config
 from accord.stages import run
 
 
 def validate(config: Config) -> str:
     result = validation.validate(
-        tables.read(paths.ROWS), config.data, config.features, config.objective.targets
+        partitions.read(paths.ROWS), config.data, config.features, config.objective.targets
     )
-    tables.write(paths.QUARANTINE, [("rows", result.quarantine)])
+    partitions.write(paths.QUARANTINE, [("rows", result.quarantine)])
     write_json(paths.VALIDATION, result.report)
     result.raise_for_failure()
-    tables.write(paths.VALID, partitions.partitions(result.valid, config.data.time))
+    partitions.write(paths.VALID, partitions.partitions(result.valid, config.data.time))
     return result.summary
 
 

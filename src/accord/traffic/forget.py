@@ -7,16 +7,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from accord import terminal
-from accord.config.schema import Data, Traffic
 from accord.data.batch_list import relist
 from accord.errors import AccordError
 from accord.files import write_text
+from accord.schema.data import Data
+from accord.schema.serving import Traffic
+from accord.traffic.compaction import DAMAGED, alone, keep
 from accord.traffic.days import erase_in
 from accord.traffic.disk import placing
-from accord.traffic.housekeeping import DAMAGED, alone, keep
 from accord.traffic.person import Person, person
-from accord.traffic.pii import SECRET_VARIABLE, Pseudonyms
+from accord.traffic.pii import Pseudonyms
 from accord.traffic.reading import places, scan_predictions
 from accord.traffic.segments import complete_all
 
@@ -66,22 +66,6 @@ def forget(
         known = (folder / RECORD).read_text(encoding="utf-8") if (folder / RECORD).exists() else ""
         write_text(folder / RECORD, known + json.dumps(record, sort_keys=True) + "\n")
     return record
-
-
-def as_text(record: dict[str, Any], batches: Path) -> terminal.Lines:
-    rows = record["rows"]
-    found = ", ".join(f"{n} in {place}" for place, n in rows.items() if n)
-    lines = [f"Forgotten: {found}" if found else "Found no rows of this person"]
-    if rows["batches"]:
-        lines.append(
-            f"DVC's cache, its remotes and backups may hold older versions of {batches}: `dvc commit`, then "
-            "`dvc gc --workspace --cloud`, and see to the backups"
-        )
-    if not found:
-        lines.append(
-            f"Where columns are hashed with a secret of the environment's, {SECRET_VARIABLE} must be the service's here too"
-        )
-    return terminal.lines(lines)
 
 
 def _with_predictions(whose: Person, folder: Path, settings: Traffic) -> Person:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from uuid_utils import uuid7
 
-from accord.config.schema import Traffic
 from accord.locks import locked
+from accord.schema.serving import Traffic
 
 SEGMENTS = "segments"
 SUFFIX = ".jsonl"

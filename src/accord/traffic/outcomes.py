@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from accord.config.schema import Postgres
+from accord.schema.serving import Postgres
 from accord.traffic.reading import scan_outcomes, scan_predictions
 
 PREFIX = "outcome|"

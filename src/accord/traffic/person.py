@@ -7,8 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from accord.config.schema import Data
 from accord.errors import AccordError
+from accord.schema.data import Data
 from accord.traffic.pii import Pseudonyms
 from accord.traffic.records import key_text
 

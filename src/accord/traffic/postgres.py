@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from accord.config.schema import Postgres
 from accord.environment import resolved
 from accord.errors import AccordError
+from accord.schema.serving import Postgres
 from accord.traffic.frames import BATCH_ROWS, SCHEMAS, Kind, dtype, series, text
 from accord.traffic.person import Person
 from accord.traffic.records import LoggedOutcome, LoggedRow, Predicted, Record, Refused, Reported

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import polars as pl
 
-from accord.config.schema import Postgres
+from accord.schema.serving import Postgres
 from accord.traffic.days import Days
 from accord.traffic.frames import Kind, frames
 from accord.traffic.postgres import Table

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from accord.config.schema import Column
-from accord.expressions import TYPES
+from accord.schema.data import Column
+from accord.sql.rows import TYPES
 
 LOCAL, WITH_OFFSET = "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f%#z"
 """Instants as JSON has them. The service logs the first, in UTC."""

@@ -10,15 +10,15 @@ import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from accord.config.schema import LeakCheck
+from accord.data.leaks.combined import telling_pairs, telling_slices
 from accord.data.leaks.copies import told_alone
 from accord.data.leaks.cutting import Vector
 from accord.data.leaks.evidence import Case, Check, Outcome, Rows, Surroundings, Suspect
 from accord.data.leaks.groups import group_means, shared_outcomes
 from accord.data.leaks.levels import deciding_levels, deciding_words
 from accord.data.leaks.order import late_times, next_targets
-from accord.data.leaks.pairs import telling_pairs, telling_slices
 from accord.data.leaks.twins import across_splits
+from accord.schema.data import LeakCheck
 
 CHECKS: tuple[Check, ...] = (
     told_alone,

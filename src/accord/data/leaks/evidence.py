@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from accord.config.schema import LeakCheck
 from accord.data.leaks.cutting import (
     FEW_VALUES,
     Groups,
@@ -23,6 +22,7 @@ from accord.data.leaks.cutting import (
     units_of,
 )
 from accord.data.partitions import local
+from accord.schema.data import LeakCheck
 
 MAX_RANKED = 20_000
 """Rows that the checks in NumPy look at; more rows would not change their answer."""

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from accord.config.schema import DUPLICATES, Data
 from accord.data.leaks.evidence import FALSE_ALARMS, Suspect
+from accord.schema.data import DUPLICATES, Data
 
 LEARNED, JUDGED = ("train", "tune"), ("test", "holdout")
 AGREEING, AGREEING_IF_COARSE = 0.5, 0.75

@@ -1,0 +1,76 @@
+"""Bundling: what the stages before it have made, laid out as a bundle, and the manifest of what it was made from."""
+
+import hashlib
+import json
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from platform import python_version_tuple
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from accord import __version__, code, paths
+from accord.bundle.bundle import FORMAT, model_id
+from accord.bundle.example import example
+from accord.bundle.interface import contract
+from accord.data import batch_list, partitions
+from accord.features.transform import Transform
+from accord.files import read_json, sha256, write_json
+from accord.models.trained import MODEL_FILE
+from accord.schema.config import Config
+
+LIBRARIES = ("lightgbm", "numpy", "polars", "scikit-learn", "scipy")
+"""Those that an answer depends on."""
+SECTIONS = ("seed", "data", "features", "model", "objective")
+
+
+def write(folder: Path, config: Config) -> str:
+    """Writes the bundle into the folder, which is made; the model's id."""
+    objective = config.objective
+    shutil.copytree(paths.DECIDED, folder / "monitoring")
+    (folder / "models").mkdir()
+    for name in objective.targets:
+        shutil.copyfile(paths.TRAINED / name / MODEL_FILE, folder / "models" / name)
+    for file in (paths.FEATURES / "transform.json", paths.EVALUATED / "compiled.json"):
+        shutil.copyfile(file, folder / file.name)
+    transform = Transform.load(folder)
+    asked = contract(config.data, transform, objective)
+    write_json(folder / "contract.json", asked)
+    write_json(folder / "policy.json", None if objective.policy is None else objective.policy.model_dump())
+    row = partitions.scan(paths.SPLITS / "test").select(*asked["columns"]).head(1).collect()
+    write_json(folder / "example.json", example(row, config.data))
+    manifest = _manifest(folder, config)
+    write_json(folder / "manifest.json", manifest)
+    return str(manifest["model_id"])
+
+
+def _manifest(folder: Path, config: Config) -> dict[str, Any]:
+    """What the bundle in the folder was made from: data, config, code and libraries, each by hash or version."""
+    plain = {name: TypeAdapter(Any).dump_python(getattr(config, name), mode="json") for name in SECTIONS}
+    metrics = {**read_json(paths.METRICS), "teams": read_json(paths.TEAM_METRICS)}
+    return {
+        "format": FORMAT,
+        "model_id": model_id(folder),
+        "data": {
+            "name": config.data.name,
+            "sha256": sha256(paths.SPLITS),
+            "accounting": read_json(paths.ACCOUNTING),
+            "split": config.data.split.model_dump(mode="json"),
+            "batches": [batch._asdict() for batch in batch_list.listed(config.data.name)],
+        },
+        "model": config.model,
+        "objective": config.objective.name,
+        "seed": config.seed,
+        "config_sha256": hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest(),
+        "code_sha256": code.hash_of(code.ANSWERING),
+        "expressions": read_json(paths.EVALUATED / "proofs.json"),
+        "versions": _versions(),
+        "metrics": {name: table.get("test", {}) for name, table in metrics.items()},
+    }
+
+
+def _versions() -> dict[str, str]:
+    """Without Python's last part, on which no bit depends, so that the same bundle is made beside it."""
+    python = ".".join(python_version_tuple()[:2])
+    return {"accord": __version__, "python": python, **{name: version(name) for name in LIBRARIES}}

@@ -1,0 +1,157 @@
+"""The bundle: all that serving needs as plain data in one folder, named by the hash of what decides its answers.
+
+contract.json    the columns that a row brings, the rules that it keeps, the targets that it is answered with, and its outcomes
+transform.json   from those columns to numbers
+policy.json      from predictions to a score and an action; null without a policy
+compiled.json    the SQL expressions of the above in a form that is quick for one row, proven equal to Polars
+models/          one file a target
+example.json     a real row, for the documentation of the service
+manifest.json    what it was made from
+monitoring/      what its traffic is expected to look like; see accord.monitoring.expectation
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from accord.errors import AccordError
+from accord.features.transform import Transform
+from accord.files import read_json, sha256
+from accord.models import Fitted, Vector, loading
+from accord.objective.policy import decide
+from accord.schema.data import Column
+from accord.schema.objective import Policy
+from accord.sql.compiled import Tree
+from accord.tasks.links import prediction
+
+FORMAT = 2
+ANSWERS = ("contract.json", "transform.json", "policy.json", "compiled.json", "models")
+"""What decides an answer, and so the model's id."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A loaded bundle: the one way from rows to predictions, in batch and online."""
+
+    manifest: dict[str, Any]
+    columns: dict[str, Column]
+    """The columns that a row brings, as the contract has them."""
+    context: dict[str, Column]
+    """Columns that may come along: no prediction needs them, but the log keeps them."""
+    outcomes: dict[str, Column]
+    """Columns that are known later, and reported then."""
+    key: list[str]
+    """The columns that identify a row."""
+    rules: dict[str, str]
+    """Conditions that a row keeps, as SQL; a null is no breach."""
+    targets: dict[str, dict[str, Any]]
+    transform: Transform
+    policy: Policy | None
+    compiled: dict[str, Tree | None]
+    """The SQL expressions by their config keys, each in a form that is quick for one row, or None if there is none."""
+    models: dict[str, Fitted]
+    example: dict[str, Any]
+
+    @cached_property
+    def model_id(self) -> str:
+        return str(self.manifest["model_id"])
+
+    @cached_property
+    def config_id(self) -> str:
+        """The hash of the config that made the model, short."""
+        return str(self.manifest["config_sha256"])[:16]
+
+    @cached_property
+    def types(self) -> dict[str, str]:
+        return {name: column.type for name, column in self.columns.items()}
+
+    def predict(self, rows: pl.DataFrame) -> dict[str, Vector]:
+        """Predictions (n,) of each target for rows (n) that keep the contract."""
+        X = self.transform.matrix(rows)
+        return {
+            name: prediction(model.raw(X), self.targets[name]["loss"]) for name, model in self.models.items()
+        }
+
+    def answer(self, rows: pl.DataFrame) -> dict[str, NDArray[Any]]:
+        """Predictions (n,) of each target and, where there is a policy, its score and action."""
+        predictions = self.predict(rows)
+        if self.policy is None:
+            return dict(predictions)
+        score, action = decide(self.policy, rows, predictions)
+        return {**predictions, "score": score, "action": action}
+
+    def explain(self, rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
+        """For each target what each feature adds to the raw score of each row, and the constant: they add up to it."""
+        X = self.transform.matrix(rows)
+        names = [*(feature.name for feature in self.transform.features), "constant"]
+        return {
+            target: pl.DataFrame(model.contributions(X), schema=names)
+            for target, model in self.models.items()
+        }
+
+    def warnings(self, rows: pl.DataFrame) -> list[list[str]]:
+        """For each row (n) what its reader should know: levels that training hardly saw."""
+        levels = self.transform.unseen(rows)
+        found: list[list[str]] = [[] for _ in range(rows.height)]
+        for name in levels.columns:
+            for i in levels[name].arg_true():
+                found[i].append(unseen(name, rows[name][i]))
+        return found
+
+
+def unseen(name: str, level: str) -> str:
+    return f"{name}: {level!r} was hardly or never seen in training"
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """The bundle in the folder. Raises AccordError if there is none, or if it isn't what its manifest says."""
+    if not (folder / "manifest.json").is_file():
+        raise AccordError(f"No model in {folder}; expected a bundle. Make one: `accord run` (or `dvc repro`)")
+    manifest = read_json(folder / "manifest.json")
+    if manifest["format"] != FORMAT:
+        raise AccordError(
+            f"The bundle in {folder} has format {manifest['format']}; this code reads format {FORMAT}. Make it again: `dvc repro`"
+        )
+    found = model_id(folder)
+    if found != manifest["model_id"]:
+        raise AccordError(
+            f"The bundle in {folder} has the hash {found}, but its manifest says {manifest['model_id']}; make it again: `dvc repro`"
+        )
+    contract = read_json(folder / "contract.json")
+    kind = loading.model_class(manifest["model"]["_target_"])
+    return Bundle(
+        manifest,
+        {name: Column.model_validate(column) for name, column in contract["columns"].items()},
+        {name: Column.model_validate(column) for name, column in contract["context"].items()},
+        {name: Column.model_validate(column) for name, column in contract["outcomes"].items()},
+        contract["key"],
+        contract["rules"],
+        contract["targets"],
+        Transform.load(folder),
+        None if (policy := read_json(folder / "policy.json")) is None else Policy.model_validate(policy),
+        read_json(folder / "compiled.json"),
+        {name: kind.load(folder / "models" / name) for name in contract["targets"]},
+        read_json(folder / "example.json"),
+    )
+
+
+def model_id(folder: Path) -> str:
+    return sha256(*(folder / name for name in ANSWERS))[:16]
+
+
+def as_json_row(rows: pl.DataFrame, index: int) -> dict[str, Any]:
+    """One row as a request carries it: instants as ISO text, missing values as null."""
+    row = rows.row(index, named=True)
+    return {
+        name: value.isoformat() if hasattr(value, "isoformat") else _plain(value)
+        for name, value in row.items()
+    }
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

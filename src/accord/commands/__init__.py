@@ -1,0 +1,30 @@
+"""One module per accord command: what it is for, its arguments, and its call."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+N = TypeVar("N", int, float)
+URL = "http://127.0.0.1:3000"
+
+
+def positive(kind: type[N]) -> Callable[[str], N]:
+    """Reads a number above zero."""
+
+    def number(text: str) -> N:
+        value = kind(text)
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"{text} is not above 0")
+        return value
+
+    return number
+
+
+def absolute(path: str) -> Path:
+    """The path as it was meant, before the program goes to the project's root."""
+    return Path(path).absolute()
+
+
+def add_url(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--url", default=URL, help="the service (default: %(default)s)")

@@ -1,0 +1,37 @@
+"""`accord collect`: predictions whose outcomes are known, as batches for training."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from accord.paths import BATCHES
+from accord.terminal import Lines, lines, say
+
+if TYPE_CHECKING:
+    from accord.retraining.collect import Collected
+
+HELP = "put predictions whose outcomes are known into data/batches, for training"
+ALONE = True
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from accord.config import lock
+    from accord.retraining import collect
+
+    say(as_text(collect.collect(lock.load())))
+
+
+def as_text(collected: "Collected") -> Lines:
+    waiting = f"{collected.n_unknown:,} predictions have no outcome yet"
+    left_out = [
+        f"WARNING: {words}; rows with such a value are left out. Collect them with the config that they were logged under"
+        for words in collected.unread
+    ]
+    if collected.file is None:
+        return lines([f"Nothing new to collect; {waiting}", *left_out])
+    corrected = f", {collected.n_corrected:,} of them corrected," if collected.n_corrected else ""
+    said = [f"{collected.n_rows:,} rows{corrected} to {collected.file}; {waiting}", *left_out]
+    said += [
+        f"WARNING: '{name}' is missing in {n:,} of them, and the contract wants a value: they would go to quarantine"
+        for name, n in collected.lacking.items()
+    ]
+    return lines([*said, f"Commit its pointer: git add {BATCHES} && git commit"])

@@ -1,0 +1,46 @@
+"""`accord forget`: a person's rows, erased from the log and from batches."""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from accord.terminal import Lines, lines, say
+
+HELP = "erase a person's rows from the service's log and from batches"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "key",
+        metavar="KEY",
+        help="the person's value of data.subject, or a row's key where the config names none",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from accord.config import lock
+    from accord.paths import BATCHES, TRAFFIC
+    from accord.traffic import forget
+
+    config = lock.load()
+    record = forget.forget(TRAFFIC, BATCHES, config.serving.traffic, config.data, arguments.key)
+    say(as_text(record))
+
+
+def as_text(record: Mapping[str, Any]) -> Lines:
+    from accord.paths import BATCHES
+    from accord.traffic.pii import SECRET_VARIABLE
+
+    rows = record["rows"]
+    found = ", ".join(f"{n} in {place}" for place, n in rows.items() if n)
+    said = [f"Forgotten: {found}" if found else "Found no rows of this person"]
+    if rows["batches"]:
+        said.append(
+            f"DVC's cache, its remotes and backups may hold older versions of {BATCHES}: `dvc commit`, then "
+            "`dvc gc --workspace --cloud`, and see to the backups"
+        )
+    if not found:
+        said.append(
+            f"Where columns are hashed with a secret of the environment's, {SECRET_VARIABLE} must be the service's here too"
+        )
+    return lines(said)

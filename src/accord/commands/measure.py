@@ -1,0 +1,20 @@
+"""`accord measure`: the figures of the packaged service."""
+
+import argparse
+
+from accord.terminal import say
+
+HELP = "latency, throughput, memory and cost of the packaged service, champion beside candidate"
+ALONE = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    pass
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from accord.config import lock
+    from accord.driving import measure
+    from accord.report import measurement
+
+    say(measurement.as_text(measure.measure(lock.load().serving)))

@@ -1,0 +1,54 @@
+"""`accord monitor`: has the traffic changed, do the models still hold."""
+
+import argparse
+import sys
+from datetime import date, timedelta
+
+from accord.commands import positive
+from accord.errors import AccordError
+from accord.terminal import say
+
+HELP = (
+    "has the traffic changed, do the models still hold: reports and a decision; exit code 3 tells of alarms"
+)
+QUIET, ALARM = 0, 3
+"""Exit codes."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--from",
+        type=date.fromisoformat,
+        dest="begin",
+        metavar="DATE",
+        help="the first day, such as 2013-07-01",
+    )
+    parser.add_argument(
+        "--to", type=date.fromisoformat, dest="end", metavar="DATE", help="the last day, included"
+    )
+    parser.add_argument(
+        "--rows",
+        type=positive(int),
+        metavar="N",
+        help="the latest rows (default: monitoring.window of the config)",
+    )
+    parser.add_argument(
+        "--no-reports", action="store_true", help="decide, without Evidently's reports, which take longer"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from accord import paths
+    from accord.config import lock
+    from accord.monitoring import window
+    from accord.report import monitoring
+
+    begin, end, n_rows = arguments.begin, arguments.end, arguments.rows
+    if n_rows is not None and (begin or end):
+        raise AccordError("--rows counts back from the latest row; expected it without --from and --to")
+    if begin and end and begin > end:
+        raise AccordError(f"--from {begin} is after --to {end}; turn them round")
+    asked = window.Asked(begin, None if end is None else end + timedelta(days=1), n_rows)
+    decision, folder, said = window.monitor(lock.load(), asked, monitoring.render, not arguments.no_reports)
+    say(monitoring.as_text(decision), "", *said, f"Wrote {folder}/index.html and {paths.DECISION}")
+    sys.exit(ALARM if decision.alarms else QUIET)

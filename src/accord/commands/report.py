@@ -1,0 +1,13 @@
+"""`accord report`: the pages, written again."""
+
+import argparse
+
+from accord.terminal import say
+
+HELP = "write the pages again, from what lies in reports/ and models/"
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from accord.report import pages
+
+    say(f"Wrote {', '.join(map(str, pages.write()))}")

@@ -1,0 +1,48 @@
+"""`accord retrain`: a new model if the rule says so, promoted if it is better."""
+
+import argparse
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from accord.terminal import Lines, lines, say
+
+HELP = "train anew if the rule says so, judge the model, promote it if it is better"
+ALONE = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--now", action="store_true", help="whatever the rule says")
+    parser.add_argument(
+        "--cutoff",
+        type=date.fromisoformat,
+        metavar="DATE",
+        help="the day before which the new rows end (default: where the window of accord monitor ends)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from accord.files import read_json
+    from accord.paths import SCORECARD
+    from accord.report import pages, scorecard
+    from accord.retraining import decision_log, retrain
+
+    record = retrain.retrain(arguments.now, arguments.cutoff)
+    if record["action"] != decision_log.KEPT:
+        pages.write_of_run()
+        say(scorecard.as_text(read_json(SCORECARD)), "")
+    say(as_text(record))
+
+
+def as_text(record: Mapping[str, Any]) -> Lines:
+    """What was decided and why, for a terminal."""
+    from accord.retraining import decision_log
+
+    if record["action"] == decision_log.KEPT:
+        return lines([f"Not trained: {record['reason']}"])
+    said = [f"Trained: {record['reason']}"]
+    if record["action"] == decision_log.PROMOTED:
+        said.append(f"{record['candidate']} is the champion: {'; '.join(record['outcome'])}")
+    else:
+        said += [f"{record['candidate']} is refused, the champion stays:", *(f"  - {r}" for r in record["outcome"])]  # fmt: skip
+    return lines([*said, "Commit it: git add --all data models *.yaml dvc.lock && git commit"])

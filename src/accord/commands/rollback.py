@@ -1,0 +1,27 @@
+"""`accord rollback`: an earlier release becomes the champion again."""
+
+import argparse
+
+from accord.terminal import say
+
+HELP = "make an earlier release the champion again"
+ALONE = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "model", nargs="?", metavar="MODEL", help="the release to go back to (default: the one before)"
+    )
+    parser.add_argument("--reason", help="why; it is kept")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from accord.config import lock
+    from accord.promotion import releases
+    from accord.serving import bento
+
+    record = releases.rollback(arguments.model, arguments.reason)
+    tag = bento.package(releases.restored(record["model_id"]), lock.load().serving)
+    say(
+        f"{record['model_id']} is the champion again; a running service takes it up by itself, or serve {tag}"
+    )

@@ -1,0 +1,39 @@
+"""`accord tradeoff`: who wins and who loses as a weight of the policy moves."""
+
+import argparse
+
+from accord.terminal import say
+
+HELP = "who wins and who loses as the policy's weights move"
+ALONE = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--weight", metavar="NAME", help="the weight to move (default: the policy's first)")
+    parser.add_argument("--from", type=float, dest="begin", metavar="A", help="its first value (default: 0)")
+    parser.add_argument(
+        "--to",
+        type=float,
+        dest="end",
+        metavar="B",
+        help="its last value (default: 1 if the shipped value is between 0 and 1, else twice that value)",
+    )
+    parser.add_argument("--steps", type=int, default=21, metavar="N", help="how many values (default: 21)")
+    parser.add_argument(
+        "--experiments", action="store_true", help="put the workspace and all DVC experiments beside them"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from accord import paths
+    from accord.config import lock
+    from accord.files import write_json, write_text
+    from accord.promotion import experiments
+    from accord.report import tradeoff
+
+    report = experiments.of_candidate(
+        lock.load(), arguments.weight, arguments.begin, arguments.end, arguments.steps, arguments.experiments
+    )
+    write_json(paths.TRADEOFF, report)
+    write_text(paths.TRADEOFF_PAGE, tradeoff.render(report))
+    say(tradeoff.as_text(report), "", f"Wrote {paths.TRADEOFF_PAGE} and {paths.TRADEOFF}")

@@ -1,0 +1,70 @@
+"""`accord traffic`: what the service's log holds, after moving it on to where it is kept."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from accord.errors import AccordError
+from accord.terminal import Lines, lines, say
+
+if TYPE_CHECKING:
+    from accord.schema.serving import Traffic
+    from accord.traffic.compaction import Kept
+
+HELP = "move the service's log on to where it is kept, and tell what it holds"
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from accord.config import lock
+    from accord.paths import TRAFFIC
+    from accord.traffic import compaction
+
+    settings = lock.load().serving.traffic
+    kept = compaction.keep_house(TRAFFIC, settings, wait_s=60)
+    if kept is None:
+        raise AccordError(
+            f"Another process has been keeping house in {TRAFFIC} for a minute; try again later"
+        )
+    say(as_text(TRAFFIC, settings, kept))
+
+
+def as_text(folder: Path, settings: "Traffic", kept: "Kept") -> Lines:
+    """Rows by day and model, refusals by day and status, the space that it takes, and what is wrong, if anything."""
+    import polars as pl
+
+    from accord.traffic import outcomes
+    from accord.traffic.reading import scan_predictions, scan_refusals
+    from accord.traffic.segments import listed
+
+    said = [
+        f"{folder}: {kept.used_mb:,.1f} MB of {settings.max_mb:,.0f} MB, {len(listed(folder))} segments not yet moved on, "
+        f"{settings.retention_days} days are kept",
+        f"Just now: {kept.n_segments} segments moved on with {kept.n_predictions:,} rows, {kept.n_refusals:,} refusals "
+        f"and {kept.n_outcomes:,} outcomes, "
+        f"{kept.n_merged} files merged, {kept.n_deleted} deleted, {kept.n_torn} torn and {kept.n_damaged} damaged lines",
+    ]
+    postgres = settings.postgres
+    if kept.problem:
+        said.append(f"Problem: {kept.problem}" + (". Below is what this machine holds" if postgres else ""))
+        postgres = None
+    day = pl.col("at").dt.date().alias("day")
+    for title, rows, by in (
+        ("predictions", scan_predictions(folder, postgres=postgres), "model"),
+        ("refusals", scan_refusals(folder, postgres=postgres), "status"),
+    ):
+        counts = (
+            rows.select(day, by)
+            .group_by("day", by)
+            .agg(n=pl.len())
+            .sort("day", by)
+            .collect(engine="streaming")
+        )
+        said += ["", f"{'day':<12}{by:<20}{title:>14}"]
+        said += [f"{date!s:<12}{value!s:<20}{n:>14,}" for date, value, n in counts.iter_rows()] or ["none"]
+    said += ["", f"{'day':<12}{'predictions':>20}{'with outcome':>14}{'unmatched outcomes':>20}"]
+    covered = outcomes.coverage(folder, postgres=postgres)
+    said += [
+        f"{date!s:<12}{n:>20,}{n_with:>14,}{n_unmatched:>20,}"
+        for date, n, n_with, n_unmatched in covered.iter_rows()
+    ] or ["none"]
+    return lines(said)

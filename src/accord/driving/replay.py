@@ -1,0 +1,285 @@
+"""Replay: real later rows, sent to the running service as it would have seen them, and their outcomes once they are known.
+
+The replayed clock goes from one instant to another. A row is sent at its decision time with what was known by then, its
+outcome when the clock has passed event time and label delay. What the log has already is not sent again: so a replay
+may be repeated, or go on after whatever ended it, and a later one sends first what became known since.
+"""
+
+import re
+import time
+from bisect import bisect_left
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from accord import paths, terminal
+from accord.client import Client, ServiceError
+from accord.data import partitions
+from accord.data.splitting import SPLITS
+from accord.errors import AccordError, nearest
+from accord.schema.config import Config
+from accord.schema.data import Time
+from accord.serving.handover import TOKEN_VARIABLE
+from accord.serving.intake import Keys
+from accord.serving.token import token_for
+from accord.traffic import outcomes, typed
+from accord.traffic.pii import Pseudonyms
+from accord.traffic.reading import scan_predictions
+
+WINDOW = timedelta(days=1)
+"""What is held in memory at a time."""
+ROWS_PER_REQUEST = 100
+REQUESTS_PER_S = 10
+"""At a set rate requests have so few rows that about as many go out."""
+REFUSED = (413, 422)
+DECIDED, KNOWN = "replay|decided", "replay|known"
+Row = dict[str, Any]
+Values = tuple[Any, ...]
+
+
+@dataclass
+class Replay:
+    """How a replay went."""
+
+    begin: datetime
+    end: datetime
+    n_rows: int = 0
+    """Rows decided in the stretch."""
+    n_there: int = 0
+    """Of them, those that the log had before."""
+    n_sent: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    """Rows that the service refused, by reason."""
+    n_logged: int = 0
+    """Rows that the log has now and had not before."""
+    n_outcomes: int = 0
+    unread: list[str] = field(default_factory=list)
+    """What of the log can't be read, in words."""
+    stopped: datetime | None = None
+    """How far it came, if it was interrupted."""
+    seen: datetime | None = None
+    """Up to where the served model's own data go, if the stretch begins before that."""
+
+
+def run(config: Config, url: str, begin: str, end: str, rate: float | None) -> Replay:
+    """Replays the stretch from the begin on and before the end, dates or instants by the clocks of the data's zone, at
+    `rate` rows a second or as fast as the service answers. Raises AccordError if something is missing for it."""
+    data, token = config.data, token_for(url)
+    if data.time is None:
+        raise AccordError(
+            f"Can't replay {data.name}: its rows have no time; add `time` to conf/data/{data.name}.yaml"
+        )
+    if not data.key:
+        raise AccordError(
+            f"Can't replay {data.name}: outcomes find their predictions by the key; add `key` to conf/data/{data.name}.yaml"
+        )
+    if not token:
+        raise AccordError(
+            f"Outcomes need the service's token: `accord serve` of this project makes one for a loopback address, and there is none "
+            f"for {url}; set {TOKEN_VARIABLE}, for the service and for the replay"
+        )
+    replay = Replay(_instant(begin, data.time), _instant(end, data.time))
+    if replay.begin >= replay.end:
+        raise AccordError(f"--from {begin} is not before --to {end}; expected an earlier instant")
+    with Client(url, token) as service, TemporaryDirectory(prefix="accord-") as folder:
+        Replaying(service, config, data.time, replay, rate, Path(folder) / "before.parquet").through()
+    return replay
+
+
+def _instant(text: str, time: Time) -> datetime:
+    """In UTC, without a zone, as rows have it."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise AccordError(f"'{text}' is no date; expected one such as 2013-07-01") from None
+    return (
+        (found if found.tzinfo else found.replace(tzinfo=ZoneInfo(time.zone)))
+        .astimezone(UTC)
+        .replace(tzinfo=None)
+    )
+
+
+class Replaying:
+    """A replay under way."""
+
+    def __init__(
+        self, service: Client, config: Config, time: Time, replay: Replay, rate: float | None, before: Path
+    ) -> None:
+        """`before` is where to write what the log has at the beginning."""
+        self._service, self._replay, self._rate = service, replay, rate
+        self._rows_per_request = ROWS_PER_REQUEST
+        if rate is not None:
+            self._rows_per_request = max(1, min(ROWS_PER_REQUEST, int(rate / REQUESTS_PER_S)))
+        self._data, self._before = config.data, before
+        self._unreported: set[str] = set()
+        """Keys of rows that were sent, until their outcomes are."""
+        self._postgres = config.serving.traffic.postgres
+        self._decision = time.decision or time.event
+        contract = service.contract()["x-accord"]
+        table = _table()
+        found = table.collect_schema().names()
+        for name in (*contract["columns"], *contract["outcomes"], *self._data.key):
+            if name not in found:
+                raise AccordError(
+                    f"Column '{name}' is missing from {paths.SPLITS}, and the service needs it; {nearest(name, found)}. Serve a model of this data"
+                )
+        self._columns = [name for name in (*contract["columns"], *contract["context"]) if name in found]
+        self._outcomes = list(contract["outcomes"])
+        self._keys = Keys(
+            {name: self._data.columns[name] for name in self._data.key}, partial(Pseudonyms, paths.TRAFFIC)
+        )
+        known = pl.col(time.event).dt.offset_by(time.label_delay)
+        self._table = table.with_columns(pl.col(self._decision).alias(DECIDED), known.alias(KNOWN))
+        cutoff = service.model()["data"]["split"]["cutoff"]
+        if cutoff is not None and replay.begin < (seen := _instant(cutoff, time)):
+            replay.seen = seen
+
+    def through(self) -> None:
+        replay = self._replay
+        stretch = self._table.filter(_within(DECIDED, replay.begin, replay.end))
+        replay.n_rows = stretch.select(pl.len()).collect().item()
+        replay.n_there = self._n_logged()
+        replay.unread = self._unread()
+        clock = self._first_unlabelled()
+        outcomes.labelled(paths.TRAFFIC, postgres=self._postgres).select(
+            "key", "outcome_at", "^outcome[|].*$"
+        ).sink_parquet(self._before)
+        self._began = time.monotonic()
+        try:
+            while clock < replay.end:
+                until = min(clock + WINDOW, replay.begin if clock < replay.begin else replay.end)
+                self._window(clock, until)
+                clock = until
+                self._show(clock)
+        except KeyboardInterrupt:
+            replay.stopped = clock
+        except ServiceError as error:
+            raise AccordError(
+                f"{error.reason}. The replay came to {clock:%Y-%m-%d}; run it again to go on"
+            ) from error
+        finally:
+            terminal.end_progress()
+        replay.n_logged = self._n_logged() - replay.n_there
+
+    def _window(self, begin: datetime, end: datetime) -> None:
+        """What happens between two instants. Before the stretch no rows are sent, only outcomes."""
+        rows = self._read(DECIDED, begin, end) if begin >= self._replay.begin else []
+        due = deque(self._read(KNOWN, begin, end))
+        there = self._logged_before([key for key, _ in (*rows, *due)])
+        rows = [(key, row) for key, row in rows if key not in there]
+        for i in range(0, len(rows), self._rows_per_request):
+            together = rows[i : i + self._rows_per_request]
+            clock = together[0][1][DECIDED]
+            self._report([due.popleft() for _ in range(bisect_left(due, clock, key=_known))], there)
+            self._predict(together)
+            self._show(clock)
+        self._report(due, there)
+
+    def _read(self, when: str, begin: datetime, end: datetime) -> list[tuple[str, Row]]:
+        """The rows for which this is between two instants, in its order, each with its key."""
+        rows = self._table.filter(_within(when, begin, end)).sort(when, *self._data.key).collect()
+        return [(str(self._keys(row)[1]), row) for row in rows.iter_rows(named=True)]
+
+    def _logged_before(self, keys: Sequence[str]) -> dict[str, set[Values]]:
+        """Those of the keys that the log had when the replay began, with the outcomes that it had of them."""
+        known = pl.scan_parquet(self._before, glob=False)
+        schema = known.collect_schema()
+        declared = {name: self._data.columns[name] for name in self._outcomes}
+        columns = [typed.as_declared(name, column, schema) for name, column in declared.items()]
+        at = typed.outcome_at(declared, schema).alias("at")
+        found = known.filter(pl.col("key").is_in(keys)).select("key", at, *columns).collect()
+        there: dict[str, set[Values]] = {}
+        for key, at, *values in found.iter_rows():
+            there.setdefault(key, set()).update([] if at is None else [tuple(values)])
+        return there
+
+    def _predict(self, rows: Sequence[tuple[str, Row]]) -> None:
+        """Sends rows. If they are refused, each half is sent by itself, so that only those are that have to be."""
+        if self._rate is not None:
+            time.sleep(max(0.0, self._began + self._replay.n_sent / self._rate - time.monotonic()))
+        try:
+            self._service.predict([{name: row[name] for name in self._columns} for _, row in rows])
+        except ServiceError as error:
+            if error.status not in REFUSED:
+                raise
+            if len(rows) > 1:
+                half = len(rows) // 2
+                self._predict(rows[:half])
+                self._predict(rows[half:])
+                return
+            self._replay.refused[re.sub(r"^rows\[0\][.:]? ?", "", error.reason)] += 1
+        else:
+            self._unreported.update(key for key, _ in rows)
+        self._replay.n_sent += len(rows)
+
+    def _report(self, due: Iterable[tuple[str, Row]], there: Mapping[str, set[Values]]) -> None:
+        """Sends the outcomes of rows that were predicted, unless they are known with these values."""
+        new = [
+            (key, {name: row[name] for name in (*self._data.key, *self._outcomes)})
+            for key, row in due
+            if key in self._unreported
+            or (key in there and tuple(row[name] for name in self._outcomes) not in there[key])
+        ]
+        for i in range(0, len(new), ROWS_PER_REQUEST):
+            together = new[i : i + ROWS_PER_REQUEST]
+            self._replay.n_outcomes += self._service.outcomes([outcome for _, outcome in together])
+            self._unreported.difference_update(key for key, _ in together)
+
+    def _n_logged(self) -> int:
+        """Rows of the stretch that the log has."""
+        rows = scan_predictions(paths.TRAFFIC, postgres=self._postgres)
+        decided = self._decided(rows)
+        within = rows.filter((decided >= self._replay.begin) & (decided < self._replay.end))
+        return int(within.select(pl.col("key").n_unique()).collect(engine="streaming").item())
+
+    def _first_unlabelled(self) -> datetime:
+        """When the first of the rows without outcome was decided, or where the stretch begins: the replay's beginning."""
+        rows = outcomes.labelled(paths.TRAFFIC, postgres=self._postgres)
+        waiting = rows.filter(pl.col("outcome_at").is_null() & pl.col("key").is_not_null())
+        first = waiting.select(self._decided(rows).min()).collect(engine="streaming").item()
+        if first is None or first >= self._replay.begin:
+            return self._replay.begin
+        # The service takes any year; there is nothing to send before the first row that is here.
+        here = self._table.filter(_within(DECIDED, first, self._replay.begin)).select(pl.col(DECIDED).min())
+        return here.collect().item() or self._replay.begin
+
+    def _unread(self) -> list[str]:
+        """Decision times in the log that can't be read, in words: their rows belong to no stretch."""
+        columns = {self._decision: self._data.columns[self._decision]}
+        rows = scan_predictions(paths.TRAFFIC, postgres=self._postgres)
+        return typed.in_words(typed.n_unread(rows, columns), columns)
+
+    def _decided(self, rows: pl.LazyFrame) -> pl.Expr:
+        return typed.as_declared(self._decision, self._data.columns[self._decision], rows.collect_schema())
+
+    def _show(self, clock: datetime) -> None:
+        replay = self._replay
+        terminal.show_progress(
+            f"{clock:%Y-%m-%d %H:%M}  {replay.n_there + replay.n_sent:,} of {replay.n_rows:,} rows, {replay.refused.total():,} refused, "
+            f"{replay.n_outcomes:,} outcomes "
+        )
+
+
+def _table() -> pl.LazyFrame:
+    """The rows of all splits: which of them come later depends on when the model was made."""
+    parts = [partitions.scan(paths.SPLITS / name) for name in SPLITS if partitions.names(paths.SPLITS / name)]
+    if not parts:
+        raise AccordError(f"No rows in {paths.SPLITS}; the replay sends those. Make them: accord run")
+    return pl.concat(parts, how="diagonal_relaxed")
+
+
+def _within(name: str, begin: datetime, end: datetime) -> pl.Expr:
+    return (pl.col(name) >= begin) & (pl.col(name) < end)
+
+
+def _known(one: tuple[str, Row]) -> datetime:
+    known: datetime = one[1][KNOWN]
+    return known

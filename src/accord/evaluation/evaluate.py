@@ -1,0 +1,128 @@
+"""Stage evaluate's work: predictions of every scored split, and what targets.py says of them."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from accord import models
+from accord.data import splitting
+from accord.evaluation import notices, targets
+from accord.features.transform import Transform, load_matrix
+from accord.models import loading
+from accord.models.trained import MODEL_FILE, baseline_predictions
+from accord.schema.config import Config
+from accord.schema.objective import Target
+from accord.tasks import curves
+from accord.tasks.links import prediction
+from accord.tasks.metrics import METRICS
+
+Predicted = dict[str, tuple[models.Vector, models.Vector]]
+"""A target's predictions and its baseline's (n,), by split."""
+PLOTS = ("roc", "precision_recall", "calibration", "residuals", "importance")
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    report: dict[str, Any]
+    metrics: dict[str, Any]
+    """Values alone, for `dvc metrics`."""
+    plots: dict[str, dict[str, pl.DataFrame]]
+    """Tables by plot, then target, for `dvc plots` and the page."""
+    predictions: dict[str, pl.DataFrame]
+    """A column a target, by split, in the order of the split's rows."""
+
+    @property
+    def summary(self) -> str:
+        parts = []
+        for name, target in self.report["targets"].items():
+            leading = METRICS[target["task"]][0].name
+            found = target["metrics"]["test"][leading]
+            parts.append(f"{name} test {leading} {found['value']:.4g} (baseline {found['baseline']:.4g})")
+        said = [f"{notice['target']}: {notice['detail']}" for notice in self.report["notices"]]
+        return ", ".join(parts) + "".join(f"; NOTICE: {words}" for words in said)
+
+
+def evaluated(
+    config: Config, rows: Mapping[str, pl.DataFrame], transform: Transform, features: Path, trained: Path
+) -> Evaluated:
+    """How good the models are on the scored splits' rows, with derived features."""
+    objective, settings = config.objective, config.evaluation
+    matrix = {split: load_matrix(features / f"{split}.npy") for split in rows}
+    key = config.data.key or ["row_id"]
+    blocks = {split: splitting.blocks(frame, key, config.data.time) for split, frame in rows.items()}
+    kind = loading.model_class(config.model["_target_"])
+
+    def work(item: tuple[str, Target]) -> tuple[Predicted, dict[str, Any], dict[str, pl.DataFrame]]:
+        name, target = item
+        model = kind.load(trained / name / MODEL_FILE)
+        predicted = _predicted(matrix, model, trained / name, str(target.loss))
+        scored = {
+            split: targets.Scored(
+                frame,
+                targets.outcomes(frame, target.sql, f"objective.targets.{name}.sql"),
+                *predicted[split],
+                blocks[split],
+            )
+            for split, frame in rows.items()
+        }
+        report = targets.evaluate_target(name, target, scored, config.data.slices, settings, config.seed)
+        step = max(1, len(matrix["test"]) // settings.n_explained)
+        parts = model.contributions(np.asarray(matrix["test"][::step]))
+        report["importance"] = targets.importance(parts, [feature.name for feature in transform.features])
+        test = scored["test"].part(np.isfinite(scored["test"].y))
+        return (
+            predicted,
+            report,
+            {**curves.curves(test.y, test.p, target.task), "importance": pl.DataFrame(report["importance"])},
+        )
+
+    with ThreadPoolExecutor(config.engine.workers) as pool:
+        done = dict(zip(objective.targets, pool.map(work, objective.targets.items()), strict=True))
+    reports = {name: report for name, (_, report, _) in done.items()}
+    return Evaluated(
+        report={
+            "targets": reports,
+            "notices": [
+                notice for name, report in reports.items() for notice in notices.too_good(name, report)
+            ],
+            "model": config.model,
+            "settings": settings.model_dump(),
+        },
+        metrics={name: _values(report["metrics"]) for name, report in reports.items()},
+        plots={
+            plot: {name: found[plot] for name, (_, _, found) in done.items() if plot in found}
+            for plot in PLOTS
+        },
+        predictions={
+            split: pl.DataFrame({name: predicted[split][0] for name, (predicted, _, _) in done.items()})
+            for split in rows
+        },
+    )
+
+
+def _predicted(
+    matrix: Mapping[str, models.Matrix], model: models.Fitted, trained: Path, loss: str
+) -> Predicted:
+    return {
+        split: (prediction(model.raw(X), loss), baseline_predictions(trained, loss, len(X)))
+        for split, X in matrix.items()
+    }
+
+
+def write_plots(folder: Path, plots: Mapping[str, Mapping[str, pl.DataFrame]]) -> None:
+    """One CSV a target in a folder a plot, empty where no target has that plot."""
+    for plot, by_target in plots.items():
+        (folder / plot).mkdir(parents=True)
+        for target, table in by_target.items():
+            table.write_csv(folder / plot / f"{target}.csv")
+
+
+def _values(metrics: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
+    return {
+        split: {metric: found["value"] for metric, found in table.items()} for split, table in metrics.items()
+    }

@@ -1,0 +1,302 @@
+"""Tradeoff: who wins and who loses as one weight of the policy moves over the same predictions.
+
+Nothing is trained again: each value of the weight decides anew what is done with each row, and the teams' metrics say
+what comes of it. Only the decision moves. Where a metric names a weight (such as a fee), it keeps the shipped value:
+otherwise the yardstick would move along with what it measures.
+
+All points meet the same resamples of blocks, so that what the days have in common cancels out of a difference between
+two of them. A point is dominated if another is no worse for any team that compares and better for one (Pareto).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accord import bootstrap
+from accord.bootstrap import Counts
+from accord.errors import AccordError, nearest
+from accord.objective import judge, teams
+from accord.objective.policy import decide
+from accord.objective.teams import Played
+from accord.schema.objective import Metric, Objective, Policy
+from accord.sql.rows import columns_of
+
+BETTER, WORSE, SAME, MIXED = "better", "worse", "same", "mixed"
+N_STEPS = 21
+SHIPPED_SLOPE = 0.1
+"""The change of the weight that a sensitivity is about: 0.1 for a weight from 0 to 1, else this share of its value."""
+EQUAL = 1e-9
+"""Relative difference below which two values are one."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The weight to move, and the values to try, ascending; the shipped one is among them."""
+
+    weight: str
+    shipped: float
+    values: Sequence[float]
+    slope: float
+    """The change of the weight that a sensitivity is about."""
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """The policy at one value: the share acted on, and each metric on the rows and the resamples (n_resamples,)."""
+
+    acted: float
+    value: dict[str, float]
+    resampled: dict[str, NDArray[np.float64]]
+
+
+def policy_of(objective: Objective) -> Policy:
+    """The objective's policy. Raises AccordError if it has none, or none that could be moved or judged."""
+    if objective.policy is None or not objective.policy.weights:
+        missing = "policy" if objective.policy is None else "weight in its policy"
+        raise AccordError(
+            f"The objective {objective.name} has no {missing}, so there is nothing to trade off; "
+            f"give it policy.weights in conf/objective/{objective.name}.yaml, or choose another objective"
+        )
+    if not any(metric.builtin not in teams.MEASURED for metric in objective.metrics.values()):
+        raise AccordError(
+            f"The objective {objective.name} has no metric that rows decide, so no team wins or loses; "
+            f"add metrics in conf/objective/{objective.name}.yaml"
+        )
+    return objective.policy
+
+
+def sweep(
+    policy: Policy, weight: str | None = None, begin: float | None = None, end: float | None = None,
+    n_steps: int = N_STEPS,
+) -> Sweep:  # fmt: skip
+    """The values to try: from 0 to 1 for a weight shipped between them, else from 0 to twice the shipped value.
+
+    Raises AccordError for an unknown weight and for an empty range.
+    """
+    weight = next(iter(policy.weights)) if weight is None else weight
+    if weight not in policy.weights:
+        raise AccordError(f"--weight: the policy has no weight '{weight}'; {nearest(weight, policy.weights)}")
+    shipped = policy.weights[weight]
+    is_share = 0 <= shipped <= 1
+    ends = (0.0, 1.0) if is_share else (min(0.0, 2 * shipped), max(0.0, 2 * shipped))
+    begin, end = (ends[0] if begin is None else begin), (ends[1] if end is None else end)
+    if not (np.isfinite([begin, end]).all() and begin < end):
+        raise AccordError(f"--from is {begin:g} and --to is {end:g}; expected --from below --to")
+    if n_steps < 2:
+        raise AccordError(f"--steps is {n_steps}; expected 2 or more")
+    grid = {round(float(value), 12) for value in np.linspace(begin, end, n_steps)}
+    if not any(np.isclose(value, shipped, rtol=EQUAL, atol=0) for value in grid):
+        grid.add(shipped)
+    return Sweep(weight, shipped, sorted(grid), SHIPPED_SLOPE * (1 if is_share else abs(shipped)))
+
+
+def tradeoff(objective: Objective, played: Played, moved: Sweep, settings: judge.Settings) -> dict[str, Any]:
+    """The report: a point a value of the weight, each metric's sensitivity at the shipped one. `played` holds the rows
+    and the predictions; what was decided there doesn't count."""
+    policy = policy_of(objective)
+    counts = bootstrap.draw(played.n_blocks, settings.n_resamples, settings.seed)
+    metrics = {n: m for n, m in objective.metrics.items() if m.builtin not in teams.MEASURED}
+    fixed = {n for n, m in metrics.items() if not _follows_the_decision(m)}
+    unmoved = _tried(objective, {n: metrics[n] for n in fixed}, played, policy, counts, settings)
+
+    def at(value: float) -> _Tried:
+        swept = policy.model_copy(update={"weights": {**policy.weights, moved.weight: value}})
+        found = _tried(objective, {n: metrics[n] for n in metrics.keys() - fixed}, played, swept, counts, settings)  # fmt: skip
+        return _Tried(found.acted, {**unmoved.value, **found.value}, {**unmoved.resampled, **found.resampled})
+
+    shipped = at(moved.shipped)
+    points = [
+        {
+            "weight": value,
+            "shipped": bool(np.isclose(value, moved.shipped, rtol=EQUAL, atol=0)),
+            **_point(objective, metrics, at(value), shipped, settings),
+        }
+        for value in moved.values
+    ]
+    slopes = _sensitivity(metrics, moved, at, settings.level)
+    return {
+        "objective": objective.name,
+        "description": objective.description,
+        "weight": moved.weight,
+        "shipped": moved.shipped,
+        "weights": policy.weights,
+        "policy": {"score": policy.score, "action": policy.action},
+        "slope": moved.slope,
+        "metrics": [
+            {
+                "name": name,
+                "better": teams.better(metric),
+                "compared": is_compared(metric),
+                "sensitivity": slopes[name],
+                **metric.model_dump(include={"team", "description", "unit", "min", "max", "weight", "scale"}),
+            }
+            for name, metric in metrics.items()
+        ],
+        "teams": list(dict.fromkeys(metric.team for metric in metrics.values())),
+        "points": with_dominance(points, objective),
+        "settings": {**asdict(settings), "promotion_level": objective.promotion.level},
+        "n_rows": played.rows.height,
+        "n_blocks": played.n_blocks,
+    }
+
+
+def is_compared(metric: Metric) -> bool:
+    """Whether a team compares models by the metric, so that it counts in dominance."""
+    return metric.weight > 0 or metric.tolerance is not None
+
+
+def score(objective: Objective, values: Mapping[str, float | None]) -> float | None:
+    """The objective's score of these values, or None where one of its metrics is missing."""
+    soft = [n for n, m in objective.metrics.items() if m.weight and m.builtin not in teams.MEASURED]
+    known = [value for name in soft if (value := values.get(name)) is not None]
+    if not soft or len(known) < len(soft):
+        return None
+    pairs = zip(soft, known, strict=True)
+    return float(sum(judge.signed(objective.metrics[name], np.array([value]))[0] for name, value in pairs))
+
+
+def with_dominance(points: Sequence[Mapping[str, Any]], objective: Objective) -> list[dict[str, Any]]:
+    """The points, each with the places of those that dominate it as `dominated_by`.
+
+    A point that lacks a value that teams compare neither dominates nor is dominated.
+    """
+    compared = {
+        n: m for n, m in objective.metrics.items() if m.builtin not in teams.MEASURED and is_compared(m)
+    }
+    gains = np.array(
+        [[_gain(metric, point["metrics"].get(name)) for name, metric in compared.items()] for point in points]
+    ).reshape(len(points), len(compared))
+    return [
+        {**point, "dominated_by": [int(i) for i in dominators(gains, place)]}
+        for place, point in enumerate(points)
+    ]
+
+
+def dominators(gains: NDArray[np.float64], place: int) -> NDArray[np.intp]:
+    """Which points are no worse than the one at `place` in any column, and better in one; more is better.
+
+    >>> dominators(np.array([[1.0, 1.0], [2.0, 1.0], [0.0, 3.0]]), 0)
+    array([1])
+    """
+    own = gains[place]
+    slack = EQUAL * np.maximum(np.abs(gains), np.abs(own))
+    no_worse, better = gains >= own - slack, gains > own + slack
+    return np.flatnonzero(no_worse.all(axis=1) & better.any(axis=1))
+
+
+def _gain(metric: Metric, found: Mapping[str, Any] | None) -> float:
+    if found is None or found["value"] is None:
+        return float("nan")
+    return float(judge.improvement(metric, np.array([found["value"]]), np.zeros(1))[0])
+
+
+def _follows_the_decision(metric: Metric) -> bool:
+    parts = [part for part in (metric.where, metric.sql) if part is not None]
+    return any(columns_of(part, "metric") & {"score", "action"} for part in parts)
+
+
+def _tried(
+    objective: Objective, metrics: Mapping[str, Metric], played: Played, swept: Policy, counts: Counts,
+    settings: judge.Settings,
+) -> _Tried:  # fmt: skip
+    """What comes of the swept policy, measured with the shipped policy's weights as constants."""
+    number, action = decide(swept, played.rows, played.predictions)
+    decided = replace(played, score=number, action=action)
+    value, resampled = {}, {}
+    for name, metric in metrics.items():
+        one = teams.statistic(name, metric, decided, objective.targets, objective.policy, settings.min_rows)
+        value[name] = float(one(np.ones((1, played.n_blocks)))[0])
+        resampled[name] = one(counts)
+    return _Tried(float(action.mean()), value, resampled)
+
+
+def _point(
+    objective: Objective,
+    metrics: Mapping[str, Metric],
+    tried: _Tried,
+    shipped: _Tried,
+    settings: judge.Settings,
+) -> dict[str, Any]:
+    level = objective.promotion.level
+    verdicts = {
+        name: _verdict(judge.improvement(metric, tried.resampled[name], shipped.resampled[name]), level)
+        for name, metric in metrics.items()
+    }
+    found = {
+        name: {
+            **_estimate(tried.value[name], tried.resampled[name], settings.level),
+            "change": _finite(tried.value[name] - shipped.value[name]),
+            "verdict": verdicts[name],
+            "keeps_limits": _keeps_limits(metric, tried.value[name]),
+        }
+        for name, metric in metrics.items()
+    }
+    owners = dict.fromkeys(metric.team for metric in metrics.values())
+    by_team = {
+        team: [verdicts[name] for name, metric in metrics.items() if metric.team == team] for team in owners
+    }
+    soft = {n: m for n, m in metrics.items() if m.weight}
+    total = score(objective, {n: _finite(tried.value[n]) for n in soft})
+    resampled = sum((judge.signed(m, tried.resampled[n]) for n, m in soft.items()), np.zeros(1))
+    return {
+        "acted": tried.acted,
+        "metrics": found,
+        "teams": {team: _together(theirs) for team, theirs in by_team.items()},
+        "score": None if total is None else _estimate(total, resampled, settings.level),
+    }
+
+
+def _verdict(gain: NDArray[np.float64], level: float) -> str:
+    """Whether the gain (n_resamples,) is surely above or below zero, by one-sided bounds."""
+    gain = gain[np.isfinite(gain)]
+    if not len(gain):
+        return SAME
+    low, high = np.quantile(gain, [1 - level, level])
+    return BETTER if low > 0 else WORSE if high < 0 else SAME
+
+
+def _together(verdicts: Sequence[str]) -> str:
+    """A team's verdict from those of its metrics."""
+    moved = set(verdicts) - {SAME}
+    return MIXED if len(moved) > 1 else next(iter(moved), SAME)
+
+
+def _keeps_limits(metric: Metric, value: float) -> bool:
+    return not (
+        (metric.min is not None and value < metric.min) or (metric.max is not None and value > metric.max)
+    )
+
+
+def _sensitivity(
+    metrics: Mapping[str, Metric], moved: Sweep, at: Callable[[float], _Tried], level: float
+) -> dict[str, dict[str, float | None]]:
+    """Each metric's change as the weight rises by the sweep's slope around the shipped value: a central difference,
+    one-sided at the ends of a weight from 0 to 1."""
+    low, high = moved.shipped - moved.slope / 2, moved.shipped + moved.slope / 2
+    if 0 <= moved.shipped <= 1:
+        low, high = max(0.0, low), min(1.0, high)
+    below, above = at(low), at(high)
+    factor = moved.slope / (high - low)
+    return {
+        name: _estimate(
+            (above.value[name] - below.value[name]) * factor,
+            (above.resampled[name] - below.resampled[name]) * factor,
+            level,
+        )
+        for name in metrics
+    }
+
+
+def _estimate(value: float, resampled: NDArray[np.float64], level: float) -> dict[str, float | None]:
+    resampled = resampled[np.isfinite(resampled)]
+    if not len(resampled):
+        return {"value": _finite(value), "low": None, "high": None}
+    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
+    return {"value": _finite(value), "low": float(low), "high": float(high)}
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

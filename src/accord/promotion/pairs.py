@@ -1,0 +1,141 @@
+"""Judge: the scorecard of models/bundle against the champion, on rows that neither has learned from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from accord import models, paths
+from accord.bundle.bundle import Bundle, load_bundle
+from accord.data import partitions, splitting
+from accord.data.partitions import local
+from accord.errors import AccordError
+from accord.files import read_json, write_json
+from accord.models import trained
+from accord.objective import judge, teams
+from accord.promotion import releases
+from accord.schema.config import Config
+from accord.schema.data import Split
+from accord.schema.objective import Objective
+from accord.sql.rows import with_derived
+
+MIN_ROWS = 30
+"""Fewer rows in common are no ground for a judgement."""
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The model in service, or None, and why it can't be compared with the candidate, if it can't."""
+
+    bundle: Bundle | None
+    obstacle: str | None
+
+
+def judge_candidate(config: Config, candidate: Bundle, measured: Mapping[str, float]) -> dict[str, Any]:
+    """Writes and returns the scorecard. `measured` are figures of the running service by name, the champion's with
+    `champion_` in front. Raises AccordError if too few rows are left to judge on."""
+    champion = _champion(candidate, config)
+    pairs = {}
+    for split in ("test", "holdout"):
+        pair = pair_on(config, split, candidate, champion.bundle)
+        if pair is not None:
+            pairs[split] = pair
+    if "test" not in pairs:
+        raise AccordError(
+            f"There are fewer than {MIN_ROWS} test rows that the champion did not learn from; move data.split.cutoff forward"
+        )
+    settings = judge.Settings(
+        config.evaluation.n_resamples, config.evaluation.level, config.evaluation.min_slice_rows, config.seed
+    )
+    evaluation = read_json(paths.EVALUATION)
+    leaks = [*read_json(paths.VALIDATION)["leaks"], *read_json(paths.ACCOUNTING)["leaks"]]
+    card = judge.scorecard(config.objective, pairs, measured, champion.obstacle, settings)
+    card |= {
+        "candidate": candidate.model_id,
+        "champion": releases.champion_id(),
+        "n_rows": {split: pair.candidate.rows.height for split, pair in pairs.items()},
+        "n_blocks": {split: pair.candidate.n_blocks for split, pair in pairs.items()},
+        "suspects": [leak for leak in leaks if not leak["accepted"]],
+        "notices": evaluation["notices"],
+    }
+    write_json(paths.SCORECARD, card)
+    return card
+
+
+def _champion(candidate: Bundle, config: Config) -> Champion:
+    model_id = releases.champion_id()
+    if model_id is None:
+        return Champion(None, None)
+    if model_id == candidate.model_id:
+        return Champion(None, "the candidate is the champion already")
+    champion = load_bundle(releases.restored(model_id))
+    theirs, ours = champion.manifest, candidate.manifest
+    if theirs["data"]["name"] != ours["data"]["name"]:
+        return Champion(
+            None,
+            f"the champion serves the data set {theirs['data']['name']}, not {ours['data']['name']}; to replace it, give a --reason",
+        )
+    if judge.targets_differ(config.objective.targets, champion.targets):
+        return Champion(
+            None,
+            f"the champion predicts {', '.join(champion.targets)} of objective {theirs['objective']}; to replace it, give a --reason",
+        )
+    missing = champion.columns.keys() - config.data.columns.keys()
+    if missing:
+        return Champion(
+            None,
+            f"the champion needs column '{min(missing)}', which the data contract no longer has; to replace it, give a --reason",
+        )
+    if theirs["objective"] != ours["objective"]:
+        return Champion(
+            champion,
+            f"the champion serves the objective {theirs['objective']}, the candidate {ours['objective']}; to change it, give a --reason",
+        )
+    return Champion(champion, None)
+
+
+def pair_on(config: Config, split: str, candidate: Bundle, champion: Bundle | None) -> judge.Pair | None:
+    """What both would have done with the split's rows; None where there are fewer than MIN_ROWS for it."""
+    data = config.data
+    rows = with_derived(partitions.read(paths.SPLITS / split), data.derived)
+    if champion is not None and rows.height:
+        rows = rows.filter(_unlearned(rows, config, champion))
+    if rows.height < MIN_ROWS:
+        return None
+    blocks = splitting.blocks(rows, data.key or ["row_id"], data.time)
+    X = candidate.transform.matrix(rows)
+    baselines = baseline_predictions(config.objective, X)
+
+    def played(bundle: Bundle) -> teams.Played:
+        return teams.play(
+            rows, config.objective.targets, bundle.policy, bundle.predict(rows), baselines, blocks
+        )
+
+    return judge.Pair(played(candidate), None if champion is None else played(champion))
+
+
+def baseline_predictions(objective: Objective, X: models.Matrix) -> dict[str, models.Vector]:
+    """What one would predict (n,) for each target without a model, for rows as a matrix (n, n_features)."""
+    return {
+        name: trained.baseline_predictions(paths.TRAINED / name, str(target.loss), len(X))
+        for name, target in objective.targets.items()
+    }
+
+
+def _unlearned(rows: pl.DataFrame, config: Config, champion: Bundle) -> NDArray[np.bool_]:
+    """Which rows (n) the champion was neither trained nor tuned on, by the split that its manifest records."""
+    record: Mapping[str, Any] = champion.manifest["data"]
+    split = Split.model_validate(record["split"])
+    if config.data.time is None:
+        return (
+            splitting.by_key(rows, config.data.key or ["row_id"], split).is_in(["test", "holdout"]).to_numpy()
+        )
+    event = rows.select(local(pl.col(config.data.time.event), config.data.time.zone)).to_series()
+    days = event.dt.date()
+    held = splitting.held_out(days.unique().to_list(), split.holdout)
+    began = pl.Series([record["accounting"]["boundaries"]["test"]]).str.to_datetime(time_unit="us")[0]
+    unlearned: NDArray[np.bool_] = ((event >= began) | days.is_in(held)).to_numpy()
+    return unlearned

@@ -1,0 +1,189 @@
+"""Collect: predictions of the log whose outcomes are known, as batches of labelled rows for training.
+
+data/batches/NAME.parquet      the rows of one collect, named by when it was and by the hash of the bytes
+data/batches/NAME.parquet.dvc  DVC's pointer to it, for git
+data/batches.json              the batches that the pipeline uses; `take_in` adds the others
+
+What was collected is what the files hold, and nothing else says so: a prediction is collected once, in the file that
+appears whole or not at all, and again only if its outcome was corrected after that.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import yaml
+from polars.exceptions import PolarsError
+
+from accord import dvc, paths
+from accord.data.batch_list import Batch, listed, sha256, write
+from accord.data.batches import DATA, ID, LOG, OUTCOME_ID
+from accord.errors import AccordError
+from accord.schema.config import Config
+from accord.schema.data import Data
+from accord.schema.serving import Postgres
+from accord.sql.rows import TYPES, reason
+from accord.traffic import outcomes, typed
+from accord.traffic.disk import sync
+
+__all__ = ["Batch", "Collected", "collect", "listed", "pending", "take_in"]
+
+TEMPORARY = ".collecting.parquet.tmp"
+ASIDE = {
+    "prediction_id": pl.String(), "key": pl.String(), "outcome_id": pl.String(), "outcome_at": pl.Datetime("us", "UTC"),
+    "model": pl.String(), "action": pl.Boolean(), "probability": pl.Float64(),
+}  # fmt: skip
+"""What a batch has of the log beside the contract's columns and `predicted|TARGET`, each as `log|NAME`."""
+BEFORE = "|before"
+HAS_OUTCOME = pl.col("outcome_at").is_not_null()
+
+
+@dataclass
+class Collected:
+    """What a collect did."""
+
+    file: Path | None = None
+    """None if there was nothing to collect."""
+    n_rows: int = 0
+    n_corrected: int = 0
+    """Of them, those that an earlier batch has with another outcome."""
+    n_unknown: int = 0
+    """Predictions whose outcome is not known yet."""
+    unread: list[str] = field(default_factory=list)
+    """What is logged and can't be read as the contract has it, in words: these rows are not collected."""
+    lacking: dict[str, int] = field(default_factory=dict)
+    """Columns that the contract wants a value of, and in how many rows it is missing."""
+
+
+def collect(config: Config) -> Collected:
+    """Puts what is to be collected into a batch that DVC tracks. Raises AccordError if another process is at it, or if
+    bytes of earlier batches are not here."""
+    paths.BATCHES.mkdir(parents=True, exist_ok=True)
+    with dvc.alone():
+        collected = _collected(config.data, config.serving.traffic.postgres)
+        _track()
+    return collected
+
+
+def pending(data: str) -> list[Batch]:
+    """The batches of the data set that were collected and are not listed in data/batches.json, the oldest first."""
+    known = {batch.file for batch in listed()}
+    return [Batch(str(file), sha256(file), data) for file in _files(data) if str(file) not in known]
+
+
+def take_in(data: str) -> list[Batch]:
+    """Adds the pending batches to those that the pipeline uses; which these were."""
+    new = pending(data)
+    if new:
+        write([*listed(), *new])
+    return new
+
+
+def _collected(data: Data, postgres: Postgres | None) -> Collected:
+    temporary = paths.BATCHES / TEMPORARY
+    known = outcomes.labelled(paths.TRAFFIC, postgres=postgres)
+    before = _before(data)
+    try:
+        fresh = _fresh(_in_contract(known, data), before, data).sort(ID)
+        fresh.sink_parquet(temporary, metadata={DATA: data.name})
+    except PolarsError as error:
+        raise AccordError(
+            f"What was logged does not fit the columns of {data.name}: {reason(error)}. Collect with the config that it was logged under"
+        ) from error
+    fresh = pl.scan_parquet(temporary, glob=False)
+    collected = Collected(
+        n_rows=_n(fresh),
+        n_corrected=_n(fresh.join(before, on=ID, how="semi")),
+        n_unknown=_n(known.filter(pl.col("outcome_at").is_null())),
+        unread=typed.in_words(typed.n_unread(known.filter(HAS_OUTCOME), data.columns), data.columns),
+        lacking=_lacking(fresh, data),
+    )
+    if collected.n_rows:
+        sync(temporary)
+        name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{sha256(temporary)[:12]}.parquet"
+        collected.file = temporary.rename(paths.BATCHES / name)
+        sync(paths.BATCHES)
+    temporary.unlink(missing_ok=True)
+    return collected
+
+
+def _in_contract(known: pl.LazyFrame, data: Data) -> pl.LazyFrame:
+    """The predictions whose outcome is known: the contract's columns, and beside them what `ASIDE` says. Of personal
+    columns there are no values to train on, only pseudonyms, by which a person is forgotten. Rows with a value that can't
+    be read stay in the log: without it they would tell something else."""
+    schema = known.collect_schema()
+    declared = [typed.as_declared(name, column, schema) for name, column in data.columns.items()]
+    unread = [typed.is_unread(name, column, schema) for name, column in data.columns.items()]
+    hashed = [f"row|{name}" for name, column in data.columns.items() if column.pii == "hash"]
+    predicted = [name for name in schema if name.startswith("predicted|")]
+    kept = [*predicted, *(name for name in hashed if name in schema)]
+    aside = (pl.col(name).alias(f"{LOG}{name}") for name in ASIDE)
+    return known.filter(HAS_OUTCOME & ~pl.any_horizontal(unread)).select(*declared, *aside, *kept)
+
+
+def _before(data: Data) -> pl.LazyFrame:
+    """The predictions that batches have, with the latest outcome of each."""
+    types = {name: TYPES[column.type] for name, column in data.columns.items() if column.role == "outcome"}
+    parts = [pl.scan_parquet(file, glob=False, hive_partitioning=False) for file in _files(data.name)]
+    none = pl.LazyFrame(schema={ID: ASIDE["prediction_id"], OUTCOME_ID: ASIDE["outcome_id"], **types})
+    return (
+        pl.concat([none, *parts], how="diagonal_relaxed")
+        .select(ID, OUTCOME_ID, *types)
+        .cast(types, strict=False)  # type: ignore[arg-type]
+        .group_by(ID)
+        .agg(pl.all().max_by(OUTCOME_ID))
+    )
+
+
+def _fresh(rows: pl.LazyFrame, before: pl.LazyFrame, data: Data) -> pl.LazyFrame:
+    """The rows that no batch has, or none with this outcome."""
+    differs = [
+        pl.col(name).ne_missing(pl.col(f"{name}{BEFORE}"))
+        for name, column in data.columns.items()
+        if column.role == "outcome"
+    ]
+    is_new = pl.col(f"{OUTCOME_ID}{BEFORE}").is_null()
+    beside = rows.join(before, on=ID, how="left", suffix=BEFORE)
+    return beside.filter(pl.any_horizontal(is_new, *differs)).select(rows.collect_schema().names())
+
+
+def _lacking(rows: pl.LazyFrame, data: Data) -> dict[str, int]:
+    wanted = [name for name, column in data.columns.items() if not column.nullable or name in data.key]
+    counts = rows.select(pl.col(wanted).null_count()).collect(engine="streaming").row(0, named=True)
+    return {name: n for name, n in counts.items() if n}
+
+
+def _n(rows: pl.LazyFrame) -> int:
+    return int(rows.select(pl.len()).collect(engine="streaming").item())
+
+
+def _files(data: str | None = None) -> list[Path]:
+    """The batches, those of one data set if it is named, the oldest first. Raises AccordError if bytes of one are not here."""
+    files = sorted(paths.BATCHES.glob("*.parquet"))
+    pointed = [pointer.with_suffix("") for pointer in paths.BATCHES.glob("*.parquet.dvc")]
+    for missing in sorted({*pointed, *(Path(batch.file) for batch in listed())} - set(files)):
+        raise AccordError(
+            f"The bytes of {missing} are not here, so that it is not known what was collected; fetch them: dvc pull --recursive {paths.BATCHES}"
+        )
+    return [file for file in files if data is None or pl.read_parquet_metadata(file).get(DATA) == data]
+
+
+def _track() -> None:
+    """Adds to DVC what it doesn't track yet."""
+    new = [str(file) for file in _files() if not _is_tracked(file)]
+    if not new:
+        return
+    done = dvc.run("add", "--quiet", *new)
+    if done.returncode:
+        raise AccordError(
+            f"{', '.join(new)}: collected, but DVC can't track it: {' '.join(done.stderr.split())[:300]}. Remove the cause and run this again"
+        )
+
+
+def _is_tracked(file: Path) -> bool:
+    try:
+        pointer = yaml.safe_load(file.with_name(f"{file.name}.dvc").read_text(encoding="utf-8"))
+        return bool(pointer["outs"][0]["size"] == file.stat().st_size)
+    except (OSError, ValueError, TypeError, KeyError, IndexError, yaml.YAMLError):  # not there, or cut short
+        return False

@@ -1,0 +1,138 @@
+"""A copy of the project in which the simulation trains and judges, by the same stages and the same judge.
+
+What no stage makes is linked, params.yaml and dvc.lock are its own, and DVC's cache is shared: a model that was trained
+once, here or there, is not trained again.
+"""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import yaml
+
+from accord import dvc, paths
+from accord.bundle.bundle import Bundle, load_bundle
+from accord.config import lock, selection
+from accord.data import partitions
+from accord.data.partitions import local
+from accord.files import scratch, write_json
+from accord.monitoring import expectation
+from accord.monitoring.expectation import Expectation
+from accord.objective.teams import MEASURED
+from accord.promotion import pairs
+from accord.retraining.retrain import moved
+from accord.schema.config import Config
+from accord.schema.objective import Objective
+from accord.sql.rows import with_derived
+from accord.training.cost import training_cpu_s
+
+OWN = ("params.yaml", "dvc.lock", "conf.lock.yaml", "conf.lock")
+"""Files that differ from the project's."""
+
+
+@dataclass(frozen=True)
+class Model:
+    cutoff: date
+    bundle: Bundle
+    expectation: Expectation
+    cpu_s: float | None
+    """What it cost to train; None if that was not on this machine."""
+
+
+@dataclass
+class Workshop:
+    root: Path
+
+    def train(self, cutoff: date, window: str) -> Model:
+        """The model of the rows before the cutoff; it is the candidate that `judge` judges, until the next."""
+        with chdir(self.root):
+            selection.write(moved(selection.read(), cutoff, window))
+            dvc.reproduce(quiet=True)
+            bundle = load_bundle(paths.BUNDLE)
+            kept = paths.RELEASES / bundle.model_id
+            if not kept.exists():
+                shutil.copytree(paths.BUNDLE, kept)
+            return Model(cutoff, bundle, expectation.load(kept), training_cpu_s(kept / "models"))
+
+    def last_day(self) -> date | None:
+        """The day of the last row, where the data are; None if there is no row."""
+        with chdir(self.root):
+            dvc.reproduce(quiet=True, stage="validate")
+            time = lock.load().data.time
+            assert time is not None
+            event = local(pl.col(time.event), time.zone)
+            found: date | None = partitions.scan(paths.VALID).select(event.dt.date().max()).collect().item()
+            return found
+
+    def judge(self, champion: str) -> dict[str, Any]:
+        """The scorecard of the last candidate against the champion, on all that rows can tell: no service runs here."""
+        with chdir(self.root):
+            write_json(paths.CHAMPION, {"model_id": champion})
+            config = lock.load()
+            objective = told_by_rows(config.objective)
+            return pairs.judge_candidate(
+                config.model_copy(update={"objective": objective}), load_bundle(paths.BUNDLE), {}
+            )
+
+    def future(self) -> pl.DataFrame:
+        """The rows after the cutoff, which play the traffic to come, with the derived features."""
+        with chdir(self.root):
+            return with_derived(partitions.read(paths.SPLITS / "future"), lock.load().data.derived)
+
+    def baselines(self, model: Model, rows: pl.DataFrame) -> dict[str, Any]:
+        with chdir(self.root):
+            return pairs.baseline_predictions(lock.load().objective, model.bundle.transform.matrix(rows))
+
+    @property
+    def config(self) -> Config:
+        return lock.load(self.root / lock.LOCK)
+
+
+def told_by_rows(objective: Objective) -> Objective:
+    """The objective without the metrics of the running service."""
+    metrics = {name: m for name, m in objective.metrics.items() if m.builtin not in MEASURED}
+    return objective.model_copy(update={"metrics": metrics})
+
+
+@contextmanager
+def opened() -> Iterator[Workshop]:
+    """A workshop of the project in the current folder, which this process has to itself; it is removed at the end."""
+    project = Path.cwd()
+    with scratch("simulation") as root:
+        for path in _sources():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).symlink_to(project / path)
+        for name in OWN:
+            if (project / name).is_dir():
+                shutil.copytree(project / name, root / name)
+            elif (project / name).exists():
+                shutil.copyfile(project / name, root / name)
+        (root / ".dvc").mkdir()
+        cache = (project / dvc.run("cache", "dir").stdout.strip()).absolute()
+        (root / ".dvc/config").write_text(
+            f"[core]\n    analytics = false\n    check_update = false\n[cache]\n    dir = {cache}\n",
+            encoding="utf-8",
+        )
+        for made in ("models", "reports"):
+            (root / made).mkdir(exist_ok=True)
+        subprocess.run(["git", "init", "--quiet", str(root)], check=True)
+        yield Workshop(root)
+
+
+def _sources() -> list[Path]:
+    """What the pipeline reads and no stage makes, without what lies inside another of them."""
+    stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"].values()
+    made = dvc.outs()
+    read = {Path(dep) for stage in stages for dep in stage.get("deps", [])}
+    read |= {Path("dvc.yaml"), Path("src"), Path(".accord"), paths.BATCHES}
+    Path(".accord").mkdir(exist_ok=True)
+    outside = [
+        path for path in read if path.exists() and not any(path == out or out in path.parents for out in made)
+    ]
+    return sorted(path for path in outside if not any(other in path.parents for other in outside))

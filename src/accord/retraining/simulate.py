@@ -1,0 +1,361 @@
+"""Simulate: the months after the cutoff, served, watched and retrained on by several policies side by side.
+
+Each policy is an option of conf/retraining. In every period its champion answers the rows as the batch path does, the
+monitoring decides on what was known at the period's end, the rule decides, the pipeline trains, the judge judges. All of
+these are what the commands run. A training with the same rows is one training, whoever asks for it.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from accord import bootstrap, dvc, terminal
+from accord.config import compose, selection
+from accord.data import splitting
+from accord.data.partitions import local
+from accord.errors import AccordError, nearest
+from accord.monitoring.decision import decide
+from accord.objective import teams
+from accord.objective.teams import Played
+from accord.retraining import decision_log, rules
+from accord.retraining.rules import Due, Training
+from accord.retraining.sandbox import Model, Workshop, opened, told_by_rows
+from accord.schema.config import Config
+from accord.schema.loop import Retraining
+from accord.schema.objective import Metric, Objective
+from accord.tasks.metrics import METRICS
+
+LEADING = {"binary": ("log_loss", "auc"), "regression": (METRICS["regression"][0].name,)}
+"""Metrics of prediction quality that are followed, by task."""
+
+
+@dataclass(frozen=True)
+class Period:
+    begin: date
+    end: date
+    rows: pl.DataFrame
+
+
+@dataclass
+class Policy:
+    """An option of conf/retraining at work."""
+
+    name: str
+    settings: Retraining
+    champion: Model
+    trainings: list[Training]
+    served: list[Model] = field(default_factory=list)
+    """The champion of each period."""
+    records: list[dict[str, Any]] = field(default_factory=list)
+    """What was decided at the end of each period."""
+
+
+def simulate(policies: Sequence[str], begin: date | None, end: date | None, stretch: str) -> dict[str, Any]:
+    """The report. Raises AccordError for data without time, and where no rows come after the beginning."""
+    chosen = selection.read()
+    settings = {name: _settings(chosen, name) for name in policies}
+    if not re.fullmatch(r"\d+(mo|[dwqy])", stretch):
+        raise AccordError(f"--period: '{stretch}' is no stretch of days; expected such as 1mo or 2w")
+    config = compose_config(chosen)
+    if config.data.time is None:
+        raise AccordError(
+            f"{config.data.name} has no time, so no month comes after another; simulate a data set with data.time"
+        )
+    begin = begin or config.data.split.cutoff
+    if begin is None:
+        raise AccordError(
+            "data.split.cutoff is not set, so there is no future; say where it begins: --from DATE"
+        )
+    with dvc.alone(), opened() as workshop:
+        last = workshop.last_day()
+        if last is None or last < begin:
+            raise AccordError(
+                f"No row of {config.data.name} comes after {begin}: the last is of {last}; begin earlier: --from DATE"
+            )
+        terminal.say(f"{begin}: training the first champion")
+        first = workshop.train(begin, "expanding")
+        periods = _periods(workshop.future(), config, begin, end, stretch)
+        played = Plays(workshop, workshop.config, first, periods)
+        at_work = [
+            Policy(name, one, first, [Training(begin, first.cpu_s or 0.0)]) for name, one in settings.items()
+        ]
+        for i, period in enumerate(periods):
+            for policy in at_work:
+                policy.served.append(policy.champion)
+            _end_of(period, i, at_work, played, workshop, is_last=i == len(periods) - 1)
+            terminal.say(f"{period.end}: {_said(at_work)}")
+        return played.report(at_work, stretch)
+
+
+def compose_config(chosen: selection.Selection) -> Config:
+    return Config.model_validate(compose.composed(chosen))
+
+
+def _settings(chosen: selection.Selection, name: str) -> Retraining:
+    valid = selection.options()["retraining"]
+    if name not in valid:
+        raise AccordError(f"conf/retraining has no option '{name}'; {nearest(name, valid)}")
+    return compose_config(selection.with_words(chosen, [f"retraining={name}"])).retraining
+
+
+def _periods(
+    future: pl.DataFrame, config: Config, begin: date, end: date | None, stretch: str
+) -> list[Period]:
+    """The future in stretches that begin where the one before ends, without those that have no row."""
+    time_ = config.data.time
+    assert time_ is not None
+    day = future.select(day=local(pl.col(time_.event), time_.zone).dt.date())["day"]
+    last: date = day.max()  # type: ignore[assignment]
+    found, start, i = [], begin, 1
+    while start < (end or _later(last, "1d", 1)):
+        stop = _later(begin, stretch, i)
+        stop = stop if end is None else min(stop, end)
+        rows = future.filter((day >= start) & (day < stop))
+        if rows.height:
+            found.append(Period(start, stop, rows))
+        start, i = stop, i + 1
+    return found
+
+
+def _later(day: date, stretch: str, times: int) -> date:
+    count = int("".join(filter(str.isdigit, stretch))) * times
+    unit = "".join(filter(str.isalpha, stretch))
+    found: datetime = pl.Series([datetime.combine(day, time.min)]).dt.offset_by(f"{count}{unit}")[0]
+    return found.date()
+
+
+def _end_of(
+    period: Period, i: int, policies: Sequence[Policy], played: "Plays", workshop: Workshop, is_last: bool
+) -> None:
+    """Each policy decides at the period's end, and those that are due train, at the last end none: nobody would be served."""
+    wanting: dict[str, list[Policy]] = {}
+    for policy in policies:
+        decision = played.decision(policy.champion, i)
+        due = (
+            Due(False, "the end of the simulation", {"alarms": rules.counted(decision)})
+            if is_last
+            else rules.due(policy.settings, decision, policy.trainings, period.end)
+        )
+        record = {
+            "action": decision_log.KEPT,
+            "reason": due.reason,
+            "evidence": due.evidence,
+            "found": decision["alarms"],
+        }
+        policy.records.append(record)
+        if due.due:
+            wanting.setdefault(policy.settings.window, []).append(policy)
+    for window, due_ones in wanting.items():
+        model = workshop.train(period.end, window)
+        played.add(model)
+        cards: dict[str, dict[str, Any]] = {}
+        for policy in due_ones:
+            champion = policy.champion.bundle.model_id
+            card = cards.setdefault(champion, {}) or workshop.judge(champion)
+            cards[champion] = card
+            policy.trainings.append(Training(model.cutoff, model.cpu_s or 0.0))
+            is_better = card["verdict"] == "pass"
+            policy.records[-1] |= {
+                "action": decision_log.PROMOTED if is_better else decision_log.REFUSED, "outcome": card["reasons"],
+                "candidate": model.bundle.model_id, "cpu_s": model.cpu_s,
+            }  # fmt: skip
+            if is_better:
+                policy.champion = model
+
+
+def _said(policies: Sequence[Policy]) -> str:
+    return ", ".join(f"{policy.name} {policy.records[-1]['action']}" for policy in policies)
+
+
+class Plays:
+    """The periods as each model would have treated them; each is played once."""
+
+    def __init__(self, workshop: Workshop, config: Config, first: Model, periods: Sequence[Period]) -> None:
+        self.config, self.periods, self.models = config, periods, [first]
+        self.objective = told_by_rows(config.objective)
+        self.metrics = followed(self.objective)
+        self._baselines = [workshop.baselines(first, period.rows) for period in periods]
+        self._answers: dict[tuple[str, int], dict[str, Any]] = {}
+        self._decisions: dict[tuple[str, int], dict[str, Any]] = {}
+
+    def add(self, model: Model) -> None:
+        if model.bundle.model_id not in [known.bundle.model_id for known in self.models]:
+            self.models.append(model)
+
+    def answer(self, model: Model, i: int) -> dict[str, Any]:
+        key = model.bundle.model_id, i
+        if key not in self._answers:
+            self._answers[key] = model.bundle.answer(self.periods[i].rows)
+        return self._answers[key]
+
+    def decision(self, model: Model, i: int) -> dict[str, Any]:
+        """What the monitoring says of the period, at its end, of this model."""
+        key = model.bundle.model_id, i
+        if key not in self._decisions:
+            logged = as_logged(self.periods[i], model, self.answer(model, i), self.config)
+            found = decide(model.bundle, model.expectation, logged, self.config.monitoring)
+            self._decisions[key] = found.as_dict()
+        return self._decisions[key]
+
+    def played(self, models: Mapping[int, Model]) -> Played:
+        """The periods, by number, each as its model would have treated it."""
+        data = self.config.data
+        rows = pl.concat([self.periods[i].rows for i in models])
+        answers = [self.answer(model, i) for i, model in models.items()]
+        names = list(self.objective.targets)
+        return teams.play(
+            rows, self.objective.targets, self.objective.policy,
+            {name: np.concatenate([answer[name] for answer in answers]) for name in names},
+            {name: np.concatenate([self._baselines[i][name] for i in models]) for name in names},
+            splitting.blocks(rows, data.key or ["row_id"], data.time),
+        )  # fmt: skip
+
+    def report(self, policies: Sequence[Policy], stretch: str) -> dict[str, Any]:
+        config, last = self.config, len(self.periods) - 1
+        whole = {p.name: self._resampled(self.played(dict(enumerate(p.served)))) for p in policies}
+        reference = policies[0].name
+        by_period = {
+            (model.bundle.model_id, i): self._resampled(self.played({i: model}))
+            for model in self.models
+            for i, period in enumerate(self.periods)
+            if model.cutoff <= period.begin
+        }
+        first = self.models[0].bundle.model_id
+        return {
+            "data": config.data.name,
+            "objective": config.objective.name,
+            "begin": self.periods[0].begin.isoformat(),
+            "end": self.periods[last].end.isoformat(),
+            "period": stretch,
+            "n_rows": sum(period.rows.height for period in self.periods),
+            "n_blocks": self.played(dict(enumerate(policies[0].served))).n_blocks,
+            "level": config.evaluation.level,
+            "reference": reference,
+            "metrics": [
+                {"name": name, "team": m.team, "unit": m.unit, "better": teams.better(m), "builtin": m.builtin,
+                 "target": m.target, "weight": m.weight, "description": m.description}
+                for name, m in self.metrics.items()
+            ],
+            "periods": [
+                {"begin": p.begin.isoformat(), "end": p.end.isoformat(), "n_rows": p.rows.height} for p in self.periods
+            ],
+            "policies": [
+                {
+                    "name": policy.name,
+                    "settings": policy.settings.model_dump(),
+                    "periods": [
+                        {
+                            "model": model.bundle.model_id, "cutoff": model.cutoff.isoformat(),
+                            "metrics": self._values(by_period[model.bundle.model_id, i]), **record,
+                        }
+                        for i, (model, record) in enumerate(zip(policy.served, policy.records, strict=True))
+                    ],
+                    "totals": {
+                        "metrics": self._values(whole[policy.name], whole[reference]),
+                        **_counts(policy),
+                    },
+                }
+                for policy in policies
+            ],
+            "models": [
+                {
+                    "model": model.bundle.model_id, "cutoff": model.cutoff.isoformat(), "cpu_s": model.cpu_s,
+                    "periods": [
+                        self._values(found, by_period[first, i]) if (found := by_period.get((model.bundle.model_id, i))) else None
+                        for i in range(last + 1)
+                    ],
+                }
+                for model in self.models
+            ],
+        }  # fmt: skip
+
+    def _resampled(self, played: Played) -> dict[str, tuple[float, Any]]:
+        """Each metric's value, and its value on each resample of days: the same days for all models."""
+        config, one = self.config, np.ones((1, played.n_blocks))
+        counts = bootstrap.draw(played.n_blocks, config.evaluation.n_resamples, config.seed)
+        found = {}
+        for name, metric in self.metrics.items():
+            statistic = teams.statistic(
+                name,
+                metric,
+                played,
+                self.objective.targets,
+                self.objective.policy,
+                config.evaluation.min_slice_rows,
+            )
+            found[name] = float(statistic(one)[0]), statistic(counts)
+        return found
+
+    def _values(
+        self, found: Mapping[str, tuple[float, Any]], reference: Mapping[str, tuple[float, Any]] | None = None
+    ) -> dict[str, Any]:
+        """Value and interval of each metric, and of its difference from the reference's on the same days."""
+        values = {}
+        for name, (value, resampled) in found.items():
+            values[name] = self._interval(value, resampled)
+            if reference is not None:
+                theirs, of_theirs = reference[name]
+                values[name]["change"] = self._interval(value - theirs, resampled - of_theirs)
+        return values
+
+    def _interval(self, value: float, resampled: Any) -> dict[str, Any]:
+        level, known = self.config.evaluation.level, resampled[np.isfinite(resampled)]
+        low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2]) if len(known) else (np.nan, np.nan)
+        return {
+            side: float(number_) if np.isfinite(number_) else None
+            for side, number_ in (("value", value), ("low", low), ("high", high))
+        }
+
+
+def followed(objective: Objective) -> dict[str, Metric]:
+    """The metrics that are followed: of prediction quality for each target, and the teams'."""
+    quality = {
+        f"{name} {builtin}": Metric(team=target.owner, builtin=builtin, target=name)
+        for name, target in objective.targets.items()
+        for builtin in LEADING[target.task]
+    }
+    return {**quality, **objective.metrics}
+
+
+def as_logged(period: Period, model: Model, answer: Mapping[str, Any], config: Config) -> pl.DataFrame:
+    """The period's rows as the log would have them at its end: outcomes that were not known by then are null."""
+    data = config.data
+    assert data.time is not None
+    rows = period.rows
+    event = local(pl.col(data.time.event), data.time.zone)
+    known = event.dt.offset_by(data.time.label_delay) <= datetime.combine(period.end, time.min)
+    outcomes = [name for name, column in data.columns.items() if column.role == "outcome"]
+    decided = pl.col(data.time.decision or data.time.event).dt.replace_time_zone("UTC")
+    predicted = {name: pl.Series(answer[name]) for name in model.bundle.targets}
+    policy = {name: pl.Series(answer[name]) for name in ("score", "action") if name in answer}
+    return rows.select(
+        prediction_id=pl.format("{}", pl.int_range(pl.len())),
+        at=decided,
+        model=pl.lit(model.bundle.model_id),
+        latency_us=pl.lit(None, pl.Int64),
+        **{f"row|{name}": pl.col(name) for name in data.columns if name not in outcomes},
+        **{f"predicted|{name}": values for name, values in predicted.items()},
+        **policy,
+        outcome_at=pl.when(known).then(pl.col(data.time.event).dt.offset_by(data.time.label_delay)).dt.replace_time_zone("UTC"),
+        **{f"outcome|{name}": pl.when(known).then(pl.col(name)) for name in outcomes},
+    )  # fmt: skip
+
+
+def _counts(policy: Policy) -> dict[str, Any]:
+    actions = [record["action"] for record in policy.records]
+    alarms: dict[str, int] = {}
+    for record in policy.records:
+        for kind in record["evidence"]["alarms"]:
+            alarms[kind] = alarms.get(kind, 0) + 1
+    return {
+        "alarms": alarms,
+        "trainings": actions.count(decision_log.PROMOTED) + actions.count(decision_log.REFUSED),
+        "cpu_s": sum(record.get("cpu_s") or 0.0 for record in policy.records),
+        "promoted": actions.count(decision_log.PROMOTED),
+        "refused": actions.count(decision_log.REFUSED),
+    }

@@ -1,0 +1,1 @@
+"""The typed shape of everything that conf/ may say. Each class documents one section, key by key."""

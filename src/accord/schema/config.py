@@ -1,0 +1,54 @@
+"""The config as a whole: one field a section."""
+
+from typing import Any
+
+from pydantic import Field
+
+from accord.schema.data import Data
+from accord.schema.loop import Monitoring, Retraining
+from accord.schema.objective import Objective
+from accord.schema.section import Name, Section
+from accord.schema.serving import Serving
+
+
+class Features(Section):
+    """Which columns the models see, and how categories become numbers."""
+
+    drop: list[Name] = []
+    """Features left out by name."""
+    rare_level_rows: int = Field(default=20, ge=1)
+    """A level seen less often than this in training counts as unseen; such rows share one level."""
+
+
+class Engine(Section):
+    """Where the work runs."""
+
+    workers: int = Field(default=2, ge=1)
+    """Models trained at once, each on one thread: one thread a model is deterministic and wastes no core."""
+
+
+class Evaluation(Section):
+    n_resamples: int = Field(default=500, ge=50)
+    """Bootstrap resamples behind each interval."""
+    level: float = Field(default=0.95, gt=0.5, lt=1)
+    """Coverage of each interval."""
+    min_slice_rows: int = Field(default=200, ge=1)
+    """Smaller slices are counted but not scored."""
+    n_explained: int = Field(default=2000, ge=1)
+    """Rows whose contributions make up the importance."""
+
+
+class Config(Section):
+    """All that a run is made of: conf/ as params.yaml selects from it."""
+
+    seed: int = Field(ge=0)
+    data: Data
+    features: Features
+    model: dict[str, Any]
+    """`_target_` names the class; the rest are its parameters, checked by the class itself."""
+    objective: Objective
+    engine: Engine
+    evaluation: Evaluation
+    serving: Serving
+    retraining: Retraining
+    monitoring: Monitoring

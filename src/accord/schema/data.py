@@ -1,0 +1,155 @@
+"""The section data: where rows come from, what they promise, and how they are split."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from accord.schema.objective import Target
+from accord.schema.section import Duration, Name, Section, Share, Sql
+
+
+class Source(Section):
+    """Where a table comes from: a file, a file inside an installed package, or a scikit-learn data set."""
+
+    path: str
+    """`data/raw/rides.csv`, a pattern such as `data/raw/*.parquet`, `package://module/file.csv`, or
+    `sklearn://breast_cancer`. CSV may be zipped or gzipped."""
+    nulls: list[str] = ["", "NA"]
+    """Words that mean a missing value in CSV."""
+    separator: Annotated[str, StringConstraints(min_length=1, max_length=1)] = ","
+    available_at: Sql | None = None
+    """When each of its rows could be known, as a SQL expression in UTC. A source that says so joins only by `as_of`."""
+    timeless: bool = False
+    """Its values never changed, so that SQL may join it although it has times among its columns."""
+
+
+class AsOfJoin(Section):
+    """The latest row of a source that was available at the decision time, put beside each row."""
+
+    by: list[Name] = []
+    """Columns that must be equal on both sides."""
+    columns: list[Name]
+    tolerance: Duration
+    """The oldest value still used; a row without one that fresh gets nulls."""
+
+
+class Column(Section):
+    """What the contract promises of one column; a row that breaks it is quarantined with the reason."""
+
+    type: Literal["integer", "number", "category", "boolean", "datetime"]
+    role: Literal["feature", "outcome", "info"] = "feature"
+    """outcome: known only after the label delay, for targets alone. info: kept for slices, groups and reports."""
+    unit: str | None = None
+    min: float | None = None
+    max: float | None = None
+    values: list[str] | None = None
+    """The only allowed values of a category; without it any value is allowed and rare ones share a level."""
+    nullable: bool = False
+    pii: Literal["hash", "drop"] | None = None
+    """What the traffic log keeps of a column that could identify a person: a keyed hash of its value, or nothing."""
+    description: str = ""
+
+    @model_validator(mode="after")
+    def _bounds_fit_the_type(self) -> "Column":
+        if self.type not in ("integer", "number") and (self.min is not None or self.max is not None):
+            raise ValueError(f"min and max need a type of integer or number, not {self.type}")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min} is above max {self.max}")
+        if self.values is not None and self.type != "category":
+            raise ValueError(f"values need a type of category, not {self.type}")
+        return self
+
+
+class Time(Section):
+    """When things happen to a row. All instants are UTC; `zone` is where a day begins."""
+
+    event: Name
+    """The column with the time of the event that the row is about."""
+    decision: Name | None = None
+    """The column with the time at which the prediction is needed: a feature must be known by then. Default: event."""
+    label_delay: Duration = "0d"
+    """How long after the event its outcome is known."""
+    zone: str = "UTC"
+
+
+DUPLICATES = "duplicates"
+"""What rows that stand on both sides of the split are called in `accepted`."""
+
+
+class LeakCheck(Section):
+    """When a feature looks too good to be known at decision time. docs/data.md lists what is looked for."""
+
+    score: float = Field(default=0.98, gt=0.5, le=1)
+    """AUC (binary) or R2 of the ranks (regression) that one column reaches alone, or with another."""
+    level_rows: int = Field(default=30, ge=2)
+    """Rows a level, or a null, needs before it can be suspected of deciding the target."""
+    action: Literal["report", "fail"] = "report"
+    accepted: list[Name] = []
+    """Features that a person has looked at and vouches for; also a source, the subject, or `duplicates`."""
+
+
+class Checks(Section):
+    max_quarantined_share: Share = 0.01
+    """Past this share of broken rows the stage fails: the source has changed, not a few rows."""
+    leaks: LeakCheck = LeakCheck()
+
+
+class Split(Section):
+    """Time-ordered data: test is the stretch before the cutoff, tune the stretch before that, train the rest.
+    Data without time: rows are dealt by the hash of their key."""
+
+    cutoff: date | None = None
+    """Everything from here on is the future. Default: all rows are past."""
+    test: Duration | Share = 0.2
+    """A calendar stretch, such as 1mo, or a share of the rows."""
+    tune: Duration | Share = 0.2
+    train: Duration | None = None
+    """How far train reaches back from where tune begins. Default: to the first row."""
+    holdout: Share = 0.1
+    """Share of days (of rows, where there is no time) that no model ever trains or tunes on."""
+
+
+class Data(Section):
+    """A data set: where rows come from, what they promise, and how they are split. See docs/data.md."""
+
+    name: Name
+    description: str = ""
+    sources: dict[Name, Source] = Field(min_length=1)
+    rows: Name
+    """The source whose rows are the examples: joins may add columns to them, never add or drop rows."""
+    joins: Sql | None = None
+    """A SQL query over the sources by name that gives the rows with their columns. Default: the rows as they are."""
+    as_of: dict[Name, AsOfJoin] = {}
+    """Sources joined by when their values were available, by source name."""
+    key: list[Name] = []
+    """Columns that identify a row. Default: its position in the source, as `row_id`."""
+    subject: Name | None = None
+    """The column that names the person a row is about, by whom `accord forget` erases. Default: the row's key."""
+    time: Time | None = None
+    columns: dict[Name, Column] = Field(min_length=1)
+    derived: dict[Name, Sql] = {}
+    """More features, as SQL expressions over the columns of one row; the service computes them too."""
+    rules: dict[Name, Sql] = {}
+    """Further promises, as SQL conditions that every row must meet."""
+    checks: Checks = Checks()
+    split: Split = Split()
+    slices: list[Name] = []
+    """Columns by whose values the metrics are broken down."""
+    groups: list[Name] = []
+    """Columns across whose values people are to be treated alike."""
+    targets: dict[Name, Target] = Field(min_length=1)
+    """What the data set lends itself to predict; objectives choose from these or bring their own."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rows_of_the_only_source(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and "rows" not in values and len(values.get("sources") or ()) == 1:
+            return {**values, "rows": next(iter(values["sources"]))}
+        return values
+
+    @property
+    def personal(self) -> set[str]:
+        """The columns that identify a person, whose values stay out of what leaves with a model."""
+        return {name for name, column in self.columns.items() if column.pii or name == self.subject}

@@ -1,0 +1,123 @@
+"""The section objective: targets, the policy that acts on them, and what each team wants of it."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from accord.schema.section import Name, Section, Sql
+
+
+class Alternative(Section):
+    """Another defensible reading of the outcomes; the report says what it would change."""
+
+    description: str
+    rows: Sql
+    """Which rows are read differently, as a SQL condition."""
+    sql: Sql
+    """The target under this reading."""
+
+
+class Target(Section):
+    """What is to be predicted, one model each."""
+
+    task: Literal["binary", "regression"]
+    sql: Sql
+    """The target as a SQL expression over outcome columns."""
+    owner: str = "product"
+    """The team that answers for it."""
+    loss: Literal["log", "squared", "poisson", "tweedie"] | None = None
+    """What training minimises. Default: log for binary, squared for regression."""
+    weight: Sql | None = None
+    """Sample weight in training, as a SQL expression over any column."""
+    unit: str | None = None
+    description: str = ""
+    alternatives: dict[Name, Alternative] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_loss(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and values.get("loss") is None:
+            return {**values, "loss": "log" if values.get("task") == "binary" else "squared"}
+        return values
+
+    @model_validator(mode="after")
+    def _loss_fits_the_task(self) -> "Target":
+        if (self.loss == "log") != (self.task == "binary"):
+            raise ValueError(f"loss {self.loss} does not fit a {self.task} target")
+        return self
+
+
+class Policy(Section):
+    """What is done with the predictions of a row. Its expressions may use the row's columns that are known at decision
+    time, each target's prediction by the target's name, and the weights by theirs."""
+
+    weights: dict[Name, float] = {}
+    """Numbers to turn without training anything again."""
+    score: Sql
+    """How much speaks for acting on a row."""
+    action: Sql = "score > 0"
+    """When to act; it may use `score` too."""
+
+
+class Metric(Section):
+    """One thing that a team wants, as one number for all rows."""
+
+    team: str
+    """Who answers for it."""
+    sql: Sql | None = None
+    """An aggregate of SUM, AVG and COUNT, each with FILTER (WHERE ...) if need be. It may use the rows' columns, outcomes
+    included; each target's prediction by the target's name and its outcome as `actual_` and the name; the policy's
+    `score`, `action` and weights."""
+    builtin: str | None = None
+    """Instead of sql, a metric by name: of prediction quality (log_loss, auc, rmse, skill, ...) or of the running
+    service (p99_ms, requests_per_second, usd_per_million, ...)."""
+    target: Name | None = None
+    """The target that a builtin of prediction quality is about. Default: the mean over all that have it."""
+    where: Sql | None = None
+    """Only rows that meet this condition."""
+    group: Name | None = None
+    """Turns the metric into a gap: its largest less its smallest value over the values of this column."""
+    better: Literal["higher", "lower"] | None = None
+    """Needed with sql; builtins know it, and a gap is better lower."""
+    unit: str | None = None
+    description: str = ""
+    min: float | None = None
+    """Hard limit: below it nothing is promoted."""
+    max: float | None = None
+    """Hard limit: above it nothing is promoted."""
+    weight: float = Field(default=0.0, ge=0)
+    """What one `scale` of improvement is worth in the objective's score; 0 keeps the metric out of it."""
+    scale: float = Field(default=1.0, gt=0)
+    """An improvement worth talking about, in the metric's unit."""
+    tolerance: float | None = Field(default=None, ge=0)
+    """How much worse than the champion's is still no harm, in the metric's unit. Default: it isn't compared."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "Metric":
+        if (self.sql is None) == (self.builtin is None):
+            raise ValueError("give either sql or builtin")
+        if self.sql is not None and self.better is None and self.group is None:
+            raise ValueError("say which way is better: higher or lower")
+        return self
+
+
+class Promotion(Section):
+    """When a candidate takes the champion's place."""
+
+    gain: float = Field(default=0.0, ge=0)
+    """The objective's score must rise by at least this much."""
+    level: float = Field(default=0.95, gt=0.5, lt=1)
+    """Confidence of each one-sided comparison with the champion."""
+
+
+class Objective(Section):
+    """What the teams want."""
+
+    name: Name
+    description: str = ""
+    targets: dict[Name, Target] = Field(min_length=1)
+    policy: Policy | None = None
+    """Default: predictions are delivered, and nothing is decided."""
+    metrics: dict[Name, Metric] = {}
+    promotion: Promotion = Promotion()

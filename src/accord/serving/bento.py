@@ -1,0 +1,169 @@
+"""Packaging: models/bundle as a Bento, named by the model's id.
+
+.bentoml/builds/ID-CONTENT        what BentoML built; never changed, so that a service that runs it is not hurt
+.bentoml/bentos/accord/ID         a link to the latest of them, where BentoML's own commands find accord:ID
+"""
+
+import getpass
+import hashlib
+import math
+import os
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from accord import locks
+from accord.errors import AccordError
+from accord.files import read_json, remove, replacing, scratch, sha256, write_text
+from accord.paths import BUNDLE
+from accord.schema.serving import Serving
+from accord.serving import handover
+
+BENTOML_HOME = Path(".bentoml")
+BUILDS = BENTOML_HOME / "builds"
+TAKEN = ("bentofile.yaml", "requirements/serving.lock", "src/accord")
+"""What goes into a Bento from the project, beside the bundle and the settings."""
+LOCK = ".packaging"
+"""One process packages at a time, be it `accord run` or `accord serve`."""
+UNFINISHED = "building-"
+
+
+def variables_of_bentoml() -> dict[str, str]:
+    """The environment that BentoML runs in: its store inside the project, no telemetry."""
+    inherited = {name: value for name, value in os.environ.items() if name != handover.SUPERVISOR_VARIABLE}
+    return {**inherited, "BENTOML_HOME": str(BENTOML_HOME.absolute()), "BENTOML_DO_NOT_TRACK": "True"}
+
+
+def package(bundle: Path, settings: Serving) -> str:
+    """The tag of the Bento that holds the bundle in this folder, and these settings unless it is started with others;
+    built now, or found as built before."""
+    if not (bundle / "manifest.json").is_file():
+        raise AccordError(f"No model in {bundle}; expected a bundle. Make one: `accord run`")
+    version = read_json(bundle / "manifest.json")["model_id"]
+    tag = f"accord:{version}"
+    content = content_sha256(bundle, settings)
+    build = BUILDS / f"{version}-{content[:16]}"
+    with locks.held(BENTOML_HOME / LOCK, math.inf):
+        _sweep()
+        if not build.is_dir():
+            _place(build, tag, content, bundle, settings)
+        if folder(tag).resolve() != build.resolve():
+            _point(folder(tag), build)
+            write_text(folder(tag).parent / "latest", version)
+        _remove_unused(version, build)
+    return tag
+
+
+def content_sha256(bundle: Path, settings: Serving) -> str:
+    """The hash of all that goes into the Bento; a model's id is the hash of the model alone."""
+    parts = sha256(*map(Path, TAKEN)), sha256(*sorted(bundle.iterdir())), settings.model_dump_json()
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _place(build: Path, tag: str, content: str, bundle: Path, settings: Serving) -> None:
+    """Builds the Bento elsewhere and moves it into place, so that half of one, of a build that was killed, is never taken
+    for a Bento."""
+    name, version = tag.split(":")
+    with TemporaryDirectory(prefix=UNFINISHED, dir=BENTOML_HOME) as home, replacing(build) as temporary:
+        _build(version, content, bundle, settings, Path(home))
+        temporary.mkdir()  # readable as the umask says; the folder that BentoML makes is for one user alone
+        for part in (Path(home) / "bentos" / name / version).iterdir():
+            part.rename(temporary / part.name)
+
+
+def _sweep() -> None:
+    """Removes what builds that were killed had begun."""
+    for leftover in [
+        *BENTOML_HOME.glob(f"{UNFINISHED}*"),
+        *BUILDS.glob(".*.tmp"),
+        *BENTOML_HOME.glob("bentos/*/.*.tmp"),
+    ]:
+        remove(leftover)
+
+
+def hold(build: Path) -> int:
+    """Marks a build as one that a service runs, so that it is not removed, until the descriptor is closed."""
+    descriptor = os.open(build, os.O_RDONLY)
+    locks.share(descriptor)
+    return descriptor
+
+
+def _point(link: Path, build: Path) -> None:
+    """Makes the link point to the build, at one stroke."""
+    link.parent.mkdir(parents=True, exist_ok=True)
+    temporary = link.with_name(f".{link.name}.tmp")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(os.path.relpath(build, link.parent))
+    if link.is_dir() and not link.is_symlink():  # a Bento that BentoML put there, such as by `bentoml import`
+        shutil.rmtree(link)
+    temporary.rename(link)
+
+
+def _remove_unused(version: str, current: Path) -> None:
+    """Removes the earlier builds of a model, but for those that a service runs still; a later call removes these."""
+    for build in BUILDS.glob(f"{version}-*"):
+        if build == current:
+            continue
+        descriptor = os.open(build, os.O_RDONLY)
+        try:
+            if locks.locked(descriptor):
+                with TemporaryDirectory(
+                    prefix=UNFINISHED, dir=BENTOML_HOME
+                ) as away:  # a kill leaves no half of it under its name
+                    build.rename(Path(away) / build.name)
+        finally:
+            os.close(descriptor)
+
+
+def _build(version: str, content: str, bundle: Path, settings: Serving, home: Path) -> None:
+    """Builds the Bento in a BentoML home of its own, from the project with this bundle in models/bundle."""
+    command = [sys.executable, "-m", "bentoml", "build", "--version", version, "--output", "tag"]
+    for name, value in {**labels(), "content_sha256": content}.items():
+        command += ["--label", f"{name}={value}"]
+    with scratch("package") as context:  # BentoML takes nothing from a hidden folder, such as its own
+        _lay_out(context, bundle, settings)
+        variables = {
+            **variables_of_bentoml(),
+            "BENTOML_HOME": str(home.absolute()),
+            "PYTHONPATH": f"{context}/src",
+        }
+        done = subprocess.run(
+            [*command, str(context)], cwd=context, env=variables, capture_output=True, text=True
+        )
+    if done.returncode:
+        reason = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]
+        if "No space left" in done.stderr + done.stdout:
+            reason = (
+                "The disk is full: No space left on device. Nothing was lost; free some space and run again"
+            )
+        raise AccordError(f"bentoml build failed: {reason}")
+
+
+def _lay_out(context: Path, bundle: Path, settings: Serving) -> None:
+    """The folder that `bentoml build` works in: the project's, with this bundle in models/bundle."""
+    (context / handover.FILE).write_text(settings.model_dump_json(), encoding="utf-8")
+    for name in TAKEN:
+        (context / name).parent.mkdir(exist_ok=True)
+        if Path(name).is_dir():
+            shutil.copytree(name, context / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(name, context / name)
+    shutil.copytree(bundle, context / BUNDLE)
+
+
+def folder(tag: str) -> Path:
+    """Where the Bento's files are: a link, which the next packaging of the same model may point elsewhere."""
+    return BENTOML_HOME / "bentos" / tag.replace(":", "/")
+
+
+def labels() -> dict[str, str]:
+    """Who built it, when, and from which commit: kept beside the Bento, since they don't change what it answers."""
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True)
+    return {
+        "git_commit": commit.stdout.strip() or "none",
+        "built_at": datetime.now(UTC).strftime("%Y-%m-%dT%H.%M.%SZ"),
+        "built_by": getpass.getuser(),
+    }

@@ -1,0 +1,276 @@
+"""SQL aggregates over rows as statistics of block counts, so that each comes with an interval.
+
+Polars parses an expression such as `1000 * SUM(x) / COUNT(*)`, as it does everywhere else, and what it understands is
+taken apart at its aggregates. Each of them becomes sums per block, after which a resample costs a matrix product instead
+of a pass over the rows. What stands around the aggregates is then evaluated by Polars, with a row per resample.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from polars.exceptions import PolarsError
+
+from accord.bootstrap import Counts, Statistic
+from accord.errors import AccordError
+from accord.sql.rows import (
+    AGGREGATES,
+    OF_OTHER_ROWS,
+    NotComputedError,
+    from_node,
+    kinds,
+    parse,
+    reason,
+    to_node,
+    type_of,
+    values_of,
+)
+
+Sums = NDArray[np.float64] | NDArray[np.int64]
+"""Sums over the rows of each block, (n_blocks,), or over those of each resample, (n_resamples,)."""
+
+SUPPORTED = {"Sum", "Mean", "Count"}
+OTHERS = {
+    "Max": "MAX", "Min": "MIN", "Median": "MEDIAN", "Std": "STDDEV", "Var": "VARIANCE", "First": "FIRST", "Last": "LAST",
+    "Implode": "ARRAY_AGG or STRING_AGG",
+}  # fmt: skip
+"""Aggregates that can't be had from sums per block, as Polars calls them, and as they are written in SQL."""
+BEYOND_INT64 = {pl.UInt64(), pl.Int128(), pl.UInt128()}
+LEFT_ALONE = {"Column", "Literal", "function", "dtype", "options"}
+"""Parts of a node that hold no expression."""
+EXACT = 2.0**53
+"""Below this a float holds every integer."""
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """The sum, mean or count of the values that are not null, of rows that meet the condition if there is one."""
+
+    kind: str
+    value: pl.Expr
+    condition: pl.Expr | None
+    whole: pl.Expr
+
+
+@dataclass(frozen=True)
+class Taken:
+    """An aggregate expression taken apart: `outer` reads each aggregate and each constant from a column of its name."""
+
+    outer: pl.Expr
+    aggregates: Mapping[str, Aggregate]
+    constants: Mapping[str, Any]
+
+
+def take_apart(sql: str, where: str) -> Taken:
+    """Raises AccordError for bad syntax, for no aggregate, and for other aggregates than SUM, AVG and COUNT."""
+    expression = parse(sql, where).meta.undo_aliases()
+    node = to_node(expression)
+    found = kinds(node)
+    for kind, written in OF_OTHER_ROWS.items():
+        if kind in found:
+            raise _unsupported(written, sql, where)
+    names: dict[str, str] = {}
+    aggregates, constants = {}, {}
+    try:
+        for aggregate in _aggregates(expression, sql, where):
+            name = names.setdefault(_text(aggregate.whole), f"#{len(names)}")
+            if aggregate.whole.meta.root_names() or to_node(aggregate.whole) == "Len":
+                aggregates[name] = aggregate
+            else:
+                constants[name] = pl.select(aggregate.whole).item()
+        outer = from_node(_outer(node, names, constants))
+    except PolarsError as error:
+        raise AccordError(
+            f"{where}: `{sql}` can't be computed: {reason(error)}; expected numbers, and none beyond those of a float"
+        ) from error
+    if not aggregates:
+        raise AccordError(
+            f"{where}: `{sql}` has no aggregate; expected one value for all rows, such as AVG({sql})"
+        )
+    return Taken(outer, aggregates, constants)
+
+
+def check(sql: str, where: str, columns: Mapping[str, pl.DataType], constants: Sequence[str]) -> None:
+    """Raises AccordError unless `sql` is an aggregate over rows with these columns. Outside of its aggregates it may
+    use the constants alone."""
+    taken = take_apart(sql, where)
+    for aggregate in taken.aggregates.values():
+        type_of(aggregate.whole, sql, where, columns)
+    no_rows = pl.DataFrame(schema=dict(columns))
+    types = {name: _type(aggregate, no_rows) for name, aggregate in taken.aggregates.items()}
+    types |= {name: pl.Series([number]).dtype for name, number in taken.constants.items()}
+    types |= dict.fromkeys(constants, pl.Float64())
+    bare = {*taken.outer.meta.root_names()} - types.keys()
+    if bare:
+        raise AccordError(
+            f"{where}: `{sql}` uses '{min(bare)}' outside of an aggregate; expected SUM, AVG or COUNT around it"
+        )
+    # Not from the whole expression over no rows, where a count of 0 may have no value, such as 0 // 0.
+    kind = type_of(taken.outer, sql, where, types)
+    if kind in (pl.String(), pl.Binary()) or kind.is_nested():
+        raise AccordError(f"{where}: `{sql}` gives {kind}; expected a number")
+
+
+def statistic(
+    sql: str,
+    where: str,
+    rows: pl.DataFrame,
+    block: NDArray[np.intp],
+    n_blocks: int,
+    constants: Mapping[str, float],
+) -> Statistic:
+    """The aggregate over rows (n) whose blocks (n,) are numbered, as a function of how often each block is drawn."""
+    taken = take_apart(sql, where)
+    fixed = {**constants, **taken.constants}
+    columns = {}
+    for name, aggregate in taken.aggregates.items():
+        values = values_of(rows, aggregate.value, sql, where)
+        keep = values.is_not_null()
+        if aggregate.condition is not None:
+            keep &= values_of(rows, aggregate.condition, sql, where).fill_null(False)
+        columns[name] = _resampled(
+            aggregate.kind, values.filter(keep), _type(aggregate, rows), block[keep.to_numpy()], n_blocks
+        )
+
+    def value(drawn: Counts) -> NDArray[np.float64]:
+        series = {name: resampled(drawn) for name, resampled in columns.items()}
+        series |= {name: pl.repeat(number, len(drawn), eager=True) for name, number in fixed.items()}
+        frame = pl.DataFrame(series)
+        result = _values_or_null(frame, taken.outer.cast(pl.Float64), sql, where).to_numpy()
+        return np.where(np.isfinite(result), result, np.nan)
+
+    return value
+
+
+def _aggregates(expression: pl.Expr, sql: str, where: str) -> Iterator[Aggregate]:
+    """The aggregates in an expression. None may be inside of another."""
+    # The parts come from `pop` and not from their nodes, since Polars' JSON does not keep the last bit of all floats.
+    match to_node(expression):
+        case "Len":
+            yield Aggregate("Count", pl.lit(1), None, expression)
+        case {"Agg": of}:
+            [kind] = map(str, of)
+            if kind not in SUPPORTED:
+                raise _unsupported(OTHERS.get(kind, kind), sql, where)
+            [value], condition = expression.meta.pop(), None
+            if AGGREGATES & kinds(to_node(value)):
+                raise _unsupported("an aggregate inside of another", sql, where)
+            if "Filter" in to_node(value):
+                condition, value = value.meta.pop()
+            yield Aggregate(kind, value, condition, expression)
+        case _:
+            for part in expression.meta.pop():
+                yield from _aggregates(part, sql, where)
+
+
+def _unsupported(name: str, sql: str, where: str) -> AccordError:
+    return AccordError(
+        f"{where}: `{sql}` uses {name}, which is not supported; valid aggregates: SUM, AVG, COUNT, each with or "
+        "without FILTER (WHERE ...), over values of single rows"
+    )
+
+
+def _text(node: Any) -> str:
+    return json.dumps(to_node(node) if isinstance(node, pl.Expr) else node)
+
+
+def _outer(node: Any, names: Mapping[str, str], constants: dict[str, Any]) -> Any:
+    """The node with each aggregate replaced by the column of its name, and some numbers, which are added to `constants`."""
+    match node:
+        case "Len" | {"Agg": _}:
+            return {"Column": names[_text(node)]}
+        case {"Literal": {"Dyn": {"Float": float(number)}}} if pl.select(from_node(node)).item() != number:
+            # Polars' JSON gives another last bit.
+            return _constant(number, constants)
+        case {
+            "Function": {
+                "input": [dividend, {"Literal": {"Dyn": {"Int": number} | {"Float": float(number)}}}],
+                "function": {"Sql": {"Binary": "Div"}} as divided,
+            }
+        }:
+            # Polars divides a column by a literal as a product with its inverse, but the one value of a whole table
+            # exactly, and so it does one column by another.
+            inputs = [_outer(dividend, names, constants), _constant(number, constants)]
+            return {"Function": {"input": inputs, "function": divided}}
+        case dict():
+            return {
+                key: part if key in LEFT_ALONE else _outer(part, names, constants)
+                for key, part in node.items()
+            }
+        case list():
+            return [_outer(part, names, constants) for part in node]
+    return node
+
+
+def _constant(number: float, constants: dict[str, Any]) -> dict[str, str]:
+    name = f"#{number!r}e"
+    constants[name] = number
+    return {"Column": name}
+
+
+def _type(aggregate: Aggregate, rows: pl.DataFrame) -> pl.DataType:
+    """The type of the aggregate's value: what Polars gives times, else a float or an integer of 64 bits.
+
+    Polars sums up integers of 32 bits, such as those of `CASE WHEN late THEN 150 ELSE 0 END`, in 32 bits, and conditions
+    in 32 bits without a sign, so that larger sums and differences would silently come out wrong.
+    """
+    found = rows.head(0).select(value=aggregate.whole).schema["value"]
+    if found.is_temporal():
+        return found
+    is_whole = found.is_integer() and found not in BEYOND_INT64
+    return pl.Int64() if is_whole else pl.Float64()
+
+
+def _resampled(
+    aggregated: str, values: pl.Series, kind: pl.DataType, block: NDArray[np.intp], n_blocks: int
+) -> Callable[[Counts], pl.Series]:
+    """Sum, mean or count of the values (n,) in these blocks (n,), as a function of how often each block is drawn."""
+    count = np.bincount(block, minlength=n_blocks).astype(np.int64)
+    if aggregated == "Count":
+        return lambda drawn: pl.Series(_product(drawn, count))
+    if kind.is_temporal():
+        values = values.cast(kind).to_physical()
+    is_exact = aggregated == "Sum" and kind != pl.Float64
+    total: Sums = np.zeros(n_blocks, np.int64) if is_exact else np.zeros(n_blocks)
+    with np.errstate(invalid="ignore", over="ignore"):
+        np.add.at(total, block, values.cast(pl.Int64 if is_exact else pl.Float64).to_numpy())
+
+    def value(drawn: Counts) -> pl.Series:
+        found = pl.Series(_product(drawn, total))
+        if aggregated == "Mean":
+            number = pl.Series(_product(drawn, count))
+            found = found / number.replace(0, None)
+        return found.cast(pl.Int64).cast(kind) if kind.is_temporal() else found
+
+    return value
+
+
+def _values_or_null(frame: pl.DataFrame, outer: pl.Expr, sql: str, where: str) -> pl.Series:
+    """The value of `outer` for each row of the frame, null for one that Polars refuses, such as an integer of infinity."""
+    try:
+        return values_of(frame, outer, sql, where)
+    except NotComputedError:
+        if frame.height == 1:
+            return pl.Series([None], dtype=pl.Float64)
+        half = frame.height // 2
+        parts = frame.head(half), frame.tail(-half)
+        return pl.concat(_values_or_null(part, outer, sql, where) for part in parts)
+
+
+def _product(drawn: Counts, sums: Sums) -> Sums:
+    """The sums per resample, (n_resamples,), from those per block, (n_blocks,)."""
+    if sums.dtype == np.int64:
+        if np.abs(sums.astype(float)).sum() * drawn.max(initial=0) < EXACT:
+            return (drawn @ sums).astype(np.int64)
+        return drawn.astype(np.int64) @ sums
+    finite = np.isfinite(sums)
+    # NaN and infinity count where their block was drawn, but 0 times infinity would be NaN.
+    with np.errstate(invalid="ignore", over="ignore"):
+        found: NDArray[np.float64] = drawn @ np.where(finite, sums, 0)
+        if not finite.all():
+            found += np.where(drawn[:, ~finite] > 0, sums[~finite], 0).sum(axis=1)
+    return found

@@ -1,0 +1,138 @@
+"""Whether a compiled expression gives what Polars gives, tried on given rows and on random ones."""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from accord.sql.compiled.drawing import draws, literals
+from accord.sql.compiled.trees import Row, RowFunction, Tree, function
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from accord.schema.data import Column
+
+INDEX = "row|index"
+"""A column with the number of the row. Names with a bar can't be a column's in the config."""
+MAX_REFUSED = 100
+"""Rows that the compiled form refuses and that Polars is asked for, a millisecond each. The service asks it for all."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Whether a compiled expression gives what Polars gives."""
+
+    n_rows: int
+    """Rows compared: those that Polars evaluates."""
+    difference: str | None
+    """The first row that differs, with both values."""
+
+    @property
+    def holds(self) -> bool:
+        return self.difference is None and self.n_rows > 0
+
+
+def proof(
+    sql: str,
+    tree: Tree,
+    where: str,
+    frame: "pl.DataFrame",
+    columns: Mapping[str, "Column"],
+    seed: int,
+    n_random: int = 10_000,
+    as_number: bool = False,
+) -> Proof:
+    """The comparison of a tree with Polars on all rows of a frame and on random ones that the contract allows.
+
+    Values must be of one type and the same to the bit; any NaN equals any other. `frame` has the columns that the
+    expression reads. `columns` is the contract; a name that it lacks is a prediction, a weight or the score, so it may be
+    any number. A row that Polars refuses doesn't count; one that the compiled form alone refuses is a difference.
+    `as_number` as for `compile_sql`.
+    """
+    import numpy as np
+    import polars as pl
+
+    from accord.sql.rows import TYPES, columns_of, evaluate, with_derived
+
+    types: dict[str, pl.DataType] = {
+        name: TYPES[columns[name].type if name in columns else "number"]
+        for name in sorted(columns_of(sql, where))
+    }
+    given = frame.select(pl.int_range(pl.len()).alias(INDEX), *(pl.col(n).cast(t) for n, t in types.items()))
+    rng = np.random.default_rng(seed)
+    values = {name: draws(columns.get(name), given[name], literals(sql), rng, n_random) for name in types}
+    random = pl.DataFrame({INDEX: range(n_random), **values}, schema={INDEX: pl.Int64(), **types})
+
+    def by_polars(rows: pl.DataFrame) -> pl.Series:
+        return evaluate(rows, sql, where) if as_number else with_derived(rows, {INDEX: sql})[INDEX]
+
+    compiled = function(json.loads(json.dumps(tree)))  # as a bundle gives it back
+    n_rows = 0
+    for rows in (given, random):
+        n_compared, difference = _compared(rows, by_polars, compiled)
+        n_rows += n_compared
+        if difference is not None:
+            return Proof(n_rows, difference)
+    return Proof(n_rows, None)
+
+
+def _compared(
+    rows: "pl.DataFrame", by_polars: Callable[["pl.DataFrame"], "pl.Series"], compiled: RowFunction
+) -> tuple[int, str | None]:
+    """The number of rows that Polars evaluates, up to the first that differs, and that one in words."""
+    import polars as pl
+
+    found = [_outcome(compiled, row) for row in rows.iter_rows(named=True)]
+    # One row that Polars refuses fails its whole frame. Those that the compiled form refuses too are asked one by one.
+    refused = pl.Series([isinstance(value, Exception) for value in found], dtype=pl.Boolean)
+    n_rows = 0
+    for subset in (rows.filter(~refused), rows.filter(refused).head(MAX_REFUSED)):
+        for index, expected in zip(subset[INDEX], _evaluated(subset, by_polars), strict=True):
+            if isinstance(expected, Exception):
+                continue
+            n_rows += 1
+            if not _same(expected, found[index]):
+                row = {name: value for name, value in rows.row(index, named=True).items() if name != INDEX}
+                return n_rows, f"for {row} Polars gives {expected!r}, the compiled form {found[index]!r}"
+    return n_rows, None
+
+
+def _outcome(compiled: RowFunction, row: Row) -> Any:
+    """The value of the row, or the exception that it raises, whichever it is: a wrong tree may raise any."""
+    try:
+        return compiled(row)
+    except Exception as error:
+        return error
+
+
+def _evaluated(rows: "pl.DataFrame", by_polars: Callable[["pl.DataFrame"], "pl.Series"]) -> Iterator[Any]:
+    """Each row's value, or the exception for a row that Polars refuses."""
+    from accord.sql.rows import NotComputedError
+
+    if rows.is_empty():
+        return
+    try:
+        values: list[Any] = by_polars(rows).to_list()
+    except (
+        NotComputedError,
+        ValueError,
+        OverflowError,
+    ) as error:  # the last two for years that Python doesn't know
+        if rows.height == 1:
+            yield error
+        else:
+            half = rows.height // 2
+            yield from _evaluated(rows.head(half), by_polars)
+            yield from _evaluated(rows.tail(rows.height - half), by_polars)
+    else:
+        yield from values
+
+
+def _same(x: Any, y: Any) -> bool:
+    if type(x) is not type(y):
+        return False
+    if isinstance(x, float):
+        return math.copysign(1.0, x) == math.copysign(1.0, y) if x == y else x != x and y != y
+    return bool(x == y)

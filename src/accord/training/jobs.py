@@ -1,0 +1,99 @@
+"""Train: the targets' models, side by side, each in a process of its own."""
+
+import resource
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from accord import models
+from accord.data import partitions
+from accord.errors import AccordError
+from accord.features.transform import Transform, load_matrix
+from accord.models import loading
+from accord.models.trained import BASELINE_FILE, MODEL_FILE
+from accord.schema.objective import Target
+from accord.sql.rows import evaluate
+
+BASELINE = {"_target_": "accord.models.baseline.Baseline"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One model to train: everything a process needs to know."""
+
+    name: str
+    target: Target
+    model: dict[str, Any]
+    seed: int
+    features: Path
+    splits: Path
+    output: Path
+
+
+def train_all(jobs: list[Job], workers: int) -> None:
+    """Trains every job's model and its baseline. A single job, or a single worker, stays in this process."""
+    if min(workers, len(jobs)) <= 1:
+        for job in jobs:
+            train_one(job)
+        return
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
+        list(pool.map(train_one, jobs))
+
+
+def cpu_s() -> float:
+    """Processor seconds that this process and its finished children have used."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
+
+
+def train_one(job: Job) -> None:
+    features = Transform.load(job.features).features
+    train, tune = (_examples(job, split) for split in ("train", "tune"))
+    for kind, file in ((job.model, MODEL_FILE), (BASELINE, BASELINE_FILE)):
+        fitted = loading.build(kind).fit(features, str(job.target.loss), train, tune, job.seed)
+        fitted.save(job.output / job.name / file)
+
+
+def _examples(job: Job, split: str) -> models.Examples:
+    """The split's rows that have an outcome. Raises AccordError where the outcomes don't fit the task."""
+    rows = partitions.read(job.splits / split)
+    X = load_matrix(job.features / f"{split}.npy")
+    where = f"objective.targets.{job.name}"
+    y = evaluate(rows, job.target.sql, f"{where}.sql").to_numpy()
+    weight = (
+        None if job.target.weight is None else evaluate(rows, job.target.weight, f"{where}.weight").to_numpy()
+    )
+    known = np.isfinite(y)
+    if not known.all():
+        X, y, weight = X[known], y[known], None if weight is None else weight[known]
+    _check(y, weight, job, split)
+    return models.Examples(X, y, weight)
+
+
+def _check(y: models.Vector, weight: models.Vector | None, job: Job, split: str) -> None:
+    where = f"objective.targets.{job.name}"
+    if split == "train" and not len(y):
+        raise AccordError(
+            f"{where}.sql: no training row has an outcome; expected some. Check the outcome columns"
+        )
+    if job.target.task == "binary" and not np.isin(y, (0, 1)).all():
+        odd = y[~np.isin(y, (0, 1))][0]
+        raise AccordError(
+            f"{where}.sql: found {odd:g} in {split}; a binary target is 0 or 1. Write a condition, or task: regression"
+        )
+    if split == "train" and job.target.task == "binary" and len(np.unique(y)) < 2:
+        raise AccordError(
+            f"{where}.sql: all {len(y):,} training rows have the outcome {y[0]:g}; expected both 0 and 1"
+        )
+    if job.target.loss in ("poisson", "tweedie") and (y < 0).any():
+        raise AccordError(
+            f"{where}.loss: {job.target.loss} takes no negative outcome; found {y.min():g} in {split}. Use loss: squared"
+        )
+    if weight is not None and not (np.isfinite(weight).all() and (weight >= 0).all()):
+        raise AccordError(
+            f"{where}.weight: found a weight that is negative or missing in {split}; expected 0 or more"
+        )

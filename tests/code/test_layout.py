@@ -1,0 +1,40 @@
+"""The code is where docs/architecture.md says."""
+
+from collections import Counter
+from pathlib import Path
+
+from accord import cli
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src/accord"
+TYPED = {"commands", "stages"}
+"""A command or a stage may be called as the library module that does its work."""
+
+
+def test_no_file_name_stands_for_two_things():
+    modules = [path for path in PACKAGE.rglob("*.py") if not path.name.startswith("__")]
+    names = Counter(path.name for path in modules if path.parent.name not in TYPED)
+    assert [name for name, n in names.items() if n > 1] == []
+
+
+def test_every_module_of_commands_is_a_command_in_under_eighty_lines():
+    modules = {path.stem: path for path in (PACKAGE / "commands").glob("*.py")} | {"cli": PACKAGE / "cli.py"}
+    assert modules.keys() - {"__init__", "cli"} == set(cli.COMMANDS)
+    assert [name for name, path in modules.items() if len(path.read_text("utf-8").splitlines()) >= 80] == []
+
+
+def test_no_import_is_renamed_to_avoid_a_collision():
+    renamed = [
+        f"{path.relative_to(PACKAGE)}: {line}"
+        for path in PACKAGE.rglob("*.py")
+        for line in path.read_text("utf-8").splitlines()
+        if line.lstrip().startswith("from accord") and " as " in line
+    ]
+    assert renamed == []
+
+
+def test_architecture_names_every_folder():
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    folders = [f"`{path.name}/`" for path in PACKAGE.iterdir() if (path / "__init__.py").exists()]
+    modules = [f"`{path.stem}`" for path in PACKAGE.glob("[!_]*.py")]
+    assert [name for name in [*folders, *modules] if name not in page] == []
