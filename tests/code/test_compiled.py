@@ -193,6 +193,13 @@ def test_what_proves_is_equal_on_rows_it_has_not_seen(sql: str, rows: list[tuple
         assert all(map(same, expected, found)), (sql, expected, found)
 
 
+def test_a_form_that_differs_where_all_rows_have_one_value_is_not_proven():
+    sql = "CASE WHEN b THEN x ELSE 2.5 END / 3"
+    tree = compile_sql(sql, "w", KINDS)
+    assert tree is not None
+    assert not proof(sql, tree, "w", NO_ROWS, COLUMNS, seed=0).holds
+
+
 def test_a_tree_is_the_same_after_a_stay_in_json():
     sql = "CASE WHEN level IN ('A', 'b') AND at > TIMESTAMP '2013-01-01' THEN x / 3 ELSE -0.1 END"
     tree = compile_sql(sql, "w", KINDS)

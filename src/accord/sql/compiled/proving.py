@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 INDEX = "row|index"
 """A column with the number of the row. Names with a bar can't be a column's in the config."""
+N_ALONE = 100
+"""Random rows that Polars is also asked for one by one: a value that it knows to be the same in all rows of a frame, such as
+that of a CASE of which one branch is taken throughout, it divides otherwise than a column."""
 MAX_REFUSED = 100
 """Rows that the compiled form refuses and that Polars is asked for, a millisecond each. The service asks it for all."""
 
@@ -44,7 +47,8 @@ def proof(
     n_random: int = 10_000,
     as_number: bool = False,
 ) -> Proof:
-    """The comparison of a tree with Polars on all rows of a frame and on random ones that the contract allows.
+    """The comparison of a tree with Polars on all rows of a frame and on random ones that the contract allows, together and
+    one by one.
 
     Values must be of one type and the same to the bit; any NaN equals any other. `frame` has the columns that the
     expression reads. `columns` is the contract; a name that it lacks is a prediction, a weight or the score, so it may be
@@ -73,6 +77,10 @@ def proof(
     for rows in (given, random):
         n_compared, difference = _compared(rows, by_polars, compiled)
         n_rows += n_compared
+        if difference is not None:
+            return Proof(n_rows, difference)
+    for row in random.head(N_ALONE).with_columns(pl.lit(0, pl.Int64).alias(INDEX)).iter_slices(1):
+        difference = _compared(row, by_polars, compiled)[1]
         if difference is not None:
             return Proof(n_rows, difference)
     return Proof(n_rows, None)
