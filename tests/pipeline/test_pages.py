@@ -34,6 +34,11 @@ def test_report_writes_again_what_a_run_wrote(shown: Project) -> None:
     assert {page: shown.read(page) for page in PAGES} == before
 
 
+def test_the_page_of_a_run_has_targets_in_the_order_of_the_config(project: Project) -> None:
+    page = project.read(PAGES[0])
+    assert page.index("<h2>late</h2>") < page.index("<h2>delay_minutes</h2>")
+
+
 def test_the_page_of_a_run_names_its_model_and_its_verdict(shown: Project) -> None:
     model = json.loads(shown.read("models/bundle/manifest.json"))["model_id"]
     assert f'<code>{model}</code>; <a href="scorecard.html">may be promoted</a>' in shown.read(PAGES[0])

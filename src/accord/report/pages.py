@@ -1,5 +1,6 @@
 """The pages, all written from the JSON and tables that stages and commands left: whatever is there is shown."""
 
+from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,15 @@ def _of_run() -> str:
 
 
 def _evaluation() -> dict[str, Any]:
-    return {**read_json(paths.EVALUATION), **read_json(paths.TEAMS)}
+    """The figures, with targets and metrics in the order of the config, which sorted JSON has lost."""
+    found, wanted = {**read_json(paths.EVALUATION), **read_json(paths.TEAMS)}, lock.load().objective
+    objective = {**found["objective"], "metrics": _ordered(found["objective"]["metrics"], wanted.metrics)}
+    return {**found, "targets": _ordered(found["targets"], wanted.targets), "objective": objective}
+
+
+def _ordered(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """The values by name, those named first; the config may have gone on since."""
+    return {name: values[name] for name in dict.fromkeys([*names, *values]) if name in values}
 
 
 def _plots() -> dict[str, dict[str, pl.DataFrame]]:
