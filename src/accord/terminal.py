@@ -6,7 +6,7 @@ is made by `lines`, so that a value with a line break can't pass for a line of o
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -37,6 +37,22 @@ def visible(text: str) -> str:
 def lines(texts: Iterable[str]) -> Lines:
     """Each text as a line of its own; text of several lines keeps them."""
     return Lines("\n".join(text if isinstance(text, Lines) else visible(text) for text in texts))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Container[int] = ()) -> list[str]:
+    """The rows below their head as lines of aligned columns; those numbered in `right` are aligned to the right.
+
+    >>> print(*table(("team", "n"), [("sales", "7"), ("product", "12")], right={1}), sep="\\n")
+    team      n
+    sales     7
+    product  12
+    """
+    from tabulate import tabulate
+
+    cells = [[visible(cell) for cell in row] for row in [head, *rows]]
+    sides = ["right" if i in right else "left" for i in range(len(head))]
+    text = tabulate(cells, tablefmt="plain", colalign=sides, disable_numparse=True)
+    return [line.rstrip() for line in text.split("\n")]
 
 
 def foreign(text: str) -> Lines:

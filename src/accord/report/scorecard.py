@@ -20,7 +20,7 @@ def render(card: Mapping[str, Any], data: str) -> str:
 
 def as_text(card: Mapping[str, Any]) -> terminal.Lines:
     """The scorecard for a terminal: a line a metric, then the verdict and its reasons."""
-    lines = [("team", "metric", "value", "limit", "champion", "verdict")]
+    rows = []
     for row in card["rows"]:
         interval = "" if row["low"] is None else f" [{row['low']:.4g}, {row['high']:.4g}]"
         value = "-" if row["value"] is None else f"{row['value']:.4g}{interval}"
@@ -30,17 +30,12 @@ def as_text(card: Mapping[str, Any]) -> terminal.Lines:
             if row[side] is not None
         )
         champion = "-" if row["champion"] is None else f"{row['champion']:.4g}"
-        lines.append((row["team"], row["name"], value, limit or "-", champion, row["verdict"]))
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    text = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
+        rows.append((row["team"], row["name"], value, limit or "-", champion, row["verdict"]))
     against = f"against champion {card['champion']}" if card["champion"] else "no champion yet"
     verdict = "may be promoted: accord promote" if card["verdict"] == judge.PASS else "not to be promoted"
     return terminal.lines(
         [
-            *text,
+            *terminal.table(("team", "metric", "value", "limit", "champion", "verdict"), rows),
             "",
             f"{card['candidate']} ({against}): {verdict}",
             *(f"  - {reason}" for reason in card["reasons"]),

@@ -67,16 +67,13 @@ def _chart(report: Mapping[str, Any], metric: Mapping[str, Any], labels: list[st
 def as_text(report: Mapping[str, Any]) -> terminal.Lines:
     """The totals for a terminal: a line a policy, differences from the first in brackets."""
     names = [metric["name"] for metric in report["metrics"]]
-    lines = [("policy", *names, "trainings", "CPU s", "promoted", "refused")]
+    head = ("policy", *names, "trainings", "CPU s", "promoted", "refused")
+    rows = []
     for policy in report["policies"]:
         totals = policy["totals"]
         cells = [words.number(totals["metrics"][name]["value"]) for name in names]
-        lines.append((policy["name"], *cells, f"{totals['trainings']}", f"{totals['cpu_s']:.1f}", f"{totals['promoted']}", f"{totals['refused']}"))  # fmt: skip
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    text = [
-        "  ".join(cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(line, widths, strict=True)))
-        for line in lines
-    ]  # fmt: skip
+        counts = (f"{totals[name]}" for name in ("promoted", "refused"))
+        rows.append((policy["name"], *cells, f"{totals['trainings']}", f"{totals['cpu_s']:.1f}", *counts))
     span = f"{report['begin']} to {report['end']}, {report['n_rows']:,} rows of {report['n_blocks']} days"
     changes = [
         f"  {policy['name']}: {name} {found['value']:+.4g} [{found['low']:+.4g}, {found['high']:+.4g}] against {report['reference']}"
@@ -84,4 +81,4 @@ def as_text(report: Mapping[str, Any]) -> terminal.Lines:
         for name in names
         if (found := policy["totals"]["metrics"][name]["change"])["value"] and found["low"] is not None
     ]
-    return terminal.lines(["", *text, "", span, *changes])
+    return terminal.lines(["", *terminal.table(head, rows, right=range(1, len(head))), "", span, *changes])

@@ -39,9 +39,10 @@ def as_text(report: Mapping[str, Any]) -> terminal.Lines:
     head = ("", report["weight"], "acted", *metrics, "score", "better for", "worse for", "dominated")
     names = [f"{report['weight']}={p['weight']:g}" for p in report["points"]]
     names += [one["name"] for one in report["experiments"]]
-    lines = [head]
+    last = set(range(len(head) - 3, len(head)))
+    rows = []
     for point in report["points"]:
-        lines.append(
+        rows.append(
             (
                 "*" if point["shipped"] else "",
                 f"{point['weight']:g}",
@@ -54,7 +55,7 @@ def as_text(report: Mapping[str, Any]) -> terminal.Lines:
         )
     for one in report["experiments"]:
         values = (number(one["metrics"][name]["value"]) for name in metrics)
-        lines.append(
+        rows.append(
             (
                 "",
                 f"{one['name']} ({one['selection'].get('model')}, {one['selection'].get('objective')})",
@@ -66,15 +67,8 @@ def as_text(report: Mapping[str, Any]) -> terminal.Lines:
                 _dominated(one, names),
             )
         )
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    left = {1, len(head) - 3, len(head) - 2, len(head) - 1} if report["experiments"] else set(range(len(head) - 3, len(head)))  # fmt: skip
-    text = [
-        "  ".join(
-            cell.ljust(width) if i in left else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    ]
+    left = {1, *last} if report["experiments"] else last
+    text = terminal.table(head, rows, right=set(range(len(head))) - left)
     level = report["settings"]["promotion_level"]
     text += [
         "",
