@@ -15,9 +15,10 @@ from accord.bundle import interface
 from accord.bundle.bundle import Bundle, load_bundle
 from accord.config import lock
 from accord.data import partitions
-from accord.monitoring import decision, expectation
-from accord.monitoring.decision import Decision, Refused, decide
+from accord.monitoring import columns, expectation
+from accord.monitoring.decision import Decision, decide
 from accord.monitoring.expectation import Expectation
+from accord.monitoring.health import Refused
 from accord.monitoring.observed import DECIDED, KNOWN, observed, with_known
 from accord.schema.config import Config
 from accord.schema.loop import Monitoring
@@ -356,5 +357,5 @@ def test_drift_of_targets_reads_only_what_they_are_made_of(
     live = observed(unreadable, bundle, expected.time)
     with pytest.raises(ValueError, match="was read"):
         live.collect()
-    found = decision._drift(live, window, of_targets, SETTINGS)
+    found = columns.drift_of_columns(live, window, of_targets, SETTINGS)
     assert {row["column"] for row in found} == {"actual|late", "actual|delay_minutes"}

@@ -16,7 +16,8 @@ from accord.config import lock
 from accord.data import partitions
 from accord.files import read_json, write_json
 from accord.monitoring import expectation
-from accord.monitoring.decision import Refused, decide
+from accord.monitoring.decision import decide
+from accord.monitoring.health import Refused
 from accord.schema.config import Config
 from accord.schema.loop import Monitoring
 from accord.schema.objective import Metric, Policy

@@ -14,8 +14,9 @@ from accord import paths
 from accord.bundle.bundle import Bundle, load_bundle
 from accord.files import read_json, replacing, write_json, write_text
 from accord.monitoring import expectation, webhook
-from accord.monitoring.decision import Decision, Refused, decide
+from accord.monitoring.decision import Decision, decide
 from accord.monitoring.expectation import Expectation
+from accord.monitoring.health import Refused
 from accord.monitoring.observed import DECIDED, MODEL, decided, observed, sampled, with_known
 from accord.promotion import releases
 from accord.schema.config import Config

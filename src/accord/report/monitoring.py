@@ -7,7 +7,8 @@ from typing import Any
 from markupsafe import Markup
 
 from accord import terminal
-from accord.monitoring.decision import LIMITS, Decision
+from accord.monitoring.alarms import LIMITS
+from accord.monitoring.decision import Decision
 from accord.monitoring.expectation import ACTUAL, PREDICTED
 from accord.monitoring.window import REPORTS
 from accord.page import charts, words

@@ -1,0 +1,75 @@
+"""What of a window could not be judged, and why."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from accord.bundle.bundle import Bundle
+from accord.monitoring.comparison import MAX_ROWS, MIN_DAYS
+from accord.monitoring.expectation import GROUPS, Expectation
+from accord.monitoring.observed import logged_columns
+from accord.objective.teams import Played
+from accord.schema.loop import Monitoring
+from accord.traffic import typed
+
+
+def thin(window: Mapping[str, Any], settings: Monitoring) -> list[str]:
+    n_rows, n_labelled, n_days = window["n_rows"], window["n_labelled"], window.get("n_days", MIN_DAYS)
+    notes = []
+    if n_rows < settings.min_rows:
+        notes.append(f"insufficient: {n_rows:,} rows of {settings.min_rows:,}")
+    elif n_days < MIN_DAYS:
+        notes.append(f"insufficient for means and metrics: {n_days} days of {MIN_DAYS}")
+    elif not n_labelled:
+        notes.append("no outcomes yet: performance is estimated from the model's own probabilities")
+    elif n_labelled < settings.min_rows:
+        notes.append(
+            f"insufficient outcomes: {n_labelled:,} rows of {settings.min_rows:,}; performance is estimated"
+        )
+    elif (labelled_days := window.get("n_labelled_days", MIN_DAYS)) < MIN_DAYS:
+        notes.append(f"insufficient outcomes: {labelled_days} days of {MIN_DAYS}; performance is estimated")
+    if window["other_models"]:
+        others = ", ".join(f"{name} ({n:,} rows)" for name, n in window["other_models"].items())
+        notes.append(f"also in the window, not judged: answers of {others}")
+    if n_rows > MAX_ROWS:
+        notes.append(
+            f"means and metrics rest on a sample of about {MAX_ROWS:,} rows; drift on all {n_rows:,}"
+        )
+    return notes
+
+
+def unread(labelled: pl.DataFrame | pl.LazyFrame, bundle: Bundle) -> list[str]:
+    """Values that are judged as if they were missing."""
+    columns = logged_columns(bundle)
+    unread = typed.n_unread(labelled.lazy().filter(pl.col("model") == bundle.model_id), columns)
+    return [f"{words}, and count as missing" for words in typed.in_words(unread, columns)]
+
+
+def left_out(parts: Sequence[Played], expectation: Expectation) -> list[str]:
+    """What the rows, live, with outcomes and of test, can't tell for want of values."""
+    notes = [
+        f"derived feature {name} can't be computed from these rows, and is left out"
+        for name in expectation.derived
+        if any(part.rows.schema[name] == pl.Null for part in parts)
+    ]
+    live = parts[0]
+    for name, predictions in live.predictions.items():
+        if n := int((~np.isfinite(predictions)).sum()):
+            notes.append(
+                f"{n:,} of {len(predictions):,} rows without a prediction of {name}; its metrics and estimates leave them out"
+            )
+    return notes
+
+
+def uncalibrated(window: Mapping[str, Any], expectation: Expectation, settings: Monitoring) -> list[str]:
+    """Where the reference has too few rows, or independent windows as large as this one."""
+    groups: dict[str, list[str]] = {}
+    for group in dict.fromkeys(GROUPS.values()):  # actions have the rows of predictions
+        calibration = expectation.drift.get(group)
+        n_rows = window["n_labelled" if group == "targets" else "n_rows"]
+        note = calibration.note(n_rows) if calibration else "not judged, the reference has too few rows"
+        if note and n_rows >= settings.min_rows:
+            groups.setdefault(note, []).append(group)
+    return [f"drift of {' and '.join(names)}: {note}" for note, names in groups.items()]
