@@ -16,10 +16,11 @@ from accord.bundle.bundle import Bundle, load_bundle
 from accord.config import lock
 from accord.data import partitions
 from accord.monitoring import columns, expectation
+from accord.monitoring.alarms import Alarm
 from accord.monitoring.decision import Decision, decide
 from accord.monitoring.expectation import Expectation
 from accord.monitoring.health import Refused
-from accord.monitoring.observed import DECIDED, KNOWN, observed, with_known
+from accord.monitoring.observed import DECIDED, KNOWN, Window, observed, with_known
 from accord.schema.config import Config
 from accord.schema.loop import Monitoring
 from accord.schema.objective import Metric, Policy
@@ -61,7 +62,7 @@ def logged(rows: pl.DataFrame, bundle: Bundle, outcomes: bool = True) -> pl.Data
 
 
 def kinds(decision: Decision) -> set[str]:
-    return {alarm["kind"] for alarm in decision.alarms}
+    return {alarm.kind for alarm in decision.alarms}
 
 
 def test_the_same_traffic_is_decided_the_same(
@@ -79,7 +80,7 @@ def test_an_altered_prediction_is_found(bundle: Bundle, expected: Expectation, r
         pl.when(pl.int_range(pl.len()) == 3).then(pl.col(name) + 1e-12).otherwise(name).alias(name)
     )
     found = decide(bundle, expected, altered, SETTINGS)
-    assert found.skew["n_different"] == 1
+    assert found.skew.n_different == 1
     assert "skew" in kinds(found)
 
 
@@ -89,7 +90,7 @@ def test_a_thin_window_is_said_and_not_judged(
     found = decide(bundle, expected, logged(rows.head(41), bundle), SETTINGS)
     assert found.notes[0] == "insufficient: 41 rows of 100"
     assert not found.alarms
-    assert decide(bundle, expected, logged(rows.head(0), bundle), SETTINGS).window["n_rows"] == 0
+    assert decide(bundle, expected, logged(rows.head(0), bundle), SETTINGS).window.n_rows == 0
 
 
 def test_a_column_without_values_is_said(bundle: Bundle, expected: Expectation, rows: pl.DataFrame) -> None:
@@ -98,7 +99,7 @@ def test_a_column_without_values_is_said(bundle: Bundle, expected: Expectation, 
     notes = {(row["column"], row["score"]): row["note"] for row in found.drift}
     assert notes["rain", "missing"] == "all missing"
     assert "new: 'moon'" in notes["station", "jensenshannon"]
-    assert {"rain", "station"} <= {alarm["what"] for alarm in found.alarms}
+    assert {"rain", "station"} <= {alarm.what for alarm in found.alarms}
 
 
 def test_without_outcomes_performance_is_estimated(
@@ -118,8 +119,8 @@ def test_other_models_are_counted_and_not_judged(
         model=pl.when(pl.int_range(pl.len()) < 10).then(pl.lit("old")).otherwise("model")
     )
     found = decide(bundle, expected, log, SETTINGS)
-    assert found.window["other_models"] == {"old": 10}
-    assert found.window["n_rows"] == rows.height - 10
+    assert found.window.other_models == {"old": 10}
+    assert found.window.n_rows == rows.height - 10
 
 
 def asking(expected: Expectation, **metrics: Metric) -> Expectation:
@@ -190,8 +191,8 @@ def test_a_derived_feature_that_cannot_be_computed_is_said_and_left_out(
         bundle.transform, derived={"is_long": "extract(dow FROM date(concat(station, '-1'))) > 3"}
     )
     found = decide(replace(bundle, transform=transform), asked, nobodys, SETTINGS)
-    assert found.skew["n_compared"] == 0
-    assert [a["evidence"] for a in found.alarms if a["kind"] == "skew"] == [found.skew["note"]]
+    assert found.skew.n_compared == 0
+    assert [a.evidence for a in found.alarms if a.kind == "skew"] == [found.skew.note]
 
 
 def test_the_bundle_holds_nothing_that_identifies_a_person(
@@ -300,8 +301,8 @@ def test_a_prediction_that_is_no_number_again_is_an_example_that_json_can_hold(
     log = logged(rows, bundle)
     broken = replace(bundle, models={name: Broken(model) for name, model in bundle.models.items()})  # type: ignore[arg-type]
     found = decide(broken, expected, log, SETTINGS)
-    assert found.skew["n_different"] == rows.height
-    assert found.skew["examples"][0]["again"] is None
+    assert found.skew.n_different == rows.height
+    assert found.skew.examples[0].again is None
     json.dumps(found.as_dict(), allow_nan=False)
 
 
@@ -321,13 +322,13 @@ def test_requests_are_counted_and_not_their_rows(
     log = logged(rows, bundle).with_columns(pl.col("at").dt.truncate("100s"))
     n = log["at"].n_unique()
     few = decide(bundle, expected, log, SETTINGS, Refused(1))
-    assert few.service["requests"] == n + 1
-    assert few.service["refused_share"] == 1 / (n + 1)
+    assert few.service.requests == n + 1
+    assert few.service.refused_share == 1 / (n + 1)
     assert "service" not in kinds(few)
     many = decide(bundle, expected, log, SETTINGS, Refused(n)).alarms
-    assert many[0] == {"kind": "service", "what": "requests", "evidence": f"{n} of {2 * n} are refused"}
+    assert many[0] == Alarm("service", "requests", f"{n} of {2 * n} are refused")
     in_a_row = decide(bundle, expected, logged(rows, bundle), SETTINGS, Refused(40, 40)).alarms
-    assert in_a_row[0]["evidence"] == "none is answered since the last 40, which are refused"
+    assert in_a_row[0].evidence == "none is answered since the last 40, which are refused"
 
 
 def test_a_reference_with_too_few_windows_is_said(
@@ -352,7 +353,7 @@ def test_drift_of_targets_reads_only_what_they_are_made_of(
 
     distance = pl.col("row|distance").map_batches(refuse, pl.Float64)
     unreadable = logged(rows, bundle).lazy().with_columns(distance)
-    window = {"n_rows": rows.height, "n_labelled": rows.height, "hours": None}
+    window = Window(None, None, rows.height, rows.height, None, {})
     of_targets = replace(expected, drift={"targets": expected.drift["targets"]})
     live = observed(unreadable, bundle, expected.time)
     with pytest.raises(ValueError, match="was read"):

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
@@ -11,7 +12,11 @@ import polars as pl
 import pytest
 
 from accord.monitoring import estimate, quality, webhook
+from accord.monitoring.alarms import Alarm
 from accord.monitoring.decision import Decision
+from accord.monitoring.health import ServiceHealth
+from accord.monitoring.observed import Window
+from accord.monitoring.skew import Skew
 from accord.objective.teams import Played
 from accord.schema.objective import Target
 from accord.tasks.metrics import METRICS
@@ -96,8 +101,13 @@ def test_estimates_of_calibrated_predictions_are_near_what_comes_true(name: str)
 
 
 DECISION = Decision(
-    "m1", {"n_rows": 400, "begin": "2024-03-11T00:00:00", "end": "2024-03-25T00:00:00"}, [], [], [], [], [], [], {}, {},
-    [], [{"kind": "drift", "what": "rain", "evidence": "mean 9, expected 0 to 1 (test: 0.5)"}],
+    model="m1",
+    window=Window(datetime(2024, 3, 11), datetime(2024, 3, 25), 400, 0, 336.0, {}),
+    drift=[], shifts=[], quality=[], estimated=[], teams=[], slices=[],
+    service=ServiceHealth(None, None, None, None, 0, 0, 0, None),
+    skew=Skew(0, 0, []),
+    notes=[],
+    alarms=[Alarm("drift", "rain", "mean 9, expected 0 to 1 (test: 0.5)")],
 )  # fmt: skip
 
 
@@ -128,8 +138,9 @@ def test_a_webhook_is_told_the_alarms(hook: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(Hook, "got", [])
     monkeypatch.setenv("ACCORD_TEST_HOOK", hook)
     assert webhook.notify("${oc.env:ACCORD_TEST_HOOK}", DECISION) == "The webhook was told"
-    assert Hook.got[0]["alarms"] == DECISION.alarms
-    assert "1 alarm in 400 rows" in str(Hook.got[0]["text"])
+    assert Hook.got[0]["alarms"] == [asdict(alarm) for alarm in DECISION.alarms]
+    assert Hook.got[0]["window"] == DECISION.window.as_dict()
+    assert "1 alarm in 400 rows of 2024-03-11T00:00:00 to 2024-03-25T00:00:00" in str(Hook.got[0]["text"])
 
 
 def test_a_webhook_that_fails_is_told_without_its_address(hook: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,16 +1,26 @@
 """What of the evidence becomes an alarm, in a sentence each."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from accord.monitoring import skew
-from accord.monitoring.health import refusals
+from accord.monitoring.health import ServiceHealth
 
+Kind = Literal["service", "drift", "quality", "estimated_quality", "slice", "limit", "skew"]
 LIMITS = {"min": "at least", "max": "at most"}
 
 
+@dataclass(frozen=True)
+class Alarm:
+    kind: Kind
+    what: str
+    evidence: str
+    """A sentence."""
+
+
 def alarms_of(
-    service: Mapping[str, Any],
+    service: ServiceHealth,
     drift: Sequence[Mapping[str, Any]],
     shifts: Sequence[Mapping[str, Any]],
     judged: Sequence[Mapping[str, Any]],
@@ -18,8 +28,10 @@ def alarms_of(
     team_rows: Sequence[Mapping[str, Any]],
     slices: Sequence[Mapping[str, Any]],
     again: skew.Skew,
-) -> list[dict[str, Any]]:
-    found = [("service", "requests", "; ".join(said))] if (said := refusals(service)) else []
+) -> list[Alarm]:
+    found: list[tuple[Kind, str, str]] = (
+        [("service", "requests", "; ".join(said))] if (said := service.troubles()) else []
+    )
     found += [
         ("drift", row["column"], f"{row['score']} {row['value']:.3g} is above {row['threshold']:.3g}" + (f"; {row['note']}" if row["note"] else ""))
         for row in drift if row["alarm"]
@@ -56,7 +68,7 @@ def alarms_of(
         )
     if again.failed:
         found.append(("skew", "predictions", again.note))
-    return [{"kind": kind, "what": what, "evidence": evidence} for kind, what, evidence in found]
+    return [Alarm(*one) for one in found]
 
 
 def _off(row: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """What has changed in the columns: drift of distributions, and means that are no longer those of test."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,7 +13,7 @@ from accord.monitoring.calibration import Finding, alarms, whole_days
 from accord.monitoring.comparison import judge, numbers, outcome_of
 from accord.monitoring.drift import Drift, drifts
 from accord.monitoring.expectation import ACTUAL, GROUPS, PREDICTED, Expectation, with_actuals
-from accord.monitoring.observed import EVENT, KNOWN
+from accord.monitoring.observed import EVENT, KNOWN, Window
 from accord.monitoring.quality import finite
 from accord.objective import teams
 from accord.objective.teams import Played
@@ -25,7 +25,7 @@ MEANS_SHARE = 0.5
 
 
 def drift_of_columns(
-    rows: pl.LazyFrame, window: Mapping[str, Any], expectation: Expectation, settings: Monitoring
+    rows: pl.LazyFrame, window: Window, expectation: Expectation, settings: Monitoring
 ) -> list[dict[str, Any]]:
     labelled = rows.filter(pl.col(KNOWN).is_not_null())
     targets = expectation.objective.targets.items()
@@ -35,15 +35,15 @@ def drift_of_columns(
         calibration = expectation.drift.get(group)
         if calibration is None:
             continue
-        frame, n_rows = rows, window["n_rows"]
+        frame, n_rows = rows, window.n_rows
         if group == "targets":
-            n_rows = window["n_labelled"]
+            n_rows = window.n_labelled
             outcomes = labelled.select(EVENT, *needs).collect(engine="streaming")
             actual = with_actuals(outcomes, expectation.objective)
             frame = actual.select(EVENT, *calibration.references).lazy()
         scores = drifts(calibration.references, frame if expectation.time is None else _of_whole_days(frame))
         constant = _constant(frame, list(calibration.references)) if n_rows else set()
-        hours = None if expectation.time is None else window["hours"]
+        hours = None if expectation.time is None else window.hours
         for finding in alarms(calibration, n_rows, scores, hours):
             if n_rows < settings.min_rows:
                 thin = f"insufficient: {n_rows:,} rows of {settings.min_rows:,}"

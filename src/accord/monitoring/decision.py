@@ -3,29 +3,28 @@
 `decide` takes a frame and gives plain data; it reads no file and no clock, so real and simulated traffic are judged alike.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import polars as pl
 
 from accord.bundle.bundle import Bundle
-from accord.monitoring import alarms, columns, health, notes, performance, quality, skew
+from accord.monitoring import alarms, columns, notes, performance, quality, skew
+from accord.monitoring.alarms import Alarm
 from accord.monitoring.comparison import MAX_ROWS, MIN_DAYS, answered, judge
 from accord.monitoring.expectation import Expectation
-from accord.monitoring.health import NONE_REFUSED, Refused
-from accord.monitoring.observed import DECIDED, EVENT, KNOWN, MODEL, observed, sampled
+from accord.monitoring.health import NONE_REFUSED, Refused, ServiceHealth, service_health
+from accord.monitoring.observed import KNOWN, MODEL, Window, observed, sampled, window_of
 from accord.monitoring.performance import TEAM
 from accord.monitoring.quality import Judged
+from accord.monitoring.skew import Skew
 from accord.schema.loop import Monitoring
 
 
 @dataclass(frozen=True)
 class Decision:
     model: str
-    window: dict[str, Any]
-    """begin and end of decision times, n_rows, n_labelled, n_days, and other_models: rows of models that aren't judged."""
+    window: Window
     drift: list[dict[str, Any]]
     """A row a column and score: group, column, score, value, threshold, alarm, note."""
     shifts: list[dict[str, Any]]
@@ -37,16 +36,15 @@ class Decision:
     teams: list[dict[str, Any]]
     """A row a metric of the objective, with its limits."""
     slices: list[dict[str, Any]]
-    service: dict[str, Any]
-    """Latency, rows an hour, and how many of the requests, to whichever model, were refused, as the log has them."""
-    skew: dict[str, Any]
+    service: ServiceHealth
+    skew: Skew
     notes: list[str]
     """What could not be judged, and why."""
-    alarms: list[dict[str, Any]]
-    """kind (service, drift, quality, estimated_quality, slice, limit or skew), what, and the evidence in a sentence."""
+    alarms: list[Alarm]
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """The content of decision.json."""
+        return {**asdict(self), "window": self.window.as_dict()}
 
 
 def decide(
@@ -59,12 +57,9 @@ def decide(
     """What is to be said of the window: `labelled` as `traffic.outcomes.labelled` has it, of which the rows that the
     bundle's model answered are judged."""
     everything = observed(labelled, bundle, expectation.time)
-    models = dict(
-        everything.group_by(MODEL).agg(pl.len()).sort(MODEL).collect(engine="streaming").iter_rows()
-    )
     rows = everything.filter(pl.col(MODEL) == bundle.model_id)
-    window = _window(rows, models, bundle.model_id)
-    n_rows, n_labelled = window["n_rows"], window["n_labelled"]
+    window = window_of(everything, bundle.model_id)
+    n_rows, n_labelled = window.n_rows, window.n_labelled
     names = [name for name in everything.collect_schema() if not name.startswith("log|")]
     drift = columns.drift_of_columns(rows, window, expectation, settings)
     live, known = (
@@ -72,7 +67,8 @@ def decide(
         for part, n in ((rows, n_rows), (rows.filter(pl.col(KNOWN).is_not_null()), n_labelled))
     )
     test = answered(expectation.test, expectation)
-    window |= {"n_days": live.n_blocks, "n_labelled_days": known.n_blocks} if expectation.time else {}
+    if expectation.time:
+        window = replace(window, n_days=live.n_blocks, n_labelled_days=known.n_blocks)
     enough, outcomes = (
         n >= settings.min_rows and (part.n_blocks >= MIN_DAYS or expectation.time is None)
         for n, part in ((n_rows, live), (n_labelled, known))
@@ -94,7 +90,7 @@ def decide(
         else []
     )
     estimated = performance.estimated(live, known, test, n_rows, expectation, outcomes) if enough else []
-    service = health.service(rows, n_rows, health.n_requests(everything), refused)
+    service = service_health(rows, n_rows, everything, refused)
     team_rows = performance.team_rows(known if outcomes else None, judged, service, expectation, settings)
     again = skew.compare(sampled(rows, n_rows, settings.max_replayed, skew.columns(bundle)), bundle)
     quality_rows = [
@@ -103,21 +99,7 @@ def decide(
         if not name.startswith(TEAM)
     ]
     return Decision(
-        bundle.model_id, window, drift, shifts, quality_rows, estimated, team_rows, slices, service, asdict(again),
+        bundle.model_id, window, drift, shifts, quality_rows, estimated, team_rows, slices, service, again,
         [*notes.thin(window, settings), *notes.unread(labelled, bundle), *notes.left_out((live, known, test), expectation), *notes.uncalibrated(window, expectation, settings)],
         alarms.alarms_of(service, drift, shifts, quality_rows, estimated, team_rows, slices, again),
     )  # fmt: skip
-
-
-def _window(rows: pl.LazyFrame, models: Mapping[str, int], model: str) -> dict[str, Any]:
-    found = rows.select(
-        begin=pl.col(DECIDED).min(), end=pl.col(DECIDED).max(), n_rows=pl.len(), n_labelled=pl.col(KNOWN).count(),
-        first=pl.col(EVENT).min(), last=pl.col(EVENT).max(),
-    ).collect(engine="streaming").row(0, named=True)  # fmt: skip
-    first, last = found.pop("first"), found.pop("last")
-    hours = None if first is None else (last - first).total_seconds() / 3600
-    return {
-        **{k: v.isoformat() if isinstance(v, datetime) else v for k, v in found.items()},
-        "hours": hours,
-        "other_models": {str(name): n for name, n in models.items() if name != model},
-    }

@@ -1,7 +1,6 @@
 """What of a window could not be judged, and why."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -9,29 +8,32 @@ import polars as pl
 from accord.bundle.bundle import Bundle
 from accord.monitoring.comparison import MAX_ROWS, MIN_DAYS
 from accord.monitoring.expectation import GROUPS, Expectation
-from accord.monitoring.observed import logged_columns
+from accord.monitoring.observed import Window, logged_columns
 from accord.objective.teams import Played
 from accord.schema.loop import Monitoring
 from accord.traffic import typed
 
 
-def thin(window: Mapping[str, Any], settings: Monitoring) -> list[str]:
-    n_rows, n_labelled, n_days = window["n_rows"], window["n_labelled"], window.get("n_days", MIN_DAYS)
+def thin(window: Window, settings: Monitoring) -> list[str]:
+    """Where rows, days or outcomes are too few, and which rows are left aside."""
+    n_rows, n_labelled = window.n_rows, window.n_labelled
     notes = []
     if n_rows < settings.min_rows:
         notes.append(f"insufficient: {n_rows:,} rows of {settings.min_rows:,}")
-    elif n_days < MIN_DAYS:
-        notes.append(f"insufficient for means and metrics: {n_days} days of {MIN_DAYS}")
+    elif window.n_days is not None and window.n_days < MIN_DAYS:
+        notes.append(f"insufficient for means and metrics: {window.n_days} days of {MIN_DAYS}")
     elif not n_labelled:
         notes.append("no outcomes yet: performance is estimated from the model's own probabilities")
     elif n_labelled < settings.min_rows:
         notes.append(
             f"insufficient outcomes: {n_labelled:,} rows of {settings.min_rows:,}; performance is estimated"
         )
-    elif (labelled_days := window.get("n_labelled_days", MIN_DAYS)) < MIN_DAYS:
-        notes.append(f"insufficient outcomes: {labelled_days} days of {MIN_DAYS}; performance is estimated")
-    if window["other_models"]:
-        others = ", ".join(f"{name} ({n:,} rows)" for name, n in window["other_models"].items())
+    elif window.n_labelled_days is not None and window.n_labelled_days < MIN_DAYS:
+        notes.append(
+            f"insufficient outcomes: {window.n_labelled_days} days of {MIN_DAYS}; performance is estimated"
+        )
+    if window.other_models:
+        others = ", ".join(f"{name} ({n:,} rows)" for name, n in window.other_models.items())
         notes.append(f"also in the window, not judged: answers of {others}")
     if n_rows > MAX_ROWS:
         notes.append(
@@ -48,7 +50,7 @@ def unread(labelled: pl.DataFrame | pl.LazyFrame, bundle: Bundle) -> list[str]:
 
 
 def left_out(parts: Sequence[Played], expectation: Expectation) -> list[str]:
-    """What the rows, live, with outcomes and of test, can't tell for want of values."""
+    """What the rows, live, with outcomes and of test, have too few values to tell."""
     notes = [
         f"derived feature {name} can't be computed from these rows, and is left out"
         for name in expectation.derived
@@ -63,12 +65,12 @@ def left_out(parts: Sequence[Played], expectation: Expectation) -> list[str]:
     return notes
 
 
-def uncalibrated(window: Mapping[str, Any], expectation: Expectation, settings: Monitoring) -> list[str]:
+def uncalibrated(window: Window, expectation: Expectation, settings: Monitoring) -> list[str]:
     """Where the reference has too few rows, or independent windows as large as this one."""
     groups: dict[str, list[str]] = {}
     for group in dict.fromkeys(GROUPS.values()):  # actions have the rows of predictions
         calibration = expectation.drift.get(group)
-        n_rows = window["n_labelled" if group == "targets" else "n_rows"]
+        n_rows = window.n_labelled if group == "targets" else window.n_rows
         note = calibration.note(n_rows) if calibration else "not judged, the reference has too few rows"
         if note and n_rows >= settings.min_rows:
             groups.setdefault(note, []).append(group)

@@ -1,6 +1,9 @@
 """Logged traffic by the names of the contract, one line a predicted row, however many there are."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 import polars as pl
 
@@ -17,6 +20,50 @@ ID, AT, LATENCY_US, MODEL, WEIGHTS, PROBABILITY = (
 ARRIVED = pl.col("at").dt.convert_time_zone("UTC").dt.replace_time_zone(None)
 DECIDED, EVENT, KNOWN = "time|decided", "time|event", "time|known"
 """When a row's prediction was needed, when it happened, and when its outcome was received: null if it wasn't yet."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The rows that are judged, and when they were decided on; None without rows."""
+
+    begin: datetime | None
+    end: datetime | None
+    n_rows: int
+    n_labelled: int
+    """Rows whose outcome is known."""
+    hours: float | None
+    """From the first event to the last."""
+    other_models: dict[str, int]
+    """How many rows were answered by models that aren't judged."""
+    n_days: int | None = None
+    """Days of events among the rows that metrics rest on, and among those with an outcome; None if the data have no time."""
+    n_labelled_days: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The window as decision.json has it: without days where the data have no time."""
+        days = {"n_days": self.n_days, "n_labelled_days": self.n_labelled_days}
+        return {
+            "begin": None if self.begin is None else self.begin.isoformat(),
+            "end": None if self.end is None else self.end.isoformat(),
+            "n_rows": self.n_rows,
+            "n_labelled": self.n_labelled,
+            "hours": self.hours,
+            "other_models": self.other_models,
+            **{name: n for name, n in days.items() if n is not None},
+        }
+
+
+def window_of(rows: pl.LazyFrame, model: str) -> Window:
+    """The window that the observed rows of the model make up; rows of other models are counted."""
+    by_model = rows.group_by(MODEL).agg(pl.len()).sort(MODEL).collect(engine="streaming")
+    found = rows.filter(pl.col(MODEL) == model).select(
+        begin=pl.col(DECIDED).min(), end=pl.col(DECIDED).max(), n_rows=pl.len(), n_labelled=pl.col(KNOWN).count(),
+        first=pl.col(EVENT).min(), last=pl.col(EVENT).max(),
+    ).collect(engine="streaming").row(0, named=True)  # fmt: skip
+    first, last = found.pop("first"), found.pop("last")
+    hours = None if first is None else (last - first).total_seconds() / 3600
+    others = {str(name): n for name, n in by_model.iter_rows() if name != model}
+    return Window(**found, hours=hours, other_models=others)
 
 
 def observed(labelled: pl.DataFrame | pl.LazyFrame, bundle: Bundle, time: Time | None) -> pl.LazyFrame:

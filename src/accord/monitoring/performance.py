@@ -10,6 +10,7 @@ from accord import bootstrap
 from accord.monitoring import estimate, quality
 from accord.monitoring.comparison import MIN_DAYS, judge, outcome_of
 from accord.monitoring.expectation import Expectation
+from accord.monitoring.health import ServiceHealth
 from accord.monitoring.quality import Judged, Watched, finite
 from accord.objective import teams
 from accord.objective.teams import Played
@@ -98,7 +99,7 @@ def estimated(
 
 
 def team_rows(
-    known: Played | None, judged: Mapping[str, Judged], service: Mapping[str, Any], expectation: Expectation, settings: Monitoring,
+    known: Played | None, judged: Mapping[str, Judged], service: ServiceHealth, expectation: Expectation, settings: Monitoring,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """The scorecard of the window: each metric's value, its uncertainty, where it was expected, and its limits."""
     objective, found = expectation.objective, {}
@@ -117,7 +118,7 @@ def team_rows(
     for name, metric in objective.metrics.items():
         one = judged.get(f"{TEAM}{name}")
         value = (
-            service.get(str(metric.builtin))
+            service.measured(metric.builtin)
             if metric.builtin in teams.MEASURED
             else found.get(name, {}).get("value")
         )

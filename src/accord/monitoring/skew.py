@@ -1,7 +1,6 @@
 """Does the service answer as the batch path does? Logged rows are predicted again, and must come out the same, bit for bit."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,11 +18,22 @@ N_EXAMPLES = 5
 
 
 @dataclass(frozen=True)
+class Example:
+    """A value that was logged, and what came out when its row was predicted again."""
+
+    prediction_id: str
+    what: str
+    """A target, score or action."""
+    logged: float | bool | None
+    again: float | bool | None
+
+
+@dataclass(frozen=True)
 class Skew:
     n_compared: int
     n_different: int
-    examples: list[dict[str, Any]]
-    """The first that differ: prediction_id, what, logged and again."""
+    examples: list[Example]
+    """The first that differ."""
     note: str = ""
     failed: bool = False
     """Whether rows that the service answered can't be predicted again at all."""
@@ -68,12 +78,12 @@ def _compare(rows: pl.DataFrame, bundle: Bundle) -> Skew:
         different[name] = asked[name] & numbers & (logged != values)
     any_of = np.logical_or.reduce(list(different.values()))
     examples = [
-        {
-            "prediction_id": rows[ID][int(i)],
-            "what": name,
-            "logged": rows[name if name in ("score", "action") else f"{PREDICTED}{name}"][int(i)],
-            "again": finite(again[name][i].item()),
-        }
+        Example(
+            rows[ID][int(i)],
+            name,
+            rows[name if name in ("score", "action") else f"{PREDICTED}{name}"][int(i)],
+            finite(again[name][i].item()),
+        )
         for name, mask in different.items()
         for i in np.flatnonzero(mask)[:N_EXAMPLES]
     ]

@@ -15,17 +15,13 @@ def message(decision: Decision) -> dict[str, Any]:
     """What the webhook gets. `text` is what chat services show."""
     window = decision.window
     n = len(decision.alarms)
-    text = f"accord monitor: {n} alarm{'s' * (n != 1)} in {window['n_rows']:,} rows"
-    if window["begin"]:
-        text += f" of {window['begin']} to {window['end']}"
-    lines = [f"{alarm['kind']}: {alarm['what']}: {alarm['evidence']}" for alarm in decision.alarms]
-    return {
-        "text": "\n".join([text, *lines]),
-        "model": decision.model,
-        "window": window,
-        "alarms": decision.alarms,
-        "notes": decision.notes,
-    }
+    text = f"accord monitor: {n} alarm{'s' * (n != 1)} in {window.n_rows:,} rows"
+    if window.begin and window.end:
+        text += f" of {window.begin.isoformat()} to {window.end.isoformat()}"
+    lines = [f"{alarm.kind}: {alarm.what}: {alarm.evidence}" for alarm in decision.alarms]
+    record = decision.as_dict()
+    parts = {name: record[name] for name in ("model", "window", "alarms", "notes")}
+    return {"text": "\n".join([text, *lines]), **parts}
 
 
 def notify(webhook: str, decision: Decision) -> str:

@@ -139,8 +139,10 @@ def _aware(instant: datetime | None) -> datetime | None:
 
 def _name(decision: Decision) -> str:
     """The window as a folder's name."""
-    begin, end = (decision.window[side] for side in ("begin", "end"))
-    return "empty" if begin is None else f"{begin[:16]}_{end[:16]}".replace(":", "")
+    begin, end = decision.window.begin, decision.window.end
+    if begin is None or end is None:
+        return "empty"
+    return "_".join(side.isoformat(timespec="minutes") for side in (begin, end)).replace(":", "")
 
 
 def _report(
@@ -155,10 +157,10 @@ def _report(
     said_before: Sequence[str],
 ) -> list[str]:
     """Writes the folder whole or not at all; what there is to say of it, after what was said before."""
-    settings, n_rows = config.monitoring, decision.window["n_rows"]
+    settings, n_rows = config.monitoring, decision.window.n_rows
     said = list(said_before)
     snapshots: dict[str, Snapshot] = {}
-    if with_reports and n_rows >= settings.min_rows:
+    if with_reports and n_rows >= settings.min_rows and (at := decision.window.end) is not None:
         from accord.monitoring import evidently
 
         answered = observed(rows, bundle, expected.time).filter(pl.col(MODEL) == bundle.model_id)
@@ -166,7 +168,6 @@ def _report(
         chosen = sampled(answered, n_rows, settings.max_report_rows, names)
         current = with_known(chosen, expected.objective).sort(DECIDED)
         reference = expectation.thinned(expected.reference, settings.max_report_rows)
-        at = datetime.fromisoformat(decision.window["end"])
         snapshots, left_out = evidently.reports(
             current, reference, decision.drift, expected.objective.targets, at, settings.min_rows
         )

@@ -80,7 +80,7 @@ def column_name(name: str) -> str:
 
 def refused(decision: Decision) -> str:
     """How many requests were refused, of how many."""
-    return f"{decision.service['refused']:,} of {decision.service['requests']:,}"
+    return f"{decision.service.refused:,} of {decision.service.requests:,}"
 
 
 def limits(row: Mapping[str, Any]) -> str:
@@ -93,14 +93,18 @@ def as_text(decision: Decision) -> terminal.Lines:
     """The decision for a terminal: the alarms first."""
     window = decision.window
     lines = [
-        f"Model {decision.model}, {window['n_rows']:,} rows, {window['n_labelled']:,} with outcomes"
-        + (f", decided {window['begin']} to {window['end']}" if window["begin"] else "")
-        + (f"; {refused(decision)} requests refused" if decision.service["refused"] else ""),
+        f"Model {decision.model}, {window.n_rows:,} rows, {window.n_labelled:,} with outcomes"
+        + (
+            f", decided {window.begin.isoformat()} to {window.end.isoformat()}"
+            if window.begin and window.end
+            else ""
+        )
+        + (f"; {refused(decision)} requests refused" if decision.service.refused else ""),
         *(f"  {note}" for note in decision.notes),
         "",
     ]
     if not decision.alarms:
         lines.append("Quiet: nothing beyond what is expected")
-    width = max((len(alarm["kind"]) for alarm in decision.alarms), default=0)
-    lines += [f"ALARM  {a['kind']:<{width}}  {a['what']}: {a['evidence']}" for a in decision.alarms]
+    width = max((len(alarm.kind) for alarm in decision.alarms), default=0)
+    lines += [f"ALARM  {a.kind:<{width}}  {a.what}: {a.evidence}" for a in decision.alarms]
     return terminal.lines(lines)
