@@ -29,6 +29,7 @@ from accord.bundle.bundle import load_bundle
 from accord.data import partitions
 from accord.monitoring import expectation
 from accord.monitoring.calibration import whole_days
+from accord.monitoring.columns import DriftRow
 from accord.schema.loop import Monitoring
 
 CHUNK_ROWS = 500_000
@@ -77,7 +78,7 @@ def ours(file: Path) -> dict[str, float]:
 
     bundle, expected = load_bundle(paths.BUNDLE), expectation.load(paths.BUNDLE)
     found = decide(bundle, expected, pl.scan_parquet(file), Monitoring())
-    return {row["column"]: row["value"] for row in _distances(found.drift)}
+    return {row.column: row.value for row in _distances(found.drift)}
 
 
 def evidently(file: Path) -> dict[str, float]:
@@ -119,8 +120,8 @@ def evidently(file: Path) -> dict[str, float]:
 WAYS: dict[str, Callable[[Path], dict[str, float]]] = {"ours": ours, "evidently": evidently}
 
 
-def _distances(drift: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [row for row in drift if row["group"] == "features" and row["score"] in TESTS]
+def _distances(drift: list[DriftRow]) -> list[DriftRow]:
+    return [row for row in drift if row.group == "features" and row.score in TESTS]
 
 
 def measured(way: str, file: Path) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def test_a_thin_window_is_said_and_not_judged(
 def test_a_column_without_values_is_said(bundle: Bundle, expected: Expectation, rows: pl.DataFrame) -> None:
     log = logged(rows.with_columns(rain=pl.lit(None, pl.Float64), station=pl.lit("moon")), bundle)
     found = decide(bundle, expected, log, SETTINGS)
-    notes = {(row["column"], row["score"]): row["note"] for row in found.drift}
+    notes = {(row.column, row.score): row.note for row in found.drift}
     assert notes["rain", "missing"] == "all missing"
     assert "new: 'moon'" in notes["station", "jensenshannon"]
     assert {"rain", "station"} <= {alarm.what for alarm in found.alarms}
@@ -108,7 +108,7 @@ def test_without_outcomes_performance_is_estimated(
     found = decide(bundle, expected, logged(rows, bundle, outcomes=False), SETTINGS)
     assert not found.quality
     assert found.estimated
-    assert all(row["error"] is None for row in found.estimated)
+    assert all(row.error is None for row in found.estimated)
     assert "no outcomes yet" in found.notes[0]
 
 
@@ -157,10 +157,10 @@ def test_a_derived_feature_is_a_slice_and_a_group(
     share = Metric(team="riders", sql="COUNT(*) FILTER (WHERE is_long)", better="higher")
     asked = replace(asking(expected, gap=gap, share=share), slices=["station", "is_long"])
     found = decide(bundle, asked, logged(rows, bundle), SETTINGS)
-    judged = {(row["column"], row["level"]): row["low"] for row in found.slices}
+    judged = {(row.column, row.level): row.judged.low for row in found.slices}
     assert judged["is_long", "true"] is not None
     assert judged["is_long", "false"] is not None
-    assert all(row["value"] is not None and row["low"] is not None for row in found.teams)
+    assert all(row.judged.value is not None and row.judged.low is not None for row in found.teams)
 
 
 def test_a_slice_of_a_few_days_has_no_limits(
@@ -171,10 +171,10 @@ def test_a_slice_of_a_few_days_has_no_limits(
     )
     found = decide(bundle, asked, logged(rows, bundle), Monitoring(min_rows=30))
     assert found.slices
-    assert {re.sub(r"\d days", "N days", row["note"]) for row in found.slices} == {
+    assert {re.sub(r"\d days", "N days", row.judged.note) for row in found.slices} == {
         "insufficient: N days of 7"
     }
-    assert not any(row["alarm"] or row["low"] is not None for row in found.slices)
+    assert not any(row.judged.alarm or row.judged.low is not None for row in found.slices)
 
 
 def test_a_derived_feature_that_cannot_be_computed_is_said_and_left_out(
@@ -186,7 +186,7 @@ def test_a_derived_feature_that_cannot_be_computed_is_said_and_left_out(
     nobodys = logged(rows, bundle).with_columns(pl.lit(None, pl.String).alias("row|station"))
     found = decide(bundle, asked, nobodys, SETTINGS)
     assert "derived feature weekday can't be computed from these rows, and is left out" in found.notes
-    assert {row["column"] for row in found.slices} == {"is_long"}
+    assert {row.column for row in found.slices} == {"is_long"}
     transform = replace(
         bundle.transform, derived={"is_long": "extract(dow FROM date(concat(station, '-1'))) > 3"}
     )
@@ -218,7 +218,7 @@ def test_the_bundle_holds_nothing_that_identifies_a_person(
     columns = {name: config.data.columns[name] for name in bundle.columns}
     found = decide(replace(bundle, columns=columns), kept, logged(rows, bundle), SETTINGS)
     assert not found.alarms
-    assert {row["column"] for row in found.slices} == set()
+    assert {row.column for row in found.slices} == set()
 
 
 def test_actions_are_calibrated_apart_and_reported_with_predictions(
@@ -239,7 +239,7 @@ def test_actions_are_calibrated_apart_and_reported_with_predictions(
     assert {group: kept.drift[group] for group in undecided.drift} == undecided.drift
     assert kept.test["action"].to_list() == answers["test"]["action"].tolist()
     apart = decide(acting, kept, logged(rows, acting), SETTINGS)
-    assert {row["group"] for row in apart.drift if row["column"] == "action"} == {"predictions"}
+    assert {row.group for row in apart.drift if row.column == "action"} == {"predictions"}
 
     action, others = kept.drift["action"], kept.drift["predictions"]
     thresholds = tuple(
@@ -250,8 +250,7 @@ def test_actions_are_calibrated_apart_and_reported_with_predictions(
     former = {**undecided.drift, "predictions": together}
     found = decide(acting, replace(kept, drift=former), logged(rows, acting), SETTINGS)
     by_name = [
-        sorted(one.drift, key=lambda row: (row["group"], row["column"], row["score"]))
-        for one in (found, apart)
+        sorted(one.drift, key=lambda row: (row.group, row.column, row.score)) for one in (found, apart)
     ]
     assert by_name[0] == by_name[1]
     assert found.notes == apart.notes
@@ -280,8 +279,8 @@ def test_a_row_without_a_prediction_is_left_out_and_said(
         in holed.notes
     )
     for before, after in ((whole.estimated, holed.estimated), (whole.quality, holed.quality)):
-        assert [row["value"] for row in after] == pytest.approx(
-            [row["value"] for row in before], rel=0.05, abs=0.05
+        assert [row.judged.value for row in after] == pytest.approx(
+            [row.judged.value for row in before], rel=0.05, abs=0.05
         )
     json.dumps(holed.as_dict(), allow_nan=False)
 
@@ -359,4 +358,4 @@ def test_drift_of_targets_reads_only_what_they_are_made_of(
     with pytest.raises(ValueError, match="was read"):
         live.collect()
     found = columns.drift_of_columns(live, window, of_targets, SETTINGS)
-    assert {row["column"] for row in found} == {"actual|late", "actual|delay_minutes"}
+    assert {row.column for row in found} == {"actual|late", "actual|delay_minutes"}

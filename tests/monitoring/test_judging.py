@@ -39,7 +39,7 @@ def played(seed: int, flipped: float = 0.0, n_days: int = N_DAYS) -> Played:
     )  # fmt: skip
 
 
-def judged(live: Played, test: Played) -> dict[str, quality.Judged]:
+def judged(live: Played, test: Played) -> dict[quality.TargetMetric, quality.Judged]:
     watched = quality.metrics_of({"late": TARGET}, live)
     return quality.judge(watched, test, live.rows.height, live.n_blocks, 0.95, seed=0)
 
@@ -51,12 +51,12 @@ def test_a_window_like_test_seldom_raises_an_alarm() -> None:
 
 
 def test_flipped_labels_of_a_tenth_of_rows_are_found() -> None:
-    assert all(judged(played(seed, flipped=0.1), played(0))["late|log_loss"].alarm for seed in range(1, 6))
+    assert all(judged(played(seed, flipped=0.1), played(0))["late", "log_loss"].alarm for seed in range(1, 6))
 
 
 def test_fewer_days_widen_what_is_expected() -> None:
     test = played(0)
-    few, many = (judged(played(1, n_days=n), test)["late|log_loss"] for n in (7, 30))
+    few, many = (judged(played(1, n_days=n), test)["late", "log_loss"] for n in (7, 30))
     assert few.low is not None
     assert many.low is not None
     assert few.low < many.low
@@ -65,7 +65,7 @@ def test_fewer_days_widen_what_is_expected() -> None:
 def test_little_of_test_is_said_to_be_insufficient() -> None:
     test = played(0, n_days=1)
     small = Played(test.rows.head(50), *({"late": v["late"][:50]} for v in (test.outcomes, test.predictions, test.baselines)), None, None, test.block[:50], 1)  # fmt: skip
-    found = judged(played(1), small)["late|log_loss"]
+    found = judged(played(1), small)["late", "log_loss"]
     assert found.note == "insufficient: test has 50 rows of 100"
     assert not found.alarm
 

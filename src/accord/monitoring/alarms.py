@@ -1,14 +1,16 @@
 """What of the evidence becomes an alarm, in a sentence each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from accord.monitoring import skew
+from accord.monitoring.columns import DriftRow, ShiftRow
 from accord.monitoring.health import ServiceHealth
+from accord.monitoring.performance import EstimatedRow, QualityRow, SliceRow, TeamRow
+from accord.monitoring.quality import Judged
+from accord.monitoring.skew import Skew
 
 Kind = Literal["service", "drift", "quality", "estimated_quality", "slice", "limit", "skew"]
-LIMITS = {"min": "at least", "max": "at most"}
 
 
 @dataclass(frozen=True)
@@ -19,57 +21,69 @@ class Alarm:
     """A sentence."""
 
 
-def alarms_of(
-    service: ServiceHealth,
-    drift: Sequence[Mapping[str, Any]],
-    shifts: Sequence[Mapping[str, Any]],
-    judged: Sequence[Mapping[str, Any]],
-    estimated: Sequence[Mapping[str, Any]],
-    team_rows: Sequence[Mapping[str, Any]],
-    slices: Sequence[Mapping[str, Any]],
-    again: skew.Skew,
-) -> list[Alarm]:
-    found: list[tuple[Kind, str, str]] = (
-        [("service", "requests", "; ".join(said))] if (said := service.troubles()) else []
-    )
-    found += [
-        ("drift", row["column"], f"{row['score']} {row['value']:.3g} is above {row['threshold']:.3g}" + (f"; {row['note']}" if row["note"] else ""))
-        for row in drift if row["alarm"]
+def of_service(service: ServiceHealth) -> list[Alarm]:
+    troubles = service.troubles()
+    return [Alarm("service", "requests", "; ".join(troubles))] if troubles else []
+
+
+def of_drift(rows: Sequence[DriftRow]) -> list[Alarm]:
+    return [
+        Alarm("drift", row.column, f"{row.score} {row.value:.3g} is above {row.threshold:.3g}" + (f"; {row.note}" if row.note else ""))
+        for row in rows if row.alarm
     ]  # fmt: skip
-    found += [("drift", row["column"], f"mean {_off(row)}") for row in shifts if row["alarm"]]
-    found += [("quality", f"{row['target']} {row['metric']}", _off(row)) for row in judged if row["alarm"]]
-    found += [
-        ("estimated_quality", f"{row['target']} {row['metric']}", _off(row))
-        for row in estimated
-        if row["alarm"]
+
+
+def of_shifts(rows: Sequence[ShiftRow]) -> list[Alarm]:
+    return [Alarm("drift", row.column, f"mean {_off(row.judged)}") for row in rows if row.judged.alarm]
+
+
+def of_quality(rows: Sequence[QualityRow]) -> list[Alarm]:
+    return [
+        Alarm("quality", f"{row.target} {row.metric}", _off(row.judged)) for row in rows if row.judged.alarm
     ]
-    found += [("quality", f"{row['team']} {row['metric']}", _off(row)) for row in team_rows if row["alarm"]]
-    found += [
-        ("slice", f"{row['target']} where {row['column']} is {row['level']}", f"{row['metric']} {_off(row)}")
-        for row in slices if row["alarm"]
+
+
+def of_estimated(rows: Sequence[EstimatedRow]) -> list[Alarm]:
+    return [
+        Alarm("estimated_quality", f"{row.target} {row.metric}", _off(row.judged))
+        for row in rows if row.judged.alarm
     ]  # fmt: skip
-    for row in team_rows:
-        if row["broken"]:
-            limits = [f"{words} {row[side]:g}" for side, words in LIMITS.items() if row[side] is not None]
-            found.append(
-                (
-                    "limit",
-                    f"{row['team']} {row['metric']}",
-                    f"{row['value']:.4g}; it must be {' and '.join(limits)}",
-                )
-            )
-    if again.n_different:
-        found.append(
-            (
-                "skew",
-                "predictions",
-                f"{again.n_different:,} of {again.n_compared:,} logged rows come out otherwise when predicted again",
-            )
-        )
-    if again.failed:
-        found.append(("skew", "predictions", again.note))
-    return [Alarm(*one) for one in found]
 
 
-def _off(row: Mapping[str, Any]) -> str:
-    return f"{row['value']:.4g}, expected {row['low']:.4g} to {row['high']:.4g} (test: {row['test']:.4g})"
+def of_teams(rows: Sequence[TeamRow]) -> list[Alarm]:
+    return [
+        Alarm("quality", f"{row.team} {row.metric}", _off(row.judged)) for row in rows if row.judged.alarm
+    ]
+
+
+def of_slices(rows: Sequence[SliceRow]) -> list[Alarm]:
+    return [
+        Alarm("slice", f"{row.target} where {row.column} is {row.level}", f"{row.metric} {_off(row.judged)}")
+        for row in rows if row.judged.alarm
+    ]  # fmt: skip
+
+
+def of_limits(rows: Sequence[TeamRow]) -> list[Alarm]:
+    """The teams' metrics that are beyond a hard limit."""
+    found = []
+    for row in rows:
+        if row.broken:
+            limits = " and ".join(f"{words} {limit:g}" for words, limit in row.limits)
+            evidence = f"{row.judged.value:.4g}; it must be {limits}"
+            found.append(Alarm("limit", f"{row.team} {row.metric}", evidence))
+    return found
+
+
+def of_skew(skew: Skew) -> list[Alarm]:
+    n, of = skew.n_different, skew.n_compared
+    evidence = []
+    if n:
+        evidence.append(f"{n:,} of {of:,} logged rows come out otherwise when predicted again")
+    if skew.failed:
+        evidence.append(skew.note)
+    return [Alarm("skew", "predictions", one) for one in evidence]
+
+
+def _off(judged: Judged) -> str:
+    value, low, high, test = judged.value, judged.low, judged.high, judged.test
+    return f"{value:.4g}, expected {low:.4g} to {high:.4g} (test: {test:.4g})"

@@ -1,55 +1,87 @@
 """What has changed in the columns: drift of distributions, and means that are no longer those of test."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
 from accord.bundle.bundle import Bundle
 from accord.monitoring import quality
-from accord.monitoring.calibration import Finding, alarms, whole_days
-from accord.monitoring.comparison import judge, numbers, outcome_of
+from accord.monitoring.calibration import Calibration, Finding, alarms, whole_days
+from accord.monitoring.comparison import Comparison, numbers, outcome_of
 from accord.monitoring.drift import Drift, drifts
 from accord.monitoring.expectation import ACTUAL, GROUPS, PREDICTED, Expectation, with_actuals
 from accord.monitoring.observed import EVENT, KNOWN, Window
-from accord.monitoring.quality import finite
+from accord.monitoring.quality import Judged, finite
 from accord.objective import teams
 from accord.objective.teams import Played
 from accord.schema.loop import Monitoring
 from accord.sql.rows import columns_of
 
 MEANS_SHARE = 0.5
-"""Of drift's false alarms: distances are calibrated for the other half."""
+"""The share of drift's false alarms that means may raise; distances are calibrated for the other half."""
+
+
+@dataclass(frozen=True)
+class DriftRow:
+    """A column's score against its threshold."""
+
+    group: str
+    """features, predictions or targets"""
+    column: str
+    score: str
+    value: float | None
+    threshold: float | None
+    """None where the column is not judged."""
+    alarm: bool
+    missing: float | None
+    """The share of rows without a value."""
+    note: str
+
+
+@dataclass(frozen=True)
+class ShiftRow:
+    """The mean of a number, prediction, action or outcome beside that on test."""
+
+    column: str
+    judged: Judged
 
 
 def drift_of_columns(
     rows: pl.LazyFrame, window: Window, expectation: Expectation, settings: Monitoring
-) -> list[dict[str, Any]]:
-    labelled = rows.filter(pl.col(KNOWN).is_not_null())
-    targets = expectation.objective.targets.items()
-    needs = set().union(*(columns_of(t.sql, f"objective.targets.{name}.sql") for name, t in targets))
+) -> list[DriftRow]:
+    """A row per column and score."""
     found = []
-    for group in GROUPS:
+    for group, reported in GROUPS.items():
         calibration = expectation.drift.get(group)
         if calibration is None:
             continue
-        frame, n_rows = rows, window.n_rows
         if group == "targets":
-            n_rows = window.n_labelled
-            outcomes = labelled.select(EVENT, *needs).collect(engine="streaming")
-            actual = with_actuals(outcomes, expectation.objective)
-            frame = actual.select(EVENT, *calibration.references).lazy()
-        scores = drifts(calibration.references, frame if expectation.time is None else _of_whole_days(frame))
-        constant = _constant(frame, list(calibration.references)) if n_rows else set()
+            frame, n_rows = _actuals(rows, calibration, expectation), window.n_labelled
+        else:
+            frame, n_rows = rows, window.n_rows
         hours = None if expectation.time is None else window.hours
+        whole = frame if expectation.time is None else _of_whole_days(frame)
+        scores = drifts(calibration.references, whole)
+        constant = _constant(frame, list(calibration.references)) if n_rows else set()
         for finding in alarms(calibration, n_rows, scores, hours):
             if n_rows < settings.min_rows:
-                thin = f"insufficient: {n_rows:,} rows of {settings.min_rows:,}"
-                finding = Finding(finding.column, finding.score, finding.value, None, False, thin)
-            found.append(_as_row(GROUPS[group], finding, scores[finding.column], finding.column in constant))
+                note = f"insufficient: {n_rows:,} rows of {settings.min_rows:,}"
+                finding = replace(finding, threshold=None, alarm=False, note=note)
+            is_constant = finding.column in constant
+            found.append(_drift_row(reported, finding, scores[finding.column], is_constant))
     return found
+
+
+def _actuals(rows: pl.LazyFrame, calibration: Calibration, expectation: Expectation) -> pl.LazyFrame:
+    """The targets of the rows with an outcome, from the columns alone that their SQL reads."""
+    targets = expectation.objective.targets.items()
+    needs = set().union(*(columns_of(t.sql, f"objective.targets.{name}.sql") for name, t in targets))
+    labelled = rows.filter(pl.col(KNOWN).is_not_null())
+    outcomes = labelled.select(EVENT, *needs).collect(engine="streaming")
+    actual = with_actuals(outcomes, expectation.objective)
+    return actual.select(EVENT, *calibration.references).lazy()
 
 
 def _of_whole_days(rows: pl.LazyFrame) -> pl.LazyFrame:
@@ -63,64 +95,45 @@ def _constant(rows: pl.LazyFrame, columns: Sequence[str]) -> set[str]:
     return {name for name, same in spans.collect(engine="streaming").row(0, named=True).items() if same}
 
 
-def _as_row(group: str, finding: Finding, drift: Drift, is_constant: bool) -> dict[str, Any]:
-    said = [finding.note]
+def _drift_row(group: str, finding: Finding, drift: Drift, is_constant: bool) -> DriftRow:
+    notes = [finding.note]
     if drift.n_rows and drift.n_missing == drift.n_rows:
-        said = ["all missing"]
+        notes = ["all missing"]
     elif is_constant and finding.score != "missing":
-        said.append("constant")
-    return {
-        "group": group,
-        "column": finding.column,
-        "score": finding.score,
-        "value": finite(finding.value),
-        "threshold": finding.threshold,
-        "alarm": finding.alarm,
-        "missing": drift.n_missing / drift.n_rows if drift.n_rows else None,
-        "note": "; ".join(filter(None, said)),
+        notes.append("constant")
+    return DriftRow(
+        group, finding.column, finding.score, finite(finding.value), finding.threshold, finding.alarm,
+        missing=drift.n_missing / drift.n_rows if drift.n_rows else None, note="; ".join(filter(None, notes)),
+    )  # fmt: skip
+
+
+def shifts_of_means(comparison: Comparison, bundle: Bundle) -> list[ShiftRow]:
+    """A row per number, prediction, action and outcome: a mean that has moved, though perhaps to nothing new."""
+    if not comparison.has_rows:
+        return []
+    objective = comparison.expectation.objective
+    wanted: dict[str, quality.Computed] = {
+        name: quality.of_mean(_column(name))
+        for name, column in bundle.columns.items()
+        if column.role == "feature" and column.type in ("integer", "number") and column.pii is None
     }
-
-
-def shifts_of_means(
-    live: Played,
-    known: Played | None,
-    test: Played,
-    n_rows: int,
-    n_labelled: int,
-    bundle: Bundle,
-    expectation: Expectation,
-) -> list[dict[str, Any]]:
-    """Means of numbers, predictions, actions and outcomes: other than those of test, though perhaps nothing new."""
-    targets = expectation.objective.targets
-    features = [
-        n
-        for n, c in bundle.columns.items()
-        if c.role == "feature" and c.type in ("integer", "number") and c.pii is None
-    ]
-    wanted: dict[str, quality.Computed] = {name: quality.of_mean(_column(name)) for name in features}
-    wanted |= {f"{PREDICTED}{name}": quality.of_mean(_prediction(name)) for name in targets}
-    if expectation.objective.policy is not None:
-        wanted["action"] = quality.of_mean(lambda played: np.asarray(played.action, dtype=np.float64))
-    judged = judge(
-        {n: quality.watch(live, one, "zero") for n, one in wanted.items()},
-        live,
-        test,
-        n_rows,
-        expectation,
-        MEANS_SHARE / 2,
-    )
-    if known is not None:
+    wanted |= {f"{PREDICTED}{name}": quality.of_mean(_prediction(name)) for name in objective.targets}
+    if objective.policy is not None:
+        wanted["action"] = quality.of_mean(lambda part: np.asarray(part.action, dtype=np.float64))
+    watched = {name: quality.watch(comparison.live, one, "zero") for name, one in wanted.items()}
+    judged = comparison.judge_rows(watched, MEANS_SHARE / 2)
+    if comparison.has_outcomes:
         outcomes = {
-            f"{ACTUAL}{name}": quality.watch(known, quality.of_mean(outcome_of(name)), "zero")
-            for name in targets
+            f"{ACTUAL}{name}": quality.watch(comparison.known, quality.of_mean(outcome_of(name)), "zero")
+            for name in objective.targets
         }
-        judged |= judge(outcomes, known, test, n_labelled, expectation, MEANS_SHARE / 2)
-    return [{"column": name, **asdict(one)} for name, one in judged.items()]
+        judged |= comparison.judge_outcomes(outcomes, MEANS_SHARE / 2)
+    return [ShiftRow(name, one) for name, one in judged.items()]
 
 
 def _column(name: str) -> Callable[[Played], teams.Vector]:
-    return lambda played: numbers(played.rows[name])
+    return lambda part: numbers(part.rows[name])
 
 
 def _prediction(target: str) -> Callable[[Played], teams.Vector]:
-    return lambda played: played.predictions[target]
+    return lambda part: part.predictions[target]

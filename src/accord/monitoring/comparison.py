@@ -1,6 +1,7 @@
 """A window's rows beside those of test, and what is expected of the one by the other."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -11,21 +12,81 @@ from accord.data import splitting
 from accord.errors import AccordError
 from accord.monitoring import quality
 from accord.monitoring.expectation import ACTUAL, PREDICTED, Expectation
-from accord.monitoring.observed import EVENT, ID, days, with_known
-from accord.monitoring.quality import Judged, Watched
+from accord.monitoring.observed import EVENT, ID, KNOWN, Window, days, sampled, with_known
+from accord.monitoring.quality import Judged, Key, Watched
 from accord.objective import teams
 from accord.objective.teams import Played
+from accord.schema.loop import Monitoring
 from accord.sql.rows import with_derived
 
 MAX_ROWS = 1_000_000
 """Rows that metrics rest on; of larger windows a sample. Drift is looked for in all of them."""
-
-
 MIN_DAYS = 7
 """With fewer days, hours and weekdays are not those of test, and means and metrics say nothing."""
-
-
 BLOCK = "block"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A window's rows, those of them with an outcome, and the rows of test, each as they were answered."""
+
+    live: Played
+    known: Played
+    test: Played
+    n_rows: int
+    """Rows of the window, of which `live` may be a sample."""
+    n_labelled: int
+    """Rows with an outcome, of which `known` may be a sample."""
+    expectation: Expectation
+    settings: Monitoring
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether the window has rows enough to judge it."""
+        return self._is_enough(self.n_rows, self.live)
+
+    @property
+    def has_outcomes(self) -> bool:
+        """Whether outcomes enough are known to judge performance by them."""
+        return self._is_enough(self.n_labelled, self.known)
+
+    def judge_rows(self, watched: Mapping[Key, Watched], share: float = 1) -> dict[Key, Judged]:
+        """What is expected of values of all rows, and whether they keep to it. `share` is the part of the accepted false
+        alarms that these values may raise."""
+        return self._judge(watched, self.live, self.n_rows, share)
+
+    def judge_outcomes(self, watched: Mapping[Key, Watched], share: float = 1) -> dict[Key, Judged]:
+        """The same of values of the rows with an outcome."""
+        return self._judge(watched, self.known, self.n_labelled, share)
+
+    def _is_enough(self, n_rows: int, part: Played) -> bool:
+        has_days = self.expectation.time is None or part.n_blocks >= MIN_DAYS
+        return n_rows >= self.settings.min_rows and has_days
+
+    def _judge(
+        self, watched: Mapping[Key, Watched], part: Played, n_rows: int, share: float
+    ) -> dict[Key, Judged]:
+        if not watched:
+            return {}
+        test, level = self.test, 1 - (1 - self.expectation.level) * share
+        n_blocks = part.n_blocks
+        if self.expectation.time is None:
+            n_blocks = max(1, round(n_rows * test.n_blocks / max(test.rows.height, 1)))
+        return quality.judge(watched, test, n_rows, n_blocks, level, self.expectation.seed)
+
+
+def compared(
+    rows: pl.LazyFrame, window: Window, expectation: Expectation, settings: Monitoring
+) -> Comparison:
+    """The observed rows of the window beside those of test."""
+    names = [name for name in rows.collect_schema() if not name.startswith("log|")]
+    labelled = rows.filter(pl.col(KNOWN).is_not_null())
+    live, known = (
+        answered(sampled(part, n, MAX_ROWS, names), expectation)
+        for part, n in ((rows, window.n_rows), (labelled, window.n_labelled))
+    )
+    test = answered(expectation.test, expectation)
+    return Comparison(live, known, test, window.n_rows, window.n_labelled, expectation, settings)
 
 
 def answered(rows: pl.DataFrame, expectation: Expectation) -> Played:
@@ -66,26 +127,10 @@ def _with_derived(rows: pl.DataFrame, derived: Mapping[str, str]) -> pl.DataFram
 
 
 def numbers(values: pl.Series) -> teams.Vector:
+    """The values (n,) as numbers, NaN where there is none."""
     return values.cast(pl.Float64).fill_null(float("nan")).to_numpy()
 
 
-def judge(
-    watched: Mapping[str, Watched],
-    live: Played,
-    test: Played,
-    n_rows: int,
-    expectation: Expectation,
-    share: float = 1,
-) -> dict[str, Judged]:
-    """What is expected of each; `share` is the part of the false alarms put up with that these may raise."""
-    level = 1 - (1 - expectation.level) * share
-    n_blocks = (
-        live.n_blocks
-        if expectation.time
-        else max(1, round(n_rows * test.n_blocks / max(test.rows.height, 1)))
-    )
-    return quality.judge(watched, test, n_rows, n_blocks, level, expectation.seed) if watched else {}
-
-
 def outcome_of(target: str) -> Callable[[Played], teams.Vector]:
-    return lambda played: played.outcomes[target]
+    """How outcomes of the target come from rows."""
+    return lambda part: part.outcomes[target]

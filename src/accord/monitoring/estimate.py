@@ -40,5 +40,9 @@ def auc(p: Vector, q: Vector) -> float:
     return float(positive @ below / pairs) if pairs else float("nan")
 
 
+def mean_outcome(p: Vector, q: Vector) -> float:
+    return float(np.mean(q))
+
+
 ESTIMATES = {"log_loss": log_loss, "auc": auc, "brier": brier}
 """Metrics of a binary target that can be estimated."""

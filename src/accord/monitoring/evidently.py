@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from markupsafe import Markup
 
+from accord.monitoring.columns import DriftRow
 from accord.monitoring.drift import KINDS
 from accord.monitoring.expectation import ACTUAL, PREDICTED
 from accord.page.shell import environment
@@ -42,7 +43,7 @@ PANELS = {
 def reports(
     current: pl.DataFrame,
     reference: pl.DataFrame,
-    drift: Sequence[Mapping[str, Any]],
+    drift: Sequence[DriftRow],
     targets: "Mapping[str, Target]",
     at: datetime,
     min_rows: int,
@@ -52,14 +53,12 @@ def reports(
     from evidently import Report
     from evidently.presets import DataDriftPreset, DataSummaryPreset
 
-    asked = [row for row in drift if row["score"] in METHODS and row["column"] in current.columns]
+    asked = [row for row in drift if row.score in METHODS and row.column in current.columns]
     usable = [
-        row
-        for row in asked
-        if row["threshold"] is not None and _has_values(row["column"], current, reference)
+        row for row in asked if row.threshold is not None and _has_values(row.column, current, reference)
     ]
-    left_out = [f"{row['column']}: {row['note'] or 'no values'}" for row in asked if row not in usable]
-    kinds = {row["column"]: METHODS[row["score"]] for row in usable}
+    left_out = [f"{row.column}: {row.note or 'no values'}" for row in asked if row not in usable]
+    kinds = {row.column: METHODS[row.score] for row in usable}
     found: dict[str, Snapshot] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -68,21 +67,21 @@ def reports(
             ("prediction_drift", "predictions"),
             ("target_drift", "targets"),
         ):
-            rows = [row for row in usable if row["group"] == group]
+            rows = [row for row in usable if row.group == group]
             if not rows:
                 continue
-            columns = [row["column"] for row in rows]
+            columns = [row.column for row in rows]
             preset = DataDriftPreset(
                 columns=columns,
-                per_column_method={row["column"]: row["score"] for row in rows},
-                per_column_threshold={row["column"]: row["threshold"] for row in rows},
+                per_column_method={row.column: row.score for row in rows},
+                per_column_threshold={row.column: row.threshold for row in rows},
                 drift_share=1 / len(rows),  # one drifted column is drift, as in the decision
             )
             sides = [_dataset(side.select(columns), kinds) for side in (current, reference)]
             found[name] = Report([preset], include_tests=True).run(
                 *sides, timestamp=at, name=name, tags=[name]
             )
-        features = [row["column"] for row in usable if row["group"] == "features"]
+        features = [row.column for row in usable if row.group == "features"]
         if features:
             sides = [_dataset(side.select(features), kinds) for side in (current, reference)]
             report = Report([DataSummaryPreset(columns=features)])

@@ -1,15 +1,12 @@
 """What of a window could not be judged, and why."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import polars as pl
 
 from accord.bundle.bundle import Bundle
-from accord.monitoring.comparison import MAX_ROWS, MIN_DAYS
+from accord.monitoring.comparison import MAX_ROWS, MIN_DAYS, Comparison
 from accord.monitoring.expectation import GROUPS, Expectation
 from accord.monitoring.observed import Window, logged_columns
-from accord.objective.teams import Played
 from accord.schema.loop import Monitoring
 from accord.traffic import typed
 
@@ -49,15 +46,15 @@ def unread(labelled: pl.DataFrame | pl.LazyFrame, bundle: Bundle) -> list[str]:
     return [f"{words}, and count as missing" for words in typed.in_words(unread, columns)]
 
 
-def left_out(parts: Sequence[Played], expectation: Expectation) -> list[str]:
+def left_out(comparison: Comparison) -> list[str]:
     """What the rows, live, with outcomes and of test, have too few values to tell."""
+    parts = (comparison.live, comparison.known, comparison.test)
     notes = [
         f"derived feature {name} can't be computed from these rows, and is left out"
-        for name in expectation.derived
+        for name in comparison.expectation.derived
         if any(part.rows.schema[name] == pl.Null for part in parts)
     ]
-    live = parts[0]
-    for name, predictions in live.predictions.items():
+    for name, predictions in comparison.live.predictions.items():
         if n := int((~np.isfinite(predictions)).sum()):
             notes.append(
                 f"{n:,} of {len(predictions):,} rows without a prediction of {name}; its metrics and estimates leave them out"

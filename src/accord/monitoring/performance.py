@@ -1,147 +1,258 @@
 """How good the model is on the window: live, estimated, by slice, and as the teams measure it."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from accord import bootstrap
 from accord.monitoring import estimate, quality
-from accord.monitoring.comparison import MIN_DAYS, judge, outcome_of
-from accord.monitoring.expectation import Expectation
+from accord.monitoring.comparison import MIN_DAYS, Comparison, outcome_of
 from accord.monitoring.health import ServiceHealth
-from accord.monitoring.quality import Judged, Watched, finite
+from accord.monitoring.quality import Judged, TargetMetric, Watched, finite
 from accord.objective import teams
 from accord.objective.teams import Played
-from accord.schema.loop import Monitoring
-from accord.schema.objective import Metric, Objective
+from accord.schema.objective import Metric, Objective, Target
 from accord.tasks.metrics import METRICS
 
 N_RESAMPLES = 500
+MEAN_OUTCOME = "mean_outcome"
+UNJUDGED = Judged(None, None, None, None, False)
+Interval = tuple[float | None, float | None]
 
 
-TEAM = "team|"
+@dataclass(frozen=True)
+class QualityRow:
+    """A metric of a target's predictions, from known outcomes."""
+
+    target: str
+    metric: str
+    judged: Judged
 
 
-def of_teams(live: Played, expectation: Expectation, settings: Monitoring) -> dict[str, Watched]:
-    return {
-        f"{TEAM}{name}": quality.watch(
-            live, _team_metric(name, metric, expectation.objective, settings), teams.better(metric)
+@dataclass(frozen=True)
+class EstimatedRow:
+    """What the probabilities imply of a metric, and how far that is off once outcomes are known."""
+
+    target: str
+    metric: str
+    judged: Judged
+    realised: float | None
+    error: float | None
+
+
+@dataclass(frozen=True)
+class TeamRow:
+    """A metric of a team, with its uncertainty and its limits."""
+
+    team: str
+    metric: str
+    description: str
+    unit: str | None
+    better: str
+    uncertainty: Interval | None
+    min: float | None
+    max: float | None
+    broken: bool
+    """Whether the value is beyond a limit."""
+    judged: Judged
+
+    @property
+    def limits(self) -> list[tuple[str, float]]:
+        """Each limit in words, and its value."""
+        sides = (("at least", self.min), ("at most", self.max))
+        return [(words, limit) for words, limit in sides if limit is not None]
+
+
+@dataclass(frozen=True)
+class SliceRow:
+    """The leading metric of a target, from the rows that have the level in the column."""
+
+    target: str
+    column: str
+    level: str
+    metric: str
+    n_rows: int
+    judged: Judged
+
+
+class TeamMetric(NamedTuple):
+    name: str
+
+
+@dataclass(frozen=True)
+class JudgedMetrics:
+    """Metrics from known outcomes, judged together, so that all of them share one level."""
+
+    of_targets: dict[TargetMetric, Judged]
+    of_teams: dict[str, Judged]
+
+
+def judged_metrics(comparison: Comparison) -> JudgedMetrics:
+    """The targets' metrics and the teams'; none without outcomes."""
+    if not comparison.has_outcomes:
+        return JudgedMetrics({}, {})
+    objective, known = comparison.expectation.objective, comparison.known
+    of_targets = quality.metrics_of(objective.targets, known)
+    of_teams = {
+        TeamMetric(name): quality.watch(
+            known, _team_metric(name, metric, objective, comparison.settings.min_rows), teams.better(metric)
         )
-        for name, metric in expectation.objective.metrics.items()
+        for name, metric in objective.metrics.items()
         if metric.builtin not in teams.MEASURED
     }
-
-
-def _team_metric(name: str, metric: Metric, objective: Objective, settings: Monitoring) -> quality.Computed:
-    return lambda played: teams.statistic(
-        name, metric, played, objective.targets, objective.policy, settings.min_rows
+    wanted: dict[TargetMetric | TeamMetric, Watched] = dict([*of_targets.items(), *of_teams.items()])
+    judged = comparison.judge_outcomes(wanted)
+    return JudgedMetrics(
+        {key: one for key, one in judged.items() if isinstance(key, TargetMetric)},
+        {key.name: one for key, one in judged.items() if isinstance(key, TeamMetric)},
     )
 
 
-def slices(
-    live: Played, test: Played, n_rows: int, expectation: Expectation, settings: Monitoring
-) -> list[dict[str, Any]]:
+def _team_metric(name: str, metric: Metric, objective: Objective, min_rows: int) -> quality.Computed:
+    return lambda part: teams.statistic(name, metric, part, objective.targets, objective.policy, min_rows)
+
+
+def quality_rows(judged: JudgedMetrics) -> list[QualityRow]:
+    """A row per target and metric."""
+    return [QualityRow(key.target, key.metric, one) for key, one in judged.of_targets.items()]
+
+
+def slice_rows(comparison: Comparison) -> list[SliceRow]:
     """The leading metric of each target for each level of the slices that enough rows have. A level of a few days of the
     window or of test, such as a weekday in a month, varies more than these show: nothing is expected of it."""
-    watched, thin, keys = {}, {}, {}
-    for column, level, n in quality.levels(live, expectation.slices, settings.min_rows):
-        n_days = min(quality.n_blocks(part, column, level) for part in (live, test))
-        for target_name, target in expectation.objective.targets.items():
-            metric, name = METRICS[target.task][0], f"{target_name}|{column}|{level}"
-            computed = quality.of_level(column, level, quality.of_metric(target_name, target, metric))
-            watched[name] = quality.watch(live, computed, metric.better)
-            if expectation.time and n_days < MIN_DAYS:
-                value, note = watched.pop(name).value, f"insufficient: {n_days} days of {MIN_DAYS}"
-                thin[name] = Judged(quality.finite(value), None, None, None, False, note)
-            keys[name] = {
-                "target": target_name, "column": column, "level": level, "metric": metric.name, "n_rows": n
-            }  # fmt: skip
-    judged = {**thin, **judge(watched, live, test, n_rows, expectation)}
-    return [{**key, **asdict(judged[name])} for name, key in keys.items()]
+    if not comparison.has_outcomes:
+        return []
+    expectation, known = comparison.expectation, comparison.known
+    rows: list[SliceRow] = []
+    watched: dict[int, Watched] = {}  # by the place of their row
+    for column, level, n_rows in quality.levels(known, expectation.slices, comparison.settings.min_rows):
+        n_days = min(quality.n_blocks(part, column, level) for part in (known, comparison.test))
+        is_thin = expectation.time is not None and n_days < MIN_DAYS
+        note = f"insufficient: {n_days} days of {MIN_DAYS}" if is_thin else ""
+        for name, target in expectation.objective.targets.items():
+            metric = METRICS[target.task][0]
+            computed = quality.of_level(column, level, quality.of_metric(name, target, metric))
+            one = quality.watch(known, computed, metric.better)
+            if not is_thin:
+                watched[len(rows)] = one
+            judged = replace(UNJUDGED, value=finite(one.value), note=note)
+            rows.append(SliceRow(name, column, level, metric.name, n_rows, judged))
+    found = comparison.judge_outcomes(watched)
+    return [replace(row, judged=found.get(place, row.judged)) for place, row in enumerate(rows)]
 
 
-def estimated(
-    live: Played, known: Played, test: Played, n_rows: int, expectation: Expectation, has_outcomes: bool
-) -> list[dict[str, Any]]:
-    """What the predictions imply: the metrics of binary targets, and the mean outcome of all."""
-    watched, realised, errors = {}, {}, {}
-    for name, target in expectation.objective.targets.items():
-        y, p = test.outcomes[name], test.predictions[name]
-        there = np.isfinite(y)
-        p_live, p_known = (v[np.isfinite(v)] for v in (live.predictions[name], known.predictions[name]))
-        if there.sum() < quality.MIN_TEST_ROWS or not len(p_live):
-            continue
-        q, of_known = (estimate.calibrated(y[there], p[there], one) for one in (p_live, p_known))
-        metrics = {metric.name: metric for metric in METRICS[target.task]}
-        for metric_name, estimated in estimate.ESTIMATES.items() if target.task == "binary" else ():
-            key = f"{name}|{metric_name}"
-            computed = quality.of_metric(name, target, metrics[metric_name])
-            watched[key] = Watched(estimated(p_live, q), metrics[metric_name].better, computed)
-            if has_outcomes:
-                realised[key] = quality.watch(known, computed, "zero").value
-                errors[key] = estimated(p_known, of_known) - realised[key]
-        key = f"{name}|mean_outcome"
-        watched[key] = Watched(float(q.mean()), "zero", quality.of_mean(outcome_of(name)))
-        if has_outcomes:
-            realised[key] = float(np.nanmean(known.outcomes[name]))
-            errors[key] = float(of_known.mean()) - realised[key]
-    judged = judge(watched, live, test, n_rows, expectation)
+class Estimable(NamedTuple):
+    """A metric to estimate: from predictions (n,) and probabilities (n,), and from outcomes."""
+
+    metric: str
+    better: str
+    estimated: Callable[[teams.Vector, teams.Vector], float]
+    computed: quality.Computed
+
+
+class Implied(NamedTuple):
+    """A metric as the predictions imply it; what it came out as, and the error, if outcomes say so."""
+
+    watched: Watched
+    realised: float | None = None
+    error: float | None = None
+
+
+def estimated_rows(comparison: Comparison) -> list[EstimatedRow]:
+    """What the predictions imply: the metrics of binary targets, and the mean outcome of all. Estimates raise alarms only as
+    long as outcomes can't."""
+    if not comparison.has_rows:
+        return []
+    implied: dict[TargetMetric, Implied] = {}
+    for name, target in comparison.expectation.objective.targets.items():
+        implied |= _implied(name, target, comparison)
+    judged = comparison.judge_rows({key: one.watched for key, one in implied.items()})
     return [
-        {
-            "target": key.partition("|")[0], "metric": key.partition("|")[2], **asdict(one),
-            "alarm": one.alarm and not has_outcomes,
-            "realised": finite(realised.get(key)), "error": finite(errors.get(key)),
-        }
+        EstimatedRow(
+            key.target, key.metric, replace(one, alarm=one.alarm and not comparison.has_outcomes),
+            finite(implied[key].realised), finite(implied[key].error),
+        )
         for key, one in judged.items()
     ]  # fmt: skip
 
 
-def team_rows(
-    known: Played | None, judged: Mapping[str, Judged], service: ServiceHealth, expectation: Expectation, settings: Monitoring,
-) -> list[dict[str, Any]]:  # fmt: skip
+def _implied(name: str, target: Target, comparison: Comparison) -> dict[TargetMetric, Implied]:
+    """The estimates of one target; none where test or the window has too few rows."""
+    y, p = comparison.test.outcomes[name], comparison.test.predictions[name]
+    there = np.isfinite(y)
+    p_live, p_known = (
+        part.predictions[name][np.isfinite(part.predictions[name])]
+        for part in (comparison.live, comparison.known)
+    )
+    if there.sum() < quality.MIN_TEST_ROWS or not len(p_live):
+        return {}
+    q_live, q_known = (estimate.calibrated(y[there], p[there], one) for one in (p_live, p_known))
+    found = {}
+    for estimable in _estimables(name, target):
+        one = Implied(Watched(estimable.estimated(p_live, q_live), estimable.better, estimable.computed))
+        if comparison.has_outcomes:
+            realised = _realised(name, estimable, comparison.known)
+            one = one._replace(realised=realised, error=estimable.estimated(p_known, q_known) - realised)
+        found[TargetMetric(name, estimable.metric)] = one
+    return found
+
+
+def _estimables(name: str, target: Target) -> list[Estimable]:
+    metrics = {metric.name: metric for metric in METRICS[target.task]}
+    estimates = estimate.ESTIMATES if target.task == "binary" else {}
+    found = [
+        Estimable(metric, metrics[metric].better, estimated, quality.of_metric(name, target, metrics[metric]))
+        for metric, estimated in estimates.items()
+    ]
+    mean = quality.of_mean(outcome_of(name))
+    return [*found, Estimable(MEAN_OUTCOME, "zero", estimate.mean_outcome, mean)]
+
+
+def _realised(name: str, estimable: Estimable, known: Played) -> float:
+    """The metric from known outcomes; their mean is of rows without a prediction too."""
+    if estimable.metric == MEAN_OUTCOME:
+        return float(np.nanmean(known.outcomes[name]))
+    return quality.watch(known, estimable.computed, estimable.better).value
+
+
+def team_rows(comparison: Comparison, judged: JudgedMetrics, service: ServiceHealth) -> list[TeamRow]:
     """The scorecard of the window: each metric's value, its uncertainty, where it was expected, and its limits."""
-    objective, found = expectation.objective, {}
-    if known is not None:
-        counts = bootstrap.draw(known.n_blocks, N_RESAMPLES, expectation.seed)
-        found = teams.table(
-            objective.metrics,
-            known,
-            objective.targets,
-            objective.policy,
-            counts,
-            settings.level,
-            settings.min_rows,
-        )
+    intervals = _intervals(comparison)
     rows = []
-    for name, metric in objective.metrics.items():
-        one = judged.get(f"{TEAM}{name}")
-        value = (
-            service.measured(metric.builtin)
-            if metric.builtin in teams.MEASURED
-            else found.get(name, {}).get("value")
-        )
-        unit = metric.unit or (
-            teams.MEASURED[metric.builtin][1] if metric.builtin in teams.MEASURED else None
-        )
-        broken = value is not None and (
-            (metric.min is not None and value < metric.min) or (metric.max is not None and value > metric.max)
-        )
-        note = (
-            one.note
-            if one
-            else "needs outcomes"
-            if known is None and metric.builtin not in teams.MEASURED
-            else ""
-        )
-        if metric.builtin in teams.MEASURED and value is None:
-            note = "accord measure tells it, not traffic"
-        rows.append({
-            "team": metric.team, "metric": name, "description": metric.description, "unit": unit,
-            "better": teams.better(metric), "value": value,
-            "uncertainty": [found[name]["low"], found[name]["high"]] if name in found else None,
-            "test": one.test if one else None, "low": one.low if one else None, "high": one.high if one else None,
-            "min": metric.min, "max": metric.max, "alarm": bool(one and one.alarm), "broken": broken, "note": note,
-        })  # fmt: skip
+    for name, metric in comparison.expectation.objective.metrics.items():
+        if metric.builtin in teams.MEASURED:
+            value = service.measured(metric.builtin)
+            note = "accord measure tells it, not traffic" if value is None else ""
+            rows.append(_team_row(name, metric, replace(UNJUDGED, value=value, note=note)))
+        elif name in intervals:
+            value, interval = intervals[name]
+            rows.append(_team_row(name, metric, replace(judged.of_teams[name], value=value), interval))
+        else:
+            rows.append(_team_row(name, metric, replace(UNJUDGED, note="needs outcomes")))
     return rows
+
+
+def _intervals(comparison: Comparison) -> dict[str, tuple[float | None, Interval]]:
+    """Value and interval of each metric that rows decide; none without outcomes."""
+    if not comparison.has_outcomes:
+        return {}
+    objective, known, settings = comparison.expectation.objective, comparison.known, comparison.settings
+    counts = bootstrap.draw(known.n_blocks, N_RESAMPLES, comparison.expectation.seed)
+    table = teams.table(
+        objective.metrics, known, objective.targets, objective.policy, counts, settings.level, settings.min_rows
+    )  # fmt: skip
+    return {name: (one["value"], (one["low"], one["high"])) for name, one in table.items()}
+
+
+def _team_row(name: str, metric: Metric, judged: Judged, uncertainty: Interval | None = None) -> TeamRow:
+    value, unit = judged.value, metric.unit
+    if unit is None and metric.builtin in teams.MEASURED:
+        unit = teams.MEASURED[metric.builtin][1]
+    is_below = value is not None and metric.min is not None and value < metric.min
+    is_above = value is not None and metric.max is not None and value > metric.max
+    return TeamRow(
+        metric.team, name, metric.description, unit, teams.better(metric), uncertainty,
+        metric.min, metric.max, is_below or is_above, judged,
+    )  # fmt: skip

@@ -6,8 +6,9 @@ a day than test, test is thinned to as many. Many metrics are asked at once: dev
 largest of a draw decides how far all of them may be out (Westfall & Young 1993, max-T). Worse is an alarm, better is not.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -24,6 +25,13 @@ MIN_TEST_ROWS = 100
 """With fewer rows of test there is nothing to expect."""
 
 Computed = Callable[[Played], Statistic]
+Key = TypeVar("Key", bound=Hashable)
+"""What tells values that are judged together apart."""
+
+
+class TargetMetric(NamedTuple):
+    target: str
+    metric: str
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,7 @@ class Watched:
 
 @dataclass(frozen=True)
 class Judged:
-    """A value of the window, the same on test, and where it was expected; None where there is no such."""
+    """A value of the window, the same on test, and where it was expected; None if unknown."""
 
     value: float | None
     test: float | None
@@ -54,8 +62,8 @@ def finite(value: float | None) -> float | None:
 
 
 def judge(
-    watched: Mapping[str, Watched], test: Played, n_rows: int, n_blocks: int, level: float, seed: int
-) -> dict[str, Judged]:
+    watched: Mapping[Key, Watched], test: Played, n_rows: int, n_blocks: int, level: float, seed: int
+) -> dict[Key, Judged]:
     """Each value against what is expected of a window of so many rows in so many blocks. The level is that of all values
     together: the share of windows like test in which none raises an alarm."""
     if test.rows.height < MIN_TEST_ROWS:
@@ -74,7 +82,7 @@ def judge(
     # A draw may have none of the few days that a level has: what has no value there can't be the worst.
     scaled = np.ma.masked_invalid(badness[usable] / spread[usable, None])
     worst = scaled.max(axis=0).compressed() if usable.any() else np.zeros(1)
-    reach = float(np.quantile(worst, level))
+    critical = float(np.quantile(worst, level))
     judged = {}
     for i, (name, one) in enumerate(watched.items()):
         if not np.isfinite(on_test[name]) or not usable[i]:
@@ -82,7 +90,7 @@ def judge(
             note = "no limits: on test it does not vary" if there_is else "test has no such rows"
             judged[name] = Judged(finite(one.value), finite(on_test[name]), None, None, False, note)
             continue
-        middle, width = on_test[name] + float(center[i]), reach * float(spread[i])
+        middle, width = on_test[name] + float(center[i]), critical * float(spread[i])
         known = np.isfinite(one.value)
         alarm = bool(known and _badness(np.array([one.value - middle]), one.better)[0] > width)
         judged[name] = Judged(
@@ -92,10 +100,10 @@ def judge(
     return judged
 
 
-def metrics_of(targets: Mapping[str, Target], live: Played) -> dict[str, Watched]:
-    """The metrics of each target that say whether the model still holds, as `TARGET|METRIC`."""
+def metrics_of(targets: Mapping[str, Target], live: Played) -> dict[TargetMetric, Watched]:
+    """The metrics of each target that say whether the model still holds."""
     return {
-        f"{name}|{metric.name}": watch(live, of_metric(name, target, metric), metric.better)
+        TargetMetric(name, metric.name): watch(live, of_metric(name, target, metric), metric.better)
         for name, target in targets.items()
         for metric in METRICS[target.task]
         if metric.cheap
@@ -110,11 +118,11 @@ def watch(live: Played, computed: Computed, better: str) -> Watched:
 def of_metric(target_name: str, target: Target, metric: Metric) -> Computed:
     """How the metric of the target comes from rows that have a prediction and a known outcome."""
 
-    def computed(played: Played) -> Statistic:
-        y = played.outcomes[target_name]
-        p = played.predictions[target_name]
+    def computed(part: Played) -> Statistic:
+        y = part.outcomes[target_name]
+        p = part.predictions[target_name]
         known = np.isfinite(y) & np.isfinite(p)
-        sample = Sample(y[known], p[known], played.block[known], played.n_blocks, str(target.loss))
+        sample = Sample(y[known], p[known], part.block[known], part.n_blocks, str(target.loss))
         return metric.statistic(sample)
 
     return computed
@@ -123,11 +131,11 @@ def of_metric(target_name: str, target: Target, metric: Metric) -> Computed:
 def of_mean(values: Callable[[Played], Vector]) -> Computed:
     """How the mean of the values (n,) that are there comes from rows."""
 
-    def computed(played: Played) -> Statistic:
-        found = values(played)
+    def computed(part: Played) -> Statistic:
+        found = values(part)
         known = np.isfinite(found)
         total, count = (
-            np.bincount(played.block[known], v, minlength=played.n_blocks)
+            np.bincount(part.block[known], v, minlength=part.n_blocks)
             for v in (found[known], np.ones(known.sum()))
         )
         return lambda drawn: np.asarray((drawn @ total) / (drawn @ count))
@@ -137,21 +145,21 @@ def of_mean(values: Callable[[Played], Vector]) -> Computed:
 
 def of_level(column: str, level: str, computed: Computed) -> Computed:
     """The same of those rows alone that have the level in the column."""
-    return lambda played: computed(_at(played, column, level))
+    return lambda part: computed(_at(part, column, level))
 
 
-def n_blocks(played: Played, column: str, level: str) -> int:
+def n_blocks(part: Played, column: str, level: str) -> int:
     """In how many blocks the column has the level."""
-    return len(np.unique(_at(played, column, level).block))
+    return len(np.unique(_at(part, column, level).block))
 
 
-def _at(played: Played, column: str, level: str) -> Played:
-    return restricted(played, (played.rows[column].cast(str) == level).fill_null(False).to_numpy())
+def _at(part: Played, column: str, level: str) -> Played:
+    return restricted(part, (part.rows[column].cast(str) == level).fill_null(False).to_numpy())
 
 
 def _deviations(
-    watched: Mapping[str, Watched],
-    whole: Mapping[str, Statistic],
+    watched: Mapping[Key, Watched],
+    whole: Mapping[Key, Statistic],
     test: Played,
     n_rows: int,
     n_blocks: int,
@@ -185,10 +193,10 @@ def _badness(change: Vector, better: str) -> Vector:
     return np.abs(change) if better == "zero" else -change if better == "higher" else change
 
 
-def levels(played: Played, columns: Sequence[str], min_rows: int) -> list[tuple[str, str, int]]:
+def levels(part: Played, columns: Sequence[str], min_rows: int) -> list[tuple[str, str, int]]:
     """Each column's levels that at least so many rows have, and how many have it."""
     counts = []
     for column in columns:
-        table = played.rows[column].cast(str).drop_nulls().alias("level").value_counts().sort("level")
+        table = part.rows[column].cast(str).drop_nulls().alias("level").value_counts().sort("level")
         counts += [(column, str(level), int(n)) for level, n in table.iter_rows() if n >= min_rows]
     return counts

@@ -1,15 +1,17 @@
 """The page of a window: the decision first, then what it rests on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 
 from accord import terminal
-from accord.monitoring.alarms import LIMITS
+from accord.monitoring.columns import DriftRow
 from accord.monitoring.decision import Decision
 from accord.monitoring.expectation import ACTUAL, PREDICTED
+from accord.monitoring.performance import TeamRow
+from accord.monitoring.quality import Judged
 from accord.monitoring.window import REPORTS
 from accord.page import charts, words
 from accord.page.shell import environment
@@ -26,7 +28,7 @@ def render(decision: Decision, data: str, reports: Sequence[str], said: Sequence
         reports={name: title for name, title in REPORTS.items() if name in reports},
         said=said,
         groups=[(TITLES[group], rows) for group in TITLES if (rows := columns(decision, group))],
-        targets=list(dict.fromkeys(row["target"] for row in [*decision.quality, *decision.estimated])),
+        targets=targets(decision),
         gauge=gauge,
         metric_name=metric_name,
         column_name=column_name,
@@ -35,31 +37,55 @@ def render(decision: Decision, data: str, reports: Sequence[str], said: Sequence
     )  # fmt: skip
 
 
-def columns(decision: Decision, group: str) -> list[dict[str, Any]]:
-    """A row a column: its distance, its missing values and its mean, those with an alarm first."""
-    means = {row["column"]: row for row in decision.shifts}
-    found: dict[str, dict[str, Any]] = {}
+def targets(decision: Decision) -> list[str]:
+    """Those whose performance is known or estimated."""
+    names = [row.target for row in decision.quality] + [row.target for row in decision.estimated]
+    return list(dict.fromkeys(names))
+
+
+@dataclass(frozen=True)
+class ColumnRow:
+    """What is known of a column: its distance, its missing values and its mean, each where it was looked at."""
+
+    column: str
+    distance: DriftRow | None = None
+    gone: DriftRow | None = None
+    mean: Judged | None = None
+
+    @property
+    def parts(self) -> list[DriftRow | Judged]:
+        return [part for part in (self.distance, self.gone, self.mean) if part is not None]
+
+    @property
+    def alarm(self) -> bool:
+        return any(part.alarm for part in self.parts)
+
+    @property
+    def notes(self) -> list[str]:
+        return list(dict.fromkeys(part.note for part in self.parts if part.note))
+
+
+def columns(decision: Decision, group: str) -> list[ColumnRow]:
+    """A row per column of the group, those with an alarm first."""
+    means = {row.column: row.judged for row in decision.shifts}
+    found: dict[str, ColumnRow] = {}
     for row in decision.drift:
-        if row["group"] == group:
-            kind = "gone" if row["score"] == "missing" else "distance"
-            found.setdefault(row["column"], {"column": row["column"], "distance": None, "gone": None})[
-                kind
-            ] = row
-    rows = [{**row, "mean": means.get(name)} for name, row in found.items()]
-    for row in rows:
-        parts = [part for part in (row["distance"], row["gone"], row["mean"]) if part]
-        row["alarm"] = any(part["alarm"] for part in parts)
-        row["notes"] = list(dict.fromkeys(part["note"] for part in parts if part["note"]))
-    return sorted(rows, key=lambda row: not row["alarm"])
+        if row.group == group:
+            column = found.get(row.column, ColumnRow(row.column, mean=means.get(row.column)))
+            is_missing = row.score == "missing"
+            found[row.column] = replace(column, gone=row) if is_missing else replace(column, distance=row)
+    return sorted(found.values(), key=lambda column: not column.alarm)
 
 
-def gauge(row: Mapping[str, Any]) -> Markup:
+def gauge(judged: Judged) -> Markup:
     """The value in its expected range, or nothing where none is expected."""
-    if row["low"] is None:
+    if judged.low is None or judged.high is None or judged.test is None:
         return Markup("")
-    value, low, high, test = (words.number(row[side]) for side in ("value", "low", "high", "test"))
+    value, low, high, test = (
+        words.number(side) for side in (judged.value, judged.low, judged.high, judged.test)
+    )
     label = f"{value}; expected {low} to {high}; on test {test}"
-    return charts.gauge(row["value"], row["low"], row["high"], row["test"], row["alarm"], label)
+    return charts.gauge(judged.value, judged.low, judged.high, judged.test, judged.alarm, label)
 
 
 def metric_name(name: str) -> str:
@@ -83,10 +109,8 @@ def refused(decision: Decision) -> str:
     return f"{decision.service.refused:,} of {decision.service.requests:,}"
 
 
-def limits(row: Mapping[str, Any]) -> str:
-    return " ".join(
-        f"{said} {words.number(row[side])}" for side, said in LIMITS.items() if row[side] is not None
-    )
+def limits(row: TeamRow) -> str:
+    return " ".join(f"{said} {words.number(limit)}" for said, limit in row.limits)
 
 
 def as_text(decision: Decision) -> terminal.Lines:
