@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,11 +23,12 @@ from evidently.legacy.core import ColumnType
 from evidently.presets import DataDriftPreset
 from sklearn.datasets import load_breast_cancer
 
-from accord import paths
 from accord.data import partitions
 from accord.monitoring.calibration import Calibration, alarms, calibrate, whole_days
 from accord.monitoring.drift import Kind, Reference, drifts, refer
+from accord.paths import Paths
 
+PATHS = Paths(Path())
 TIME = "scheduled_at"
 CATEGORIES = ("carrier", "origin", "dest")
 NUMBERS = (
@@ -80,12 +82,12 @@ def flights() -> pl.DataFrame:
     """All rows before the cutoff in the order of time; predictions are null where the model was trained on the row."""
     parts = []
     for split in ("train", "tune", "test", "holdout"):
-        predictions = pl.read_parquet(paths.PREDICTIONS / f"{split}.parquet", columns=PREDICTIONS)
+        predictions = pl.read_parquet(PATHS.predictions / f"{split}.parquet", columns=PREDICTIONS)
         if split == "train":
             predictions = predictions.with_columns(
                 pl.lit(None, pl.Float64).alias(name) for name in PREDICTIONS
             )
-        parts.append(pl.concat([partitions.read(paths.SPLITS / split), predictions], how="horizontal"))
+        parts.append(pl.concat([partitions.read(PATHS.splits / split), predictions], how="horizontal"))
     return pl.concat(parts).sort(TIME, maintain_order=True)
 
 

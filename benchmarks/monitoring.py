@@ -24,14 +24,15 @@ from typing import Any
 import machine
 import polars as pl
 
-from accord import paths
 from accord.bundle.bundle import load_bundle
 from accord.data import partitions
 from accord.monitoring import expectation
 from accord.monitoring.calibration import whole_days
 from accord.monitoring.columns import DriftRow
+from accord.paths import Paths
 from accord.schema.loop import Monitoring
 
+PATHS = Paths(Path())
 CHUNK_ROWS = 500_000
 TESTS = {"wasserstein", "jensenshannon"}
 GIVEN_UP_S = 900
@@ -40,8 +41,8 @@ LIBRARIES = ("polars", "evidently", "pandas", "numpy", "scipy")
 
 def write_window(file: Path, n_rows: int) -> None:
     """So many rows as `traffic.outcomes.labelled` has them, chunk by chunk."""
-    bundle = load_bundle(paths.BUNDLE)
-    rows = partitions.read(paths.SPLITS / "future")
+    bundle = load_bundle(PATHS.bundle)
+    rows = partitions.read(PATHS.splits / "future")
     answers = bundle.answer(rows)
     known = pl.DataFrame({
         "latency_us": pl.repeat(500, rows.height, eager=True), "model": pl.repeat(bundle.model_id, rows.height, eager=True),
@@ -76,7 +77,7 @@ def write_window(file: Path, n_rows: int) -> None:
 def ours(file: Path) -> dict[str, float]:
     from accord.monitoring.decision import decide
 
-    bundle, expected = load_bundle(paths.BUNDLE), expectation.load(paths.BUNDLE)
+    bundle, expected = load_bundle(PATHS.bundle), expectation.load(PATHS.bundle)
     found = decide(bundle, expected, pl.scan_parquet(file), Monitoring())
     return {row.column: row.value for row in _distances(found.drift)}
 
@@ -89,11 +90,11 @@ def evidently(file: Path) -> dict[str, float]:
     from evidently.presets import DataDriftPreset
 
     warnings.simplefilter("ignore")
-    bundle, expected = load_bundle(paths.BUNDLE), expectation.load(paths.BUNDLE)
+    bundle, expected = load_bundle(PATHS.bundle), expectation.load(PATHS.bundle)
     references = expected.drift["features"].references
     kinds = {name: r.kind for name, r in references.items() if r.kind != "instant"}
     methods = {name: "wasserstein" if kind == "number" else "jensenshannon" for name, kind in kinds.items()}
-    before = [partitions.read(paths.SPLITS / split) for split in ("train", "tune", "test", "holdout")]
+    before = [partitions.read(PATHS.splits / split) for split in ("train", "tune", "test", "holdout")]
     past = expectation.with_derived(pl.concat(before), expected.derived)
     current = pl.read_parquet(file, columns=[f"row|{name}" for name in [*bundle.columns, *bundle.context]])
     current = current.rename(lambda name: name.removeprefix("row|"))

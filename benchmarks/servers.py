@@ -13,11 +13,12 @@ from typing import Any
 
 import polars as pl
 
-from accord import paths
 from accord.bundle.bundle import Bundle, as_json_row
 from accord.config import lock
+from accord.paths import Paths
 from accord.serving import bento, server
 
+PATHS = Paths(Path())
 HOST = "127.0.0.1"
 PEERS = Path(__file__).resolve().parent / "peers"
 REQUIREMENTS = PEERS / "requirements.txt"
@@ -66,12 +67,12 @@ class Server:
 def ours(task: Task, workers: int) -> Server:
     """The packaged service as `accord serve` starts it, with all that it does: guard, contract, policy, durable log. Each
     start has a home of its own, since its traffic is nobody's and it shall follow no champion."""
-    settings = lock.load().serving
-    tag = bento.package(paths.BUNDLE, settings)
+    settings = lock.load(PATHS).serving
+    tag = bento.package(PATHS.bundle, settings, PATHS)
 
     def command(port: int) -> Command:
         chosen = settings.model_copy(update={"host": HOST, "port": port, "workers": workers})
-        words, place, environment = server.command(tag, chosen, task.folder / f"home-{port}")
+        words, place, environment = server.command(tag, chosen, task.folder / f"home-{port}", PATHS)
         return [sys.executable, "-m", "accord.serving.guard", *words], place, environment
 
     return Server(command, task.requests, of_rows, exact=True, workers=workers)
@@ -101,7 +102,7 @@ def fastapi(task: Task) -> Server:
 def mlflow(task: Task) -> Server:
     """`mlflow models serve` of the first target alone, which it is asked for with features made beforehand."""
     python, model, target = peers_python(task.cache), task.folder / "mlflow", next(iter(task.bundle.targets))
-    subprocess.run([python, PEERS / "save_mlflow_model.py", paths.BUNDLE, target, model], check=True)
+    subprocess.run([python, PEERS / "save_mlflow_model.py", PATHS.bundle, target, model], check=True)
     words = [
         python, "-m", "mlflow", "models", "serve", "--model-uri", str(model), "--env-manager", "local",
         "--workers", "1",
@@ -130,7 +131,7 @@ def peer(task: Task, words: Sequence[str]) -> Callable[[int], Command]:
     """What starts a peer; its first word is the interpreter of its environment."""
     environment = {
         **os.environ,
-        "BUNDLE": str(paths.BUNDLE.absolute()),
+        "BUNDLE": str(PATHS.bundle.absolute()),
         "BENTOML_HOME": str(task.folder / "bentoml"),
         "BENTOML_DO_NOT_TRACK": "True",
         "MLFLOW_DISABLE_TELEMETRY": "true",

@@ -30,10 +30,11 @@ from typing import Any
 import machine
 from servers import HOST, REQUIREMENTS, SERVERS, Server, Task
 
-from accord import paths
 from accord.bundle import bundle
 from accord.data import partitions
+from accord.paths import Paths
 
+PATHS = Paths(Path())
 LOAD = Path(__file__).with_name("load.c")
 CACHE = Path(".cache/benchmarks")
 LIBRARIES = ("bentoml", "lightgbm", "msgspec", "uvicorn", "uvloop", "httptools", "pandas", "scikit-learn")
@@ -331,8 +332,8 @@ def main() -> None:
     given = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped"))  # so that the servers are stopped too
     print(versions(), flush=True)
-    model = bundle.load(paths.BUNDLE)
-    rows = partitions.scan(paths.SPLITS / "test").select(list(model.columns)).head(N_ROWS).collect()
+    model = bundle.load(PATHS.bundle)
+    rows = partitions.scan(PATHS.splits / "test").select(list(model.columns)).head(N_ROWS).collect()
     given.cache.mkdir(parents=True, exist_ok=True)
     # On the project's disk: a temporary folder in memory would make a durable log look free.
     with tempfile.TemporaryDirectory(dir=given.cache.absolute()) as folder:

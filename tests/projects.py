@@ -8,6 +8,8 @@ import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from accord.paths import Paths
+
 ROOT = Path(__file__).parents[1]
 COPIED = (
     ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "bentofile.yaml", "conf", "conf.lock", "conf.lock.yaml", "data/.gitignore", "data/batches.json",
@@ -49,6 +51,7 @@ class Project:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.paths = Paths(root)
 
     def run(self, *command: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
         """Runs a program of the virtual environment in the copy, whose `src` is what Python imports."""

@@ -20,10 +20,10 @@ import httpx
 import polars as pl
 from projects import Project
 
-from accord import paths
 from accord.bundle.bundle import Bundle, as_json_row
 from accord.config import lock
 from accord.files import read_json
+from accord.paths import Paths
 from accord.schema.config import Config
 from accord.schema.objective import Policy
 from accord.schema.serving import Serving
@@ -56,6 +56,7 @@ def make_bundle(
 ) -> Path:
     """A bundle of the project's data with another model or policy, or without its rules, at `folder`/its id."""
     work = folder / "work"
+    paths = Paths(work)
     for made in ("data", "reports"):
         (work / made).mkdir(parents=True)
     for name in (
@@ -63,20 +64,19 @@ def make_bundle(
         *(p.relative_to(project.root) for p in project.root.glob("data/*")),
         *(p.relative_to(project.root) for p in project.root.glob("reports/*.json")),
     ):
-        if Path(name) not in (paths.PREDICTIONS, paths.DECISIONS):
+        if work / name not in (paths.predictions, paths.decisions):
             (work / name).symlink_to(project.root / name)
-    with contextlib.chdir(work):
-        config = _changed(lock.load(), MODELS[model], policy, personal, has_rules)
-        targets = config.objective.targets
-        for name, target in targets.items():
-            (paths.TRAINED / name).mkdir(parents=True)
-            jobs.train_one(
-                jobs.Job(name, target, config.model, config.seed, paths.FEATURES, paths.SPLITS, paths.TRAINED)
-            )
-        for stage in (evaluate.evaluate, decide.decide, bundling.bundle):
-            stage(config)
-        made = folder / read_json(paths.BUNDLE / "manifest.json")["model_id"]
-        paths.BUNDLE.rename(made)
+    config = _changed(lock.load(paths), MODELS[model], policy, personal, has_rules)
+    targets = config.objective.targets
+    for name, target in targets.items():
+        (paths.trained / name).mkdir(parents=True)
+        jobs.train_one(
+            jobs.Job(name, target, config.model, config.seed, paths.features, paths.splits, paths.trained)
+        )
+    for stage in (evaluate.evaluate, decide.decide, bundling.bundle):
+        stage(config, paths)
+    made = folder / read_json(paths.bundle / "manifest.json")["model_id"]
+    paths.bundle.rename(made)
     shutil.rmtree(work)
     return made
 
@@ -117,26 +117,27 @@ class Home:
     root: Path
 
     def __post_init__(self) -> None:
-        (self.root / paths.RELEASES).mkdir(parents=True, exist_ok=True)
+        self.paths = Paths(self.root)
+        self.paths.releases.mkdir(parents=True, exist_ok=True)
 
     def release(self, bundle: Path) -> str:
         """The id of the bundle, whose bytes are here from now on."""
-        shutil.copytree(bundle, self.root / paths.RELEASES / bundle.name)
+        shutil.copytree(bundle, self.paths.releases / bundle.name)
         return bundle.name
 
     def name_champion(self, model_id: str) -> None:
         """As releases do it: written beside the pointer and renamed into its place."""
-        pointer = self.root / paths.CHAMPION
+        pointer = self.paths.champion
         temporary = pointer.with_name(f".{pointer.name}.tmp")
         temporary.write_text(json.dumps({"model_id": model_id}))
         temporary.rename(pointer)
 
     def champion(self) -> str:
-        return str(read_json(self.root / paths.CHAMPION)["model_id"])
+        return str(read_json(self.paths.champion)["model_id"])
 
     @property
     def traffic(self) -> Path:
-        return self.root / paths.TRAFFIC
+        return self.paths.traffic
 
     def records(self) -> list[dict[str, Any]]:
         """What the log holds, each worker's records in their order; a half line at a segment's end is dropped."""
@@ -224,9 +225,8 @@ def running(
     """The project's Bento as `accord serve` starts it, with a home and settings of its own."""
     traffic = {"segment_seconds": 1e6, "min_free_mb": 0, **(settings or {}).get("traffic", {})}
     chosen = Serving(**{"port": free_port(), **(settings or {}), "traffic": traffic})
-    tag = f"accord:{read_json(project.root / paths.BUNDLE / 'manifest.json')['model_id']}"
-    with contextlib.chdir(project.root):
-        words, source, variables = server.command(tag, chosen, home.root)
+    tag = f"accord:{read_json(project.paths.bundle / 'manifest.json')['model_id']}"
+    words, source, variables = server.command(tag, chosen, home.root, project.paths)
     variables |= {"ACCORD_TOKEN": TOKEN}
     for name, value in environment.items():
         variables[name] = f"{value}{os.pathsep}{variables[name]}" if name == "PYTHONPATH" else value

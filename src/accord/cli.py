@@ -11,6 +11,7 @@ from typing import Any
 
 from accord import __version__
 from accord.errors import AccordError
+from accord.paths import Paths
 from accord.program import exit_with_message
 from accord.terminal import foreign, say
 
@@ -26,18 +27,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parsed = parser().parse_args(arguments)
 
     def work() -> None:
-        os.chdir(project_root())
-        with alone() if parsed.is_alone else nullcontext():
-            parsed.run(parsed)
+        paths = Paths(Path(os.path.relpath(project_root(Path.cwd()))))  # as the user would type them
+        with alone(paths) if parsed.is_alone else nullcontext():
+            parsed.run(parsed, paths)
 
     exit_with_message(work)
 
 
 @contextmanager
-def alone() -> Iterator[None]:
+def alone(paths: Paths) -> Iterator[None]:
     from accord import dvc
 
-    with dvc.alone():
+    with dvc.alone(paths):
         yield
 
 
@@ -62,9 +63,8 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def project_root(start: Path | None = None) -> Path:
-    """The folder, this one or one above, that holds dvc.yaml and params.yaml."""
-    here = (start or Path.cwd()).absolute()
+def project_root(here: Path) -> Path:
+    """The folder, `here` or one above it, that holds dvc.yaml and params.yaml."""
     for folder in (here, *here.parents):
         if (folder / "dvc.yaml").is_file() and (folder / "params.yaml").is_file():
             return folder

@@ -9,6 +9,7 @@ have types:
 
 import io
 from collections.abc import Callable, Generator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias, TypeVar
 
@@ -16,6 +17,7 @@ import httpx
 import msgspec
 
 from accord.errors import AccordError
+from accord.paths import Paths
 from accord.schema.data import Column
 from accord.serving.answers import Answers, Explanations, Readiness, Received
 from accord.serving.requests import Decoder, InvalidRowError
@@ -111,7 +113,8 @@ class Calls:
 
     @property
     def _with_token(self) -> dict[str, str]:
-        token = token_for(self._url) if self._token is None else self._token
+        # The project is the one in whose folder the program runs; a program of several gives their tokens.
+        token = token_for(self._url, Paths(Path()).token) if self._token is None else self._token
         return {"content-type": JSON} | ({"authorization": f"Bearer {token}"} if token else {})
 
     def ready(self) -> Steps[Readiness]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from accord.files import sha256, write_text
 
 PACKAGE = Path(__file__).parent
-PIPELINE = Path("dvc.yaml")
+PIPELINE = PACKAGE.parents[1] / "dvc.yaml"
 ANSWERING = (
     "accord.features.transform",
     "accord.training.jobs",

@@ -25,13 +25,13 @@ import msgspec
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from accord import files, locks, paths, processes
+from accord import files, locks, processes
 from accord.errors import AccordError
+from accord.paths import Paths
 from accord.terminal import complain, foreign
 
-LOCK = Path(".accord/pipeline.lock")
-TMP = Path(".dvc/tmp")
-DVC_LOCK = Path("dvc.lock")
+LOCK, RWLOCK_LOCK, RWLOCK = "tmp/lock", "tmp/rwlock.lock", "tmp/rwlock"
+"""In .dvc."""
 WAIT_S = 5.0
 """How long DVC may have its lock for something short, such as `dvc status`."""
 SETTLED_S = 1.0
@@ -39,8 +39,8 @@ SETTLED_S = 1.0
 BUSY = ("is being blocked by:", "Unable to acquire lock")
 """How DVC says that another process is at work; it goes on with advice to remove the lock."""
 
-_lock: int | None = None
-"""The descriptor of the lock while this process is in `alone`."""
+_locks: dict[Path, int] = {}
+"""The descriptors of the locks of the projects, by their roots, in which this process is in `alone`."""
 
 
 class Entry(msgspec.Struct, forbid_unknown_fields=True):
@@ -82,46 +82,49 @@ class Pointer(msgspec.Struct):
 
 
 @contextmanager
-def alone() -> Iterator[int]:
+def alone(paths: Paths) -> Iterator[int]:
     """Only this command of accord's works on the project until the block ends, on files that DVC can read; the lock's
     descriptor. Within such a block it is entered at once. Raises AccordError that says who is at work, be it another
     command or a plain DVC."""
-    global _lock
-    if _lock is not None:
-        yield _lock
+    root = paths.root.resolve()
+    if root in _locks:
+        yield _locks[root]
         return
-    with locks.alone(LOCK) as lock:
-        _lock = lock
+    with locks.alone(paths.command_lock) as lock:
+        _locks[root] = lock
         try:
-            _mend()
+            _mend(paths)
             yield lock
         finally:
-            _lock = None
+            del _locks[root]
 
 
-def run(*words: str) -> "subprocess.CompletedProcess[str]":
-    """Runs DVC, which has the lock too for as long as it runs. Raises AccordError if a process is in its way."""
-    with alone() as lock:
+def run(paths: Paths, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Runs DVC in the project's root, which paths among its words are relative to. It has the lock too for as long as it
+    runs. Raises AccordError if a process is in its way."""
+    with alone(paths) as lock:
         done = subprocess.run(
             [sys.executable, "-m", "dvc", *words],
+            cwd=paths.root,
             env=_environment(),
             capture_output=True,
             text=True,
             pass_fds=[lock],
         )
     if done.returncode and any(said in done.stderr for said in BUSY):
-        raise AccordError(_in_the_way(done.stderr))
+        raise AccordError(_in_the_way(done.stderr, paths))
     return done
 
 
-def reproduce(quiet: bool = False, stage: str | None = None) -> None:
+def reproduce(paths: Paths, quiet: bool = False, stage: str | None = None) -> None:
     """Runs `dvc repro`, up to a stage if one is named. Ends the program with its exit code, or 2 if a stage blamed the
     user's input."""
-    if not Path(".git").exists():
+    if not paths.git.exists():
         raise AccordError("There is no git repository here, which DVC needs; create one: git init")
-    with alone() as lock:
+    with alone(paths) as lock:
         process = subprocess.Popen(
             [sys.executable, "-m", "dvc", "repro", *([stage] if stage else [])],
+            cwd=paths.root,
             env=_environment(),
             stdout=subprocess.DEVNULL if quiet else None,
             stderr=subprocess.PIPE,
@@ -141,7 +144,7 @@ def reproduce(quiet: bool = False, stage: str | None = None) -> None:
         process.wait()
     if process.returncode:
         if busy:
-            raise AccordError(_in_the_way(busy))
+            raise AccordError(_in_the_way(busy, paths))
         if full and not blamed:
             raise AccordError(
                 "The disk is full: DVC found no space left. Nothing was lost; free some space and run again"
@@ -149,9 +152,9 @@ def reproduce(quiet: bool = False, stage: str | None = None) -> None:
         sys.exit(2 if blamed else process.returncode)
 
 
-def outs() -> list[Path]:
-    """What the stages of dvc.yaml write."""
-    stages = YAML(typ="safe").load(Path("dvc.yaml"))["stages"].values()
+def outs(paths: Paths) -> list[Path]:
+    """What the stages of dvc.yaml write, relative to the root."""
+    stages = YAML(typ="safe").load(paths.pipeline)["stages"].values()
     return [
         Path(next(iter(out)) if isinstance(out, dict) else out)
         for stage in stages
@@ -165,19 +168,19 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PATH": path}
 
 
-def _mend() -> None:
+def _mend(paths: Paths) -> None:
     """Brings what a kill has left in order, once no process of DVC's, and no stage that it has left, is at work. Nothing
     is touched where DVC locks by hard links, of which it can't be told whether a living process has them."""
-    if not Path(".dvc").is_dir() or _config().getboolean("core", "hardlink_lock", fallback=False):
+    if not paths.dvc.is_dir() or _config(paths).getboolean("core", "hardlink_lock", fallback=False):
         return
     deadline, is_said = time.monotonic() + locks.ORPHAN_S, False
     while True:
-        with _dvc_locked():
-            _mend_rwlock()
-            running = processes.in_project(Path.cwd(), ".dvc", _is_stage)
+        with _dvc_locked(paths):
+            _mend_rwlock(paths)
+            running = processes.in_project(paths.root, ".dvc", _is_stage)
             if not running:
-                _mend_lock_file()
-                _sweep()
+                _mend_lock_file(paths.pipeline_lock)
+                _sweep(paths)
                 break
         if time.monotonic() > deadline:
             raise AccordError(_at_work(processes.described(running[0])))
@@ -185,30 +188,30 @@ def _mend() -> None:
             is_said = True
             complain(f"Waiting for {processes.described(running[0])} to end")
         time.sleep(locks.POLL_S)
-    _mend_pointers()
-    _mend_git()
+    _mend_pointers(paths)
+    _mend_git(paths)
 
 
 @contextmanager
-def _dvc_locked() -> Iterator[None]:
+def _dvc_locked(paths: Paths) -> Iterator[None]:
     """No DVC begins, or touches rwlock, until the block ends."""
     with ExitStack() as stack:
-        for path in (TMP / "lock", TMP / "rwlock.lock"):  # in DVC's own order
+        for path in (paths.dvc / LOCK, paths.dvc / RWLOCK_LOCK):  # in DVC's own order
             if stack.enter_context(locks.held(path, WAIT_S)) is None:
                 raise AccordError(_at_work(_holder_of(path)))
         yield
 
 
-def _mend_rwlock() -> None:
+def _mend_rwlock(paths: Paths) -> None:
     """Empties .dvc/tmp/rwlock if only dead processes stand in it, or if it can't be read and no DVC runs here."""
-    path = TMP / "rwlock"
+    path = paths.dvc / RWLOCK
     if not path.exists():
         return
     content, written = path.read_bytes(), path.stat().st_mtime
     try:
         entries = msgspec.json.decode(content, type=RWLock)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        living = processes.in_project(Path.cwd(), ".dvc", _is_dvc)
+        living = processes.in_project(paths.root, ".dvc", _is_dvc)
     else:
         named = [*(entry for one in entries.read.values() for entry in one), *entries.write.values()]
         if not named:
@@ -241,22 +244,22 @@ def _is_stage(words: Sequence[str]) -> bool:
     return len(words) > 2 and words[1] == "-m" and words[2].startswith("accord.stages.")
 
 
-def _mend_lock_file() -> None:
+def _mend_lock_file(path: Path) -> None:
     """Removes a dvc.lock that a kill has cut short; one that holds a merge's conflict is the user's to mend."""
-    if not DVC_LOCK.exists() or _is_whole(DVC_LOCK, Lockfile):
+    if not path.exists() or _is_whole(path, Lockfile):
         return
-    if b"<<<<<<<" not in DVC_LOCK.read_bytes():
-        DVC_LOCK.unlink()
-        complain(f"{DVC_LOCK} was cut short by a kill; the pipeline writes it anew")
+    if b"<<<<<<<" not in path.read_bytes():
+        path.unlink()
+        complain(f"{path} was cut short by a kill; the pipeline writes it anew")
 
 
-def _mend_pointers() -> None:
+def _mend_pointers(paths: Paths) -> None:
     """Adds what lies beside a pointer that a kill has cut short again."""
-    for folder in (paths.RELEASES, paths.BATCHES):
+    for folder in (paths.releases, paths.batches):
         for pointer in sorted(folder.glob("*.dvc")):
             if pointer.with_suffix("").exists() and not _is_whole(pointer, Pointer):
                 pointer.unlink()
-                run("add", "--quiet", str(pointer.with_suffix("")))
+                run(paths, "add", "--quiet", paths.in_root(pointer.with_suffix("")))
 
 
 def _is_whole(path: Path, shape: type) -> bool:
@@ -268,13 +271,13 @@ def _is_whole(path: Path, shape: type) -> bool:
     return True
 
 
-def _sweep() -> None:
+def _sweep(paths: Paths) -> None:
     """Removes what stages, promotions and DVC's cache had begun to write and will not finish."""
-    for out in outs():
-        files.remove_leftover(out)
-    for leftover in paths.RELEASES.glob(".*.tmp"):
+    for out in outs(paths):
+        files.remove_leftover(paths.root / out)
+    for leftover in paths.releases.glob(".*.tmp"):
         files.remove(leftover)
-    cache = Path(".dvc", _config().get("cache", "dir", fallback="cache"))
+    cache = paths.dvc / _config(paths).get("cache", "dir", fallback="cache")
     for leftover in [*cache.glob("runs/*/*/.*.tmp"), *cache.glob("files/md5/*/.*.tmp")]:
         # Other projects, and copies of this one, may share the cache.
         while (age := _age_s(leftover)) is not None and age < SETTLED_S:
@@ -291,21 +294,23 @@ def _age_s(path: Path) -> float | None:
         return None
 
 
-def _config() -> RawConfigParser:
+def _config(paths: Paths) -> RawConfigParser:
     """The project's config of DVC, without the second that asking DVC takes."""
     config = RawConfigParser(strict=False)
-    config.read([".dvc/config", ".dvc/config.local"], encoding="utf-8")
+    config.read([paths.dvc / "config", paths.dvc / "config.local"], encoding="utf-8")
     return config
 
 
-def _mend_git() -> None:
+def _mend_git(paths: Paths) -> None:
     """Removes git's lock files if no git runs here and no other program, such as an editor, has them open."""
-    asked = subprocess.run(["git", "rev-parse", "--absolute-git-dir"], capture_output=True, text=True)
+    asked = subprocess.run(
+        ["git", "rev-parse", "--absolute-git-dir"], cwd=paths.root, capture_output=True, text=True
+    )
     if asked.returncode:
         return
     folder = Path(asked.stdout.strip())
     for lock in [*folder.glob("*.lock"), *(folder / "refs").rglob("*.lock")]:
-        if not processes.in_project(Path.cwd(), ".git", _is_git) and not processes.is_open(lock):
+        if not processes.in_project(paths.root, ".git", _is_git) and not processes.is_open(lock):
             lock.unlink(missing_ok=True)
 
 
@@ -313,11 +318,11 @@ def _is_git(words: Sequence[str]) -> bool:
     return Path(words[0]).name.startswith("git")
 
 
-def _in_the_way(said: str) -> str:
+def _in_the_way(said: str, paths: Paths) -> str:
     """Who is at work, by what DVC said of it."""
     blocked = re.search(r"\(PID (\d+)\): (.*)", said)
     if blocked is None:
-        return _at_work(_holder_of(TMP / "lock"))
+        return _at_work(_holder_of(paths.dvc / LOCK))
     process = processes.found(int(blocked[1]))
     return _at_work(processes.described(process) if process else f"'{blocked[2]}' (process {blocked[1]})")
 

@@ -27,11 +27,11 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def scratch(purpose: str) -> Iterator[Path]:
+def scratch(purpose: str, project: Path) -> Iterator[Path]:
     """A folder outside the project, for a process that is the only one in the project at this; it is removed at the end,
     and so are those of processes that were killed."""
-    project = hashlib.sha256(f"{Path.cwd()} {os.getuid()}".encode()).hexdigest()[:16]
-    prefix = f"accord-{purpose}-{project}-"
+    owner = hashlib.sha256(f"{project.resolve()} {os.getuid()}".encode()).hexdigest()[:16]
+    prefix = f"accord-{purpose}-{owner}-"
     for leftover in Path(gettempdir()).glob(f"{prefix}*"):
         remove(leftover)
     with TemporaryDirectory(prefix=prefix) as folder:

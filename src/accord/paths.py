@@ -1,40 +1,75 @@
-"""Where things are in a project, relative to its root; dvc.yaml says the same in its outs."""
+"""Where things are in a project. Nothing else in this package depends on the current folder."""
 
 from pathlib import Path
 
-SLICES = Path("conf.lock")
-ROWS = Path("data/rows")
-VALID = Path("data/valid")
-QUARANTINE = Path("data/quarantine")
-SPLITS = Path("data/splits")
-FEATURES = Path("data/features")
-PREDICTIONS = Path("data/predictions")
-DECISIONS = Path("data/decisions")
-TRAINED = Path("models/trained")
-EVALUATED = Path("models/evaluated")
-DECIDED = Path("models/decided")
-TRAFFIC = Path("data/traffic")
-BATCHES = Path("data/batches")
-BATCH_LIST = Path("data/batches.json")
-BUNDLE = Path("models/bundle")
-CHAMPION = Path("models/champion.json")
-RELEASES = Path("models/releases")
-DECISION = Path("reports/decision.json")
-VALIDATION = Path("reports/validation.json")
-ACCOUNTING = Path("reports/accounting.json")
-EVALUATION = Path("reports/evaluation.json")
-METRICS = Path("reports/metrics.json")
-TEAMS = Path("reports/teams.json")
-TEAM_METRICS = Path("reports/team_metrics.json")
-PLOTS = Path("reports/plots")
-PAGE = Path("reports/index.html")
-MEASUREMENT = Path("reports/measurement.json")
-MODEL_CARD = Path("reports/model_card.md")
-SCORECARD_PAGE = Path("reports/scorecard.html")
-SCORECARD = Path("reports/scorecard.json")
-SIMULATION = Path("reports/simulation.json")
-SIMULATION_PAGE = Path("reports/simulation.html")
-TRADEOFF = Path("reports/tradeoff.json")
-TRADEOFF_PAGE = Path("reports/tradeoff.html")
-MONITORING = Path("reports/monitor")
-WORKSPACE = Path(".evidently")
+
+class Paths:
+    """What is where in the project in the folder `root`, which may be relative: then all of it is, and messages show it
+    as the user would type it. dvc.yaml says the same in its outs."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.params = root / "params.yaml"
+        self.conf = root / "conf"
+        self.config_lock = root / "conf.lock.yaml"
+        self.slices = root / "conf.lock"
+        self.pipeline = root / "dvc.yaml"
+        self.pipeline_lock = root / "dvc.lock"
+        self.dvc = root / ".dvc"
+        self.git = root / ".git"
+
+        self.rows = root / "data/rows"
+        self.valid = root / "data/valid"
+        self.quarantine = root / "data/quarantine"
+        self.splits = root / "data/splits"
+        self.features = root / "data/features"
+        self.predictions = root / "data/predictions"
+        self.decisions = root / "data/decisions"
+        self.trained = root / "models/trained"
+        self.evaluated = root / "models/evaluated"
+        self.decided = root / "models/decided"
+        self.bundle = root / "models/bundle"
+
+        self.traffic = root / "data/traffic"
+        self.batches = root / "data/batches"
+        self.batch_list = root / "data/batches.json"
+        self.champion = root / "models/champion.json"
+        self.releases = root / "models/releases"
+        self.release_log = root / "models/releases.jsonl"
+        self.retraining_log = root / "models/retraining.jsonl"
+
+        self.decision = root / "reports/decision.json"
+        self.validation = root / "reports/validation.json"
+        self.accounting = root / "reports/accounting.json"
+        self.evaluation = root / "reports/evaluation.json"
+        self.metrics = root / "reports/metrics.json"
+        self.teams = root / "reports/teams.json"
+        self.team_metrics = root / "reports/team_metrics.json"
+        self.plots = root / "reports/plots"
+        self.page = root / "reports/index.html"
+        self.measurement = root / "reports/measurement.json"
+        self.model_card = root / "reports/model_card.md"
+        self.scorecard_page = root / "reports/scorecard.html"
+        self.scorecard = root / "reports/scorecard.json"
+        self.simulation = root / "reports/simulation.json"
+        self.simulation_page = root / "reports/simulation.html"
+        self.tradeoff = root / "reports/tradeoff.json"
+        self.tradeoff_page = root / "reports/tradeoff.html"
+        self.monitoring = root / "reports/monitor"
+        self.workspace = root / ".evidently"
+
+        self.own = root / ".accord"
+        self.command_lock = root / ".accord/pipeline.lock"
+        self.retraining_plan = root / ".accord/retraining.json"
+        self.training_cost = root / ".accord/training_cpu_s.json"
+        self.token = root / ".accord/token"
+        self.bentoml = root / ".bentoml"
+
+    @property
+    def absolute(self) -> "Paths":
+        """The same project, for a program that runs in another folder."""
+        return Paths(self.root.resolve())
+
+    def in_root(self, path: Path) -> str:
+        """One of these paths, or what is in it, as files of the project and programs that run in its root name it."""
+        return path.relative_to(self.root).as_posix()

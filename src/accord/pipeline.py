@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from accord import paths
 from accord.bundle.bundle import load_bundle
 from accord.config import lock
 from accord.objective.teams import MEASURED
+from accord.paths import Paths
 from accord.promotion import pairs, releases
 from accord.schema.config import Config
 from accord.schema.objective import Objective
@@ -21,24 +21,25 @@ class Candidate(NamedTuple):
     """The scorecard."""
 
 
-def candidate() -> Candidate:
+def candidate(paths: Paths) -> Candidate:
     """Packages, measures and judges what the pipeline has made."""
     from accord.driving import measure
     from accord.serving import bento
 
-    config = lock.load()
-    tag = bento.package(paths.BUNDLE, config.serving)
-    measured = measure.measure(config.serving) if asks_for_measuring(config.objective) else None
-    return Candidate(tag, measured, judged(config))
+    config = lock.load(paths)
+    tag = bento.package(paths.bundle, config.serving, paths)
+    measured = measure.measure(config.serving, paths) if asks_for_measuring(config.objective) else None
+    return Candidate(tag, measured, judged(config, paths))
 
 
-def judged(config: Config) -> dict[str, Any]:
+def judged(config: Config, paths: Paths) -> dict[str, Any]:
     """The scorecard of models/bundle, with the last figures of its service, written too. Raises AccordError if there is no
     candidate."""
     from accord.driving import measure
 
-    made = load_bundle(paths.BUNDLE)
-    return pairs.judge_candidate(config, made, measure.measured_for(made.model_id, releases.champion_id()))
+    made = load_bundle(paths.bundle)
+    measured = measure.measured_for(made.model_id, releases.champion_id(paths), paths)
+    return pairs.judge_candidate(config, made, measured, paths)
 
 
 def asks_for_measuring(objective: Objective) -> bool:

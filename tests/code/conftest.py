@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from accord.config import compose, selection
+from accord.paths import Paths
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,10 +27,11 @@ def selected_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def composed(selected_folder: Path) -> Callable[..., dict[str, Any]]:
     """Composes the project's selection as changed by words and by overrides."""
+    paths = Paths(selected_folder)
 
     def compose_with(*words: str, **overrides: Any) -> dict[str, Any]:
-        chosen = selection.with_words(selection.read(), words)
+        chosen = selection.with_words(selection.read(paths), words, paths.conf)
         chosen.overrides = {**chosen.overrides, **overrides}
-        return compose.composed(chosen)
+        return compose.composed(chosen, paths.conf)
 
     return compose_with

@@ -1,5 +1,6 @@
 """The code is where docs/architecture.md says."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -9,6 +10,18 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src/accord"
 TYPED = {"commands", "stages"}
 """A command or a stage may be called as the library module that does its work."""
+CURRENT_FOLDER = re.compile(r"Path\.cwd\(|getcwd\(|chdir\(|\bPath\(\)|^\w+ = Path\(\"", re.MULTILINE)
+DOORS = {
+    "cli.py": "finds the project from where the user is",
+    "client.py": "runs in other people's programs",
+    "stages/__init__.py": "DVC runs a stage in the project's root",
+    "stages/compose.py": "DVC runs a stage in the project's root",
+    "serving/server.py": "becomes the program that serves the Bento, which runs in its folder",
+    "serving/service.py": "BentoML runs a service in its Bento's folder",
+    "bundle/predict.py": "reads a file that the user names",
+    "serving/intake.py": "reads a file that the user names",
+}
+"""The modules that may depend on the current folder, and why; all others are passed a `Paths`."""
 
 
 def test_no_file_name_stands_for_two_things():
@@ -21,6 +34,11 @@ def test_every_module_of_commands_is_a_command_in_under_eighty_lines():
     modules = {path.stem: path for path in (PACKAGE / "commands").glob("*.py")} | {"cli": PACKAGE / "cli.py"}
     assert modules.keys() - {"__init__", "cli"} == set(cli.COMMANDS)
     assert [name for name, path in modules.items() if len(path.read_text("utf-8").splitlines()) >= 80] == []
+
+
+def test_only_doors_depend_on_the_current_folder():
+    texts = {path.relative_to(PACKAGE).as_posix(): path.read_text("utf-8") for path in PACKAGE.rglob("*.py")}
+    assert {name for name, text in texts.items() if CURRENT_FOLDER.search(text)} == DOORS.keys()
 
 
 def test_no_import_is_renamed_to_avoid_a_collision():

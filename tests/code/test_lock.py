@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 
 from accord.config import lock
 from accord.errors import AccordError
+from accord.paths import Paths
 from accord.schema.config import Config
 
 
@@ -18,10 +19,9 @@ def values(composed) -> dict:
 
 
 def test_the_lock_reads_back_as_the_config_that_was_composed(values: dict, tmp_path: Path):
-    path = tmp_path / "conf.lock.yaml"
-    path.write_text(lock.dump(values), encoding="utf-8")
-    assert lock.load(path) == Config.model_validate(values)
-    assert lock.load(path).model_dump(mode="json") == values
+    Paths(tmp_path).config_lock.write_text(lock.dump(values), encoding="utf-8")
+    assert lock.load(Paths(tmp_path)) == Config.model_validate(values)
+    assert lock.load(Paths(tmp_path)).model_dump(mode="json") == values
 
 
 def test_the_lock_says_that_it_is_generated(values: dict):
@@ -70,4 +70,4 @@ def test_a_part_of_an_optional_section_stays_a_part(values: dict):
 
 def test_a_missing_lock_says_what_writes_it(tmp_path: Path):
     with pytest.raises(AccordError, match="dvc repro"):
-        lock.load(tmp_path / "conf.lock.yaml")
+        lock.load(Paths(tmp_path))

@@ -11,13 +11,15 @@ from accord.config import selection
 from accord.config.compose import select
 from accord.config.selection import Selection
 from accord.errors import AccordError
+from accord.paths import Paths
 
 pytestmark = pytest.mark.usefixtures("selected_folder")
+HERE = Paths(Path())
 
 
 def after(*words: str, overrides: dict | None = None) -> Selection:
-    chosen = selection.read()
-    return selection.with_words(Selection(chosen.groups, overrides or {}), words)
+    chosen = selection.read(HERE)
+    return selection.with_words(Selection(chosen.groups, overrides or {}), words, HERE.conf)
 
 
 def params() -> dict:
@@ -25,7 +27,7 @@ def params() -> dict:
 
 
 def test_a_word_switches_its_group_alone():
-    before = selection.read()
+    before = selection.read(HERE)
     chosen = after("model=linear")
     assert chosen.groups == {**before.groups, "model": "linear"}
     assert chosen.overrides == {}
@@ -33,9 +35,9 @@ def test_a_word_switches_its_group_alone():
 
 
 def test_words_do_not_change_the_selection_they_start_from():
-    start = Selection(selection.read().groups, {"model": {"num_leaves": 7}})
-    selection.with_words(start, ["model=linear", "evaluation.level=0.9"])
-    assert start == Selection(selection.read().groups, {"model": {"num_leaves": 7}})
+    start = Selection(selection.read(HERE).groups, {"model": {"num_leaves": 7}})
+    selection.with_words(start, ["model=linear", "evaluation.level=0.9"], HERE.conf)
+    assert start == Selection(selection.read(HERE).groups, {"model": {"num_leaves": 7}})
 
 
 def test_switching_a_group_drops_its_overrides_and_says_so():
@@ -87,7 +89,7 @@ def test_a_preset_expands_into_groups_and_overrides():
     chosen = after("experiment=quick")
     preset = yaml.safe_load(Path("conf/experiment/quick.yaml").read_text(encoding="utf-8"))
     assert chosen.overrides == preset["overrides"]
-    assert chosen.groups == {**selection.read().groups, "model": preset["model"]}
+    assert chosen.groups == {**selection.read(HERE).groups, "model": preset["model"]}
     assert "experiment" not in chosen.groups
 
 
@@ -125,7 +127,7 @@ def test_a_group_beside_a_preset_loses_the_overrides_of_the_other_option():
 def test_a_word_that_fits_nothing_ends_in_one_error_and_leaves_params_yaml(word: str, said: str):
     before = Path("params.yaml").read_bytes()
     with pytest.raises(AccordError) as error:
-        select([word])
+        select([word], HERE)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
     assert Path("params.yaml").read_bytes() == before
@@ -134,14 +136,14 @@ def test_a_word_that_fits_nothing_ends_in_one_error_and_leaves_params_yaml(word:
 def test_a_bad_word_among_good_ones_leaves_params_yaml():
     before = Path("params.yaml").read_bytes()
     with pytest.raises(AccordError, match="nope"):
-        select(["model=linear", "evaluation.nope=1"])
+        select(["model=linear", "evaluation.nope=1"], HERE)
     assert Path("params.yaml").read_bytes() == before
 
 
 def test_selecting_writes_params_yaml_and_says_what_it_dropped():
-    assert select(["model.num_leaves=7"]) == []
+    assert select(["model.num_leaves=7"], HERE) == []
     assert params()["overrides"] == {"model": {"num_leaves": 7}}
-    [said] = select(["model=linear"])
+    [said] = select(["model=linear"], HERE)
     assert params()["model"] == "linear"
     assert params()["overrides"] == {}
     assert "overrides of lightgbm are dropped" in said
@@ -154,7 +156,7 @@ def comments(text: str) -> list[str]:
 def test_writing_keeps_the_comments_and_the_order_of_params_yaml():
     before = Path("params.yaml").read_text(encoding="utf-8")
     for words in (["model.C=0.1", "model=linear"], ["model=lightgbm"], ["evaluation.level=0.9"]):
-        select(words)
+        select(words, HERE)
         text = Path("params.yaml").read_text(encoding="utf-8")
         assert comments(text) == comments(before)
         assert list(yaml.safe_load(text)) == list(yaml.safe_load(before))
@@ -162,21 +164,21 @@ def test_writing_keeps_the_comments_and_the_order_of_params_yaml():
 
 def test_writing_what_was_read_changes_no_byte():
     before = Path("params.yaml").read_bytes()
-    selection.write(selection.read())
+    selection.write(selection.read(HERE), HERE.params)
     assert Path("params.yaml").read_bytes() == before
 
 
 def test_there_and_back_gives_the_file_that_was():
     before = params()
-    select(["model=linear", "model.C=0.1"])
-    select([f"model={before['model']}"])
+    select(["model=linear", "model.C=0.1"], HERE)
+    select([f"model={before['model']}"], HERE)
     assert params() == before
 
 
 def test_what_was_written_reads_back():
     chosen = after("model=linear", "model.C=0.1", "data.split.cutoff=2013-08-01", "experiment=quick")
-    selection.write(chosen)
-    again = selection.read()
+    selection.write(chosen, HERE.params)
+    again = selection.read(HERE)
     assert (again.groups, again.overrides) == (chosen.groups, chosen.overrides)
 
 
@@ -192,9 +194,9 @@ TREES = st.dictionaries(NAMES, VALUES | st.dictionaries(NAMES, VALUES, min_size=
 def test_any_overrides_survive_params_yaml(overrides: dict):
     text = Path("params.yaml").read_text(encoding="utf-8")
     try:
-        chosen = Selection(selection.read().groups, overrides)
-        selection.write(chosen)
-        assert selection.read().overrides == overrides
+        chosen = Selection(selection.read(HERE).groups, overrides)
+        selection.write(chosen, HERE.params)
+        assert selection.read(HERE).overrides == overrides
     finally:
         Path("params.yaml").write_text(text, encoding="utf-8")
 
@@ -214,7 +216,7 @@ def test_any_overrides_survive_params_yaml(overrides: dict):
 def test_a_broken_params_yaml_ends_in_one_error(text: str, said: str):
     Path("params.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(AccordError) as error:
-        selection.read()
+        selection.read(HERE)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -222,17 +224,17 @@ def test_a_broken_params_yaml_ends_in_one_error(text: str, said: str):
 def test_a_missing_params_yaml_says_how_to_get_it_back():
     Path("params.yaml").unlink()
     with pytest.raises(AccordError, match="git checkout"):
-        selection.read()
+        selection.read(HERE)
 
 
 def test_a_group_that_is_not_chosen_is_named():
     Path("params.yaml").write_text("model: linear\n", encoding="utf-8")
     with pytest.raises(AccordError, match="is not chosen"):
-        selection.read()
+        selection.read(HERE)
 
 
 def test_a_date_is_kept_as_text_since_dvc_reads_no_other_from_params():
     chosen = after("data.split.cutoff=2013-08-01")
     assert chosen.overrides == {"data": {"split": {"cutoff": "2013-08-01"}}}
-    selection.write(chosen)
+    selection.write(chosen, HERE.params)
     assert params()["overrides"]["data"]["split"]["cutoff"] == "2013-08-01"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from accord.config import slices
+from accord.paths import Paths
 from accord.schema.config import Config
 
 BEFORE_POLICY = ("ingest", "validate", "split", "featurize", "train", "evaluate")
@@ -81,6 +82,6 @@ def test_the_package_that_holds_a_source_counts(
 
 
 def test_words_compose_afresh_and_leave_the_lock_alone(selected_folder: Path) -> None:
-    config = slices.afresh("train", ["model=linear", "model.C=0.1"])
+    config = slices.afresh("train", ["model=linear", "model.C=0.1"], Paths(selected_folder))
     assert config.model["C"] == 0.1
     assert not (selected_folder / "conf.lock.yaml").exists()

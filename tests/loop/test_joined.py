@@ -11,6 +11,7 @@ from uuid_utils import uuid7
 from accord.data.batch_list import Batch, listed, relist, sha256, write
 from accord.data.batches import joined
 from accord.errors import AccordError
+from accord.paths import Paths
 from accord.schema.data import Data
 
 COLUMNS = {
@@ -69,7 +70,7 @@ def values(frame: pl.DataFrame) -> list[tuple[int, str, float]]:
 @pytest.mark.parametrize("typed", [True, False])
 def test_a_row_of_a_batch_takes_the_place_of_the_sources(tmp_path: Path, typed: bool):
     batches = [batch(tmp_path, "a", (2, 2, 20.5), (9, 0, None)), batch(tmp_path, "b", (2, 3, 30.0))]
-    frame, told = joined(source(typed), batches, RIDES)
+    frame, told = joined(source(typed), batches, RIDES, Paths(tmp_path))
     assert values(frame) == [
         (9, "north", None),
         (1, "south", 1.0),
@@ -89,7 +90,7 @@ def test_of_several_batches_the_latest_outcome_counts_in_whatever_order_they_are
     first = batch(tmp_path, "a", (2, 2, 20.0), received=1)
     second = batch(tmp_path, "b", (2, 2, 22.0), (7, 7, 7.0), received=2)
     for batches in ([first, second], [second, first]):
-        frame, told = joined(source(True), batches, RIDES)
+        frame, told = joined(source(True), batches, RIDES, Paths(tmp_path))
         assert (2, "north", 22.0) in values(frame)
         assert frame.height == 4
         assert "1 replace rows of the sources, 1 those of earlier batches, 1 are new" in told
@@ -99,13 +100,15 @@ def test_a_source_with_values_that_break_the_contract_keeps_them(tmp_path: Path)
     rows = source(False).with_columns(
         started_at=pl.Series(["never", "2024-03-03 00:00:00", "2024-03-04 00:00:00"])
     )
-    frame, _ = joined(rows, [batch(tmp_path, "a", (2, 2, 20.5))], RIDES)
+    frame, _ = joined(rows, [batch(tmp_path, "a", (2, 2, 20.5))], RIDES, Paths(tmp_path))
     assert frame.height == 3
     assert set(frame["started_at"]) == {"never", "2024-03-03 00:00:00.000000", "2024-03-04 00:00:00"}
 
 
 def test_rows_without_their_key_are_left_for_validate_to_count(tmp_path: Path):
-    frame, _ = joined(source(True), [batch(tmp_path, "a", (None, 2, 1.0), (None, 2, 2.0))], RIDES)
+    frame, _ = joined(
+        source(True), [batch(tmp_path, "a", (None, 2, 1.0), (None, 2, 2.0))], RIDES, Paths(tmp_path)
+    )
     assert frame.height == 5
     assert frame["ride"].null_count() == 2
 
@@ -117,11 +120,11 @@ def test_without_a_key_each_prediction_is_there_once(tmp_path: Path):
         batch(tmp_path, "b", (2, 2, 3.0), ids=ids[:1], received=1),
     ]
     rows = source(True).with_columns(row_id=pl.int_range(3))
-    frame, told = joined(rows, batches, data([], time=False))
+    frame, told = joined(rows, batches, data([], time=False), Paths(tmp_path))
     assert sorted(frame["delay"]) == [1.0, 2.0, 2.0, 3.0, 3.0]
     assert frame["row_id"].is_unique().all()
     assert "0 replace rows of the sources, 1 those of earlier batches, 2 are new" in told
-    fewer, _ = joined(rows, batches[:1], data([], time=False))
+    fewer, _ = joined(rows, batches[:1], data([], time=False), Paths(tmp_path))
     assert set(fewer["row_id"]) == set(frame["row_id"]), "a row keeps its number, and so its split"
 
 
@@ -130,10 +133,10 @@ def test_bytes_that_are_missing_or_changed_are_named(tmp_path: Path):
     with pytest.raises(
         AccordError, match=r"a.parquet has the hash .*; expected 0000.* Restore it: dvc checkout"
     ):
-        joined(source(True), [made._replace(sha256="0" * 64)], RIDES)
+        joined(source(True), [made._replace(sha256="0" * 64)], RIDES, Paths(tmp_path))
     shutil.move(made.file, tmp_path / "elsewhere")
     with pytest.raises(AccordError, match=r"The bytes of .*a.parquet.* are not here; fetch them: dvc pull"):
-        joined(source(True), [made], RIDES)
+        joined(source(True), [made], RIDES, Paths(tmp_path))
 
 
 def test_the_list_follows_batches_of_which_rows_were_erased(tmp_path: Path):
@@ -143,7 +146,7 @@ def test_the_list_follows_batches_of_which_rows_were_erased(tmp_path: Path):
     write(made, tmp_path / "batches.json")
     batch(folder, "a", (3, 3, 1.0))
     relist(folder)
-    again = listed(path=tmp_path / "batches.json")
+    again = listed(tmp_path / "batches.json")
     assert again[0].sha256 == sha256(folder / "a.parquet") != made[0].sha256
     assert again[1] == made[1]
-    joined(source(True), again, RIDES)
+    joined(source(True), again, RIDES, Paths(tmp_path))

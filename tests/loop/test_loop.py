@@ -89,10 +89,11 @@ def test_the_loop_from_replay_to_a_batch_that_is_trained_on(accord: Accord, serv
 
     from accord.retraining.collect import listed, pending, take_in
 
-    assert pending("flights") == [], "of another data set"
-    assert len(take_in("rides")) == 2
-    assert pending("rides") == take_in("rides") == []
-    assert (len(listed("rides")), listed("flights")) == (2, [])
+    paths = project.paths
+    assert pending("flights", paths) == [], "of another data set"
+    assert len(take_in("rides", paths)) == 2
+    assert pending("rides", paths) == take_in("rides", paths) == []
+    assert (len(listed(paths.batch_list, "rides")), listed(paths.batch_list, "flights")) == (2, [])
     n_rows = batches(project).height
     assert (
         f"2 batches with {n_rows:,} rows: {n_rows - 1:,} replace rows of the sources, 1 those of earlier batches, 0 are new"

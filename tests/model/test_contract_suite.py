@@ -257,11 +257,12 @@ import sys
 from pathlib import Path
 from accord.config import lock
 from accord.models import loading
+from accord.paths import Paths
 from accord.schema.objective import Target
 from accord.training import jobs
 
 folder = Path(sys.argv[1])
-params = lock.load().model
+params = lock.load(Paths(Path())).model
 target = Target(task="regression", sql="late")
 jobs.train_one(jobs.Job("delay", target, params, 1, folder / "features", folder / "splits", folder / "trained"))
 print(loading.model_class(params["_target_"]).load(folder / "trained/delay/model").constant)

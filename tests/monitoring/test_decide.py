@@ -198,7 +198,7 @@ def test_a_derived_feature_that_cannot_be_computed_is_said_and_left_out(
 def test_the_bundle_holds_nothing_that_identifies_a_person(
     project: Project, bundle: Bundle, rows: pl.DataFrame
 ) -> None:
-    config = personal(lock.load(project.root / lock.LOCK))
+    config = personal(lock.load(project.paths))
     train = partitions.read(project.root / "data/splits/train")
     splits = {
         name: with_derived(part, config.data.derived) for name, part in (("train", train), ("test", rows))
@@ -227,7 +227,7 @@ def test_actions_are_calibrated_apart_and_reported_with_predictions(
     """So that another weight leaves all other calibrations as they are. Bundles made before have them in one group."""
     policy = Policy(weights={"w": 10.0}, score="w - delay_minutes")
     acting = replace(bundle, policy=policy)
-    config = lock.load(project.root / lock.LOCK)
+    config = lock.load(project.paths)
     config = config.model_copy(update={"objective": config.objective.model_copy(update={"policy": policy})})
     splits = {split: with_derived(rows, config.data.derived) for split in ("tune", "test")}
     answers = {split: acting.answer(part) for split, part in splits.items()}

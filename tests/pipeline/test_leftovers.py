@@ -17,7 +17,6 @@ from projects import Project, program
 
 from accord import dvc, files, locks
 from accord.errors import AccordError
-from accord.serving import bento
 
 RWLOCK = ".dvc/tmp/rwlock"
 STAGES = """
@@ -51,16 +50,15 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture
 def small(reproduced: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """A copy of one's own, in whose folder this process is."""
+    """A copy of one's own."""
     project = Project(tmp_path / "small")
     shutil.copytree(reproduced.root, project.root)
-    monkeypatch.chdir(project.root)
     monkeypatch.setattr(dvc, "WAIT_S", 0.2)
     return project
 
 
-def refusal() -> str:
-    with pytest.raises(AccordError) as refused, dvc.alone():
+def refusal(project: Project) -> str:
+    with pytest.raises(AccordError) as refused, dvc.alone(project.paths):
         pass
     return str(refused.value)
 
@@ -117,12 +115,12 @@ def dead() -> int:
 def test_a_rwlock_that_can_not_be_read_is_emptied(small: Project, left: str):
     small.write(RWLOCK, left)
     assert small.run("dvc", "repro", ok=False).returncode == 255, "DVC itself gives up"
-    assert dvc.run("repro").returncode == 0
+    assert dvc.run(small.paths, "repro").returncode == 0
 
 
 def test_entries_of_dead_processes_are_dropped(small: Project):
     small.write(RWLOCK, entry(dead()))
-    with dvc.alone():
+    with dvc.alone(small.paths):
         assert json.loads(small.read(RWLOCK)) == {}
 
 
@@ -131,7 +129,7 @@ def test_an_entry_of_a_process_that_nobody_has_waited_for_is_dropped(small: Proj
         assert ended.stdout is not None
         ended.stdout.read()
         small.write(RWLOCK, entry(ended.pid))
-        with dvc.alone():
+        with dvc.alone(small.paths):
             assert json.loads(small.read(RWLOCK)) == {}
 
 
@@ -140,36 +138,36 @@ def test_an_entry_whose_id_is_another_process_by_now_is_dropped(small: Project, 
     with started(*words) as stranger:
         small.write(RWLOCK, entry(stranger.pid))
         os.utime(small.root / RWLOCK, (time.time() - 3600,) * 2)  # written before the stranger began
-        with dvc.alone():
+        with dvc.alone(small.paths):
             assert json.loads(small.read(RWLOCK)) == {}
 
 
 def test_a_python_program_that_was_there_already_is_taken_for_the_one_that_has_the_path(small: Project):
     with started(sys.executable, "-c", "import time; time.sleep(60)") as notebook:
         small.write(RWLOCK, entry(notebook.pid))
-        assert f"process {notebook.pid}" in refusal()
+        assert f"process {notebook.pid}" in refusal(small)
         assert small.read(RWLOCK) == entry(notebook.pid)
 
 
 def test_a_plain_dvc_at_work_is_named_and_goes_on_undisturbed(small: Project):
     with reproducing(small, seconds=3) as process:
         before = small.read(RWLOCK)
-        said = refusal()
+        said = refusal(small)
         assert said.startswith("'dvc repro' (process ")
         assert f"process {process.pid}, since 2" in said
         assert small.read(RWLOCK) == before
         assert process.wait() == 0
-    assert dvc.run("status").stdout.strip() == "Data and pipelines are up to date."
+    assert dvc.run(small.paths, "status").stdout.strip() == "Data and pipelines are up to date."
 
 
 def test_a_rwlock_that_can_not_be_read_is_left_while_a_plain_dvc_is_at_work(small: Project):
     with reproducing(small, seconds=60) as process:
         small.write(RWLOCK, "")
-        assert f"process {process.pid}" in refusal()
+        assert f"process {process.pid}" in refusal(small)
         assert small.read(RWLOCK) == ""
         process.kill()
         process.wait()
-        with dvc.alone():
+        with dvc.alone(small.paths):
             assert small.read(RWLOCK) == "{}"
 
 
@@ -179,17 +177,17 @@ def test_dvcs_own_lock_is_left_to_the_process_that_has_it(small: Project):
         fcntl.flock(file, fcntl.LOCK_EX)
         file.write(f" {os.getpid()}\n")
         file.flush()
-        assert f"process {os.getpid()}" in refusal()
+        assert f"process {os.getpid()}" in refusal(small)
     assert small.read(RWLOCK) == ""
-    with dvc.alone():
+    with dvc.alone(small.paths):
         assert small.read(RWLOCK) == "{}"
 
 
 def test_a_dvc_that_comes_in_between_is_named_without_advice_to_remove_its_lock(
     small: Project, capfd: pytest.CaptureFixture[str]
 ):
-    with dvc.alone(), reproducing(small, seconds=60) as process:
-        for work in (dvc.reproduce, lambda: dvc.run("repro")):
+    with dvc.alone(small.paths), reproducing(small, seconds=60) as process:
+        for work in (lambda: dvc.reproduce(small.paths), lambda: dvc.run(small.paths, "repro")):
             with pytest.raises(AccordError, match=f"'dvc repro' .process {process.pid}, .* is at work"):
                 work()
     assert "remove" not in capfd.readouterr().err
@@ -199,7 +197,7 @@ def test_a_stage_that_dvc_left_behind_is_waited_for(small: Project, capfd: pytes
     small.write("accord/stages/train.py", "import time; time.sleep(2)")
     with started(sys.executable, "-m", "accord.stages.train", cwd=small.root, env={}) as stage:
         time.sleep(0.2)
-        with dvc.alone():
+        with dvc.alone(small.paths):
             assert stage.poll() is not None
     assert f"Waiting for 'python -m accord.stages.train' (process {stage.pid}" in capfd.readouterr().err.replace("python3.11", "python")  # fmt: skip
 
@@ -210,7 +208,7 @@ def test_a_stage_of_an_experiment_in_a_copy_is_not_waited_for(small: Project):
     copy = small.root / ".dvc/tmp/exps/copy"
     with started(sys.executable, "-m", "accord.stages.train", cwd=copy, env={}) as stage:
         time.sleep(0.2)
-        with dvc.alone():
+        with dvc.alone(small.paths):
             assert stage.poll() is None
 
 
@@ -218,7 +216,7 @@ def test_locks_by_hard_links_are_left_to_dvc(small: Project):
     small.run("dvc", "config", "core.hardlink_lock", "true")
     small.write(RWLOCK, "")
     (small.root / ".dvc/tmp/lock").unlink()
-    with dvc.alone():
+    with dvc.alone(small.paths):
         assert small.read(RWLOCK) == ""
     assert not (small.root / ".dvc/tmp/lock").exists(), "which would be a lock that somebody has"
 
@@ -227,8 +225,10 @@ def test_locks_by_hard_links_are_left_to_dvc(small: Project):
 
 AT_WORK = """
 import subprocess, sys, time
+from pathlib import Path
 from accord import dvc
-with dvc.alone() as lock:
+from accord.paths import Paths
+with dvc.alone(Paths(Path())) as lock:
     if sys.argv[1:] == ["left"]:
         print(subprocess.Popen(["sleep", "2"], pass_fds=[lock], stdout=subprocess.DEVNULL).pid)
     print("in", flush=True)
@@ -247,10 +247,10 @@ def at_work(project: Project, *words: str) -> Iterator["subprocess.Popen[str]"]:
 
 def test_a_second_command_says_which_is_at_work_and_a_kill_frees_the_project(small: Project):
     with at_work(small, "model=linear") as process:
-        assert f"'-c model=linear' (process {process.pid}, since 2" in refusal()
+        assert f"'-c model=linear' (process {process.pid}, since 2" in refusal(small)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        with dvc.alone():
+        with dvc.alone(small.paths):
             pass
 
 
@@ -258,9 +258,9 @@ def test_what_a_killed_command_left_running_is_waited_for(small: Project, capfd:
     with at_work(small, "left") as process:
         process.kill()
         process.wait()
-        with (small.root / dvc.LOCK).open("a") as file:
+        with small.paths.command_lock.open("a") as file:
             assert not locks.locked(file.fileno()), "the program that it started has the lock"
-        with dvc.alone():
+        with dvc.alone(small.paths):
             pass
     assert "Waiting for what '-c left' had started" in capfd.readouterr().err
 
@@ -281,24 +281,24 @@ def test_a_lock_file_cut_short_is_written_anew(small: Project, keep: int):
     whole = small.read("dvc.lock")
     assert keep < len(whole)
     small.write("dvc.lock", whole[:keep])
-    assert dvc.run("repro").returncode == 0
+    assert dvc.run(small.paths, "repro").returncode == 0
     assert small.read("dvc.lock") == whole
 
 
 def test_a_lock_file_with_a_conflict_is_left_to_the_user(small: Project):
     conflict = small.read("dvc.lock") + "<<<<<<< HEAD\n"
     small.write("dvc.lock", conflict)
-    with dvc.alone():
+    with dvc.alone(small.paths):
         assert small.read("dvc.lock") == conflict
 
 
 @pytest.mark.parametrize("keep", [0, 10, 40, 60])
 def test_a_pointer_cut_short_is_written_anew(small: Project, keep: int):
     small.write("models/releases/abc/manifest.json", "{}")
-    dvc.run("add", "models/releases/abc")
+    dvc.run(small.paths, "add", "models/releases/abc")
     whole = small.read("models/releases/abc.dvc")
     small.write("models/releases/abc.dvc", whole[:keep])
-    with dvc.alone():
+    with dvc.alone(small.paths):
         assert small.read("models/releases/abc.dvc") == whole
 
 
@@ -312,7 +312,7 @@ def test_what_was_begun_and_not_finished_is_removed(small: Project):
     for path in begun:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("half")
-    with dvc.alone():
+    with dvc.alone(small.paths):
         assert [path for path in begun if path.exists()] == []
 
 
@@ -321,23 +321,27 @@ def test_what_another_project_writes_into_a_shared_cache_is_left(small: Project)
     path.parent.mkdir(parents=True)
     with path.open("w"):
         os.utime(path, (time.time() - 3600,) * 2)
-        with dvc.alone():
+        with dvc.alone(small.paths):
             assert path.exists()
-    with dvc.alone():
+    with dvc.alone(small.paths):
         assert not path.exists()
 
 
-def test_half_a_bento_and_folders_outside_are_removed(project: Project, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(project.root)
-    with files.scratch("package") as folder:
-        begun = [folder.with_name(f"{folder.name}x"), Path(".bentoml/building-x"), Path(".bentoml/bentos/accord/.x.tmp")]  # fmt: skip
+def test_half_a_bento_and_folders_outside_are_removed(project: Project):
+    bentoml = project.paths.bentoml
+    with files.scratch("package", project.root) as folder:
+        begun = [
+            folder.with_name(f"{folder.name}x"),
+            bentoml / "building-x",
+            bentoml / "bentos/accord/.x.tmp",
+        ]
     for path in begun:
         (path / "src").mkdir(parents=True)
     project.run("accord", "package")
     assert not any(path.exists() for path in begun[1:])
-    with files.scratch("package"):
+    with files.scratch("package", project.root):
         assert not begun[0].exists()
-    assert bento.BENTOML_HOME.exists()
+    assert bentoml.exists()
 
 
 # git
@@ -348,12 +352,12 @@ def test_half_a_bento_and_folders_outside_are_removed(project: Project, monkeypa
 )
 def test_a_lock_that_git_left_is_removed(small: Project, name: str):
     small.write(f".git/{name}", "")
-    with dvc.alone():
+    with dvc.alone(small.paths):
         assert not (small.root / ".git" / name).exists()
 
 
 def test_a_lock_that_a_program_has_open_is_left(small: Project):
-    with (small.root / ".git/index.lock").open("w"), dvc.alone():
+    with (small.root / ".git/index.lock").open("w"), dvc.alone(small.paths):
         assert (small.root / ".git/index.lock").exists()
 
 
@@ -363,5 +367,5 @@ def test_a_lock_of_a_git_at_work_is_left(small: Project):
     with started(program("git"), "commit", "source", cwd=small.root, env=environment):
         while not (small.root / ".git/index.lock").exists():
             time.sleep(0.02)
-        with dvc.alone():
+        with dvc.alone(small.paths):
             assert (small.root / ".git/index.lock").exists()

@@ -15,6 +15,7 @@ from accord.client import Client
 from accord.errors import AccordError
 from accord.files import read_json, write_json
 from accord.monitoring import explain
+from accord.paths import Paths
 from accord.report import explanation
 from accord.schema.objective import Policy
 from accord.schema.serving import Traffic
@@ -26,6 +27,7 @@ POLICY = Policy(
     score="w * (fee - delay_minutes) - 10 * late * (station = 'north')",
     action="score > 0",
 )
+HERE = Paths(Path())
 EXAMPLE_ID = "01890000-0000-7000-8000-000000000000"
 
 
@@ -68,7 +70,7 @@ def explained(monkeypatch: pytest.MonkeyPatch, bundle: Bundle, every: bool = Fal
     }
     monkeypatch.setattr(reading, "find", lambda *_: logged)
     monkeypatch.setattr(explain, "load_bundle", lambda _: bundle)
-    return explanation.as_text(explain.explain(EXAMPLE_ID, Traffic()), every)
+    return explanation.as_text(explain.explain(EXAMPLE_ID, Traffic(), HERE), HERE, every)
 
 
 def section(text: str, title: str) -> list[str]:
@@ -203,15 +205,15 @@ def test_without_the_model_the_log_alone_is_told(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_model_may_be_the_candidate_a_release_or_in_a_bento(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ):
-    monkeypatch.chdir(tmp_path)
-    bento = Path(".bentoml/bentos/accord/c/src/models/bundle")
-    for model_id, folder in (("a", Path("models/bundle")), ("b", Path("models/releases/b")), ("c", bento)):
+    paths = Paths(tmp_path)
+    bento = tmp_path / ".bentoml/bentos/accord/c/src/models/bundle"
+    for model_id, folder in (("a", paths.bundle), ("b", paths.releases / "b"), ("c", bento)):
         write_json(folder / "manifest.json", {"model_id": model_id})
-        assert explain.bundle_folder(model_id) == folder
+        assert explain.bundle_folder(model_id, paths) == folder
     with pytest.raises(AccordError, match="nor in a Bento"):
-        explain.bundle_folder("d")
+        explain.bundle_folder("d", paths)
 
 
 @pytest.mark.parametrize("prediction_id", [EXAMPLE_ID, "no id"])

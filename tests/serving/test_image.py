@@ -14,8 +14,8 @@ from images import Container, Dockerfile, Image
 from projects import Project
 from tracing import off_the_machine, traced
 
-from accord import paths
 from accord.bundle.bundle import as_json_row
+from accord.paths import Paths
 
 TOKEN = "a token of the tests"
 
@@ -38,7 +38,7 @@ def bento_of(project: Project) -> Path:
 
 
 def log_of(place: Path) -> list[dict]:
-    segments = (place / paths.TRAFFIC / "segments").glob("*.jsonl")
+    segments = (Paths(place).traffic / "segments").glob("*.jsonl")
     return [json.loads(line) for segment in segments for line in segment.read_text().splitlines()]
 
 

@@ -22,7 +22,6 @@ import pytest
 from projects import Project
 from services import POLICY, TOKEN, Home, Running, exchange, home_with, json_rows, make_bundle, running
 
-from accord import paths
 from accord.bundle.bundle import load_bundle
 from accord.files import read_json
 from accord.schema.serving import Serving
@@ -386,7 +385,7 @@ def name(service: Running, model_id: str, previous: str | None, at: str) -> None
     record = {"model_id": model_id, "previous": previous, "at": at, "action": "promote"}
     temporary = service.home.root / "models/.champion.json.tmp"
     temporary.write_text(json.dumps(record))
-    temporary.rename(service.home.root / paths.CHAMPION)
+    temporary.rename(service.home.paths.champion)
 
 
 @pytest.mark.parametrize("again", SAME_CHAMPION, ids=lambda again: again.__name__)
@@ -398,7 +397,7 @@ def test_weights_live_on_while_the_champion_is_the_same(
     time.sleep(1)
     assert change(two, {"w": 0.125}).status_code == 200
     weights_until(two, {"fee": weights_of(two)["fee"], "w": 0.125})
-    again(two.home.root / paths.CHAMPION)
+    again(two.home.paths.champion)
     deadline = time.monotonic() + 2
     while time.monotonic() < deadline:
         assert {json.loads(found)["w"] for found in weights_seen(two, 4)} == {0.125}
@@ -451,10 +450,10 @@ def test_weights_survive_a_restart_with_the_same_champion_and_no_other(
         os.kill(worker, signal.SIGKILL)
         service.until(lambda: weights_of(service)["w"] == 0.75, "a new worker applies it")
         assert f"accord: worker {worker} was killed by SIGKILL (Killed)" in service.log.read_text()
-    touched(home.root / paths.CHAMPION)
+    touched(home.paths.champion)
     with running(packaged, home) as service:
         assert weights_of(service)["w"] == 0.75
-        named_again(home.root / paths.CHAMPION)
+        named_again(home.paths.champion)
         time.sleep(1)
         assert weights_of(service)["w"] == 0.75
     # Another was champion while no service ran.

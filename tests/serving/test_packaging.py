@@ -74,7 +74,7 @@ def test_what_a_champions_release_and_the_candidate_have_in_common_is_one_bento(
     before = bento(own)
     own.run("accord", "promote")
     [release] = (own.root / "models/releases").glob("[0-9a-f]*/")
-    script = "import sys, pathlib; from accord.config import lock; from accord.serving import bento; bento.package(pathlib.Path(sys.argv[1]), lock.load().serving)"
+    script = "import sys, pathlib; from accord.paths import Paths; from accord.config import lock; from accord.serving import bento; bento.package(pathlib.Path(sys.argv[1]), lock.load(paths := Paths(pathlib.Path())).serving, paths)"
     own.run("python", "-c", script, str(release))
     assert bento(own) == before
 

@@ -17,6 +17,7 @@ from accord.serving import token
 
 Serve = Callable[..., AbstractContextManager[httpx.Client]]
 LOCAL = "http://127.0.0.1:3000"
+FILE = Path(".accord/token")
 
 
 @pytest.fixture(autouse=True)
@@ -35,17 +36,17 @@ def test_it_is_made_once_for_its_owner_alone(folder: Path):
     (folder / ".accord").mkdir(mode=0o755)
     before = os.umask(0)
     try:
-        made = token.own()
+        made = token.own(FILE)
     finally:
         os.umask(before)
     assert len(made) >= 43
-    assert token.own() == token.token_for(LOCAL) == made
+    assert token.own(FILE) == token.token_for(LOCAL, FILE) == made
     assert (mode(folder / ".accord"), mode(folder / ".accord/token")) == (0o700, 0o600)
     assert os.listdir(folder / ".accord") == ["token"]
 
 
 def test_services_that_start_at_once_have_the_same(folder: Path):
-    script = "from accord.serving import token; input(); print(token.own())"
+    script = "from pathlib import Path; from accord.serving import token; input(); print(token.own(Path('.accord/token')))"
     started = [
         subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(6)
@@ -61,17 +62,17 @@ def test_services_that_start_at_once_have_the_same(folder: Path):
 def test_an_empty_file_is_no_token(folder: Path, content: str):
     (folder / ".accord").mkdir()
     (folder / ".accord/token").write_text(content)
-    assert token.token_for(LOCAL) is None
-    assert token.own() == (folder / ".accord/token").read_text().strip() != ""
+    assert token.token_for(LOCAL, FILE) is None
+    assert token.own(FILE) == (folder / ".accord/token").read_text().strip() != ""
     assert mode(folder / ".accord/token") == 0o600
 
 
 def test_one_that_others_could_read_is_closed_and_that_is_said(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ):
-    made = token.own()
+    made = token.own(FILE)
     (folder / ".accord/token").chmod(0o644)
-    assert token.token_for(LOCAL) == made
+    assert token.token_for(LOCAL, FILE) == made
     said = capsys.readouterr().err
     assert "other users could read .accord/token" in said
     assert made not in said
@@ -95,7 +96,7 @@ def test_what_is_no_file_of_this_user_is_refused(folder: Path, what: str):
         os.chown(path, 65534, 65534)
     else:
         pytest.skip("only root can give a file away")
-    for use in (token.own, lambda: token.token_for(LOCAL)):
+    for use in (lambda: token.own(FILE), lambda: token.token_for(LOCAL, FILE)):
         with pytest.raises(AccordError, match="Remove it") as refused:
             use()
         assert "\n" not in str(refused.value)
@@ -104,15 +105,15 @@ def test_what_is_no_file_of_this_user_is_refused(folder: Path, what: str):
 def test_where_it_cannot_be_kept_one_line_says_so(folder: Path):
     (folder / ".accord").write_text("in the way")
     with pytest.raises(AccordError, match="set ACCORD_TOKEN"):
-        token.own()
+        token.own(FILE)
 
 
 def test_it_goes_to_this_machine_alone_and_the_environments_wins(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    made = token.own()
+    made = token.own(FILE)
     for url in ("http://localhost:3000", "http://[::1]:3000", "http://127.0.0.2", "https://LOCALHOST/"):
-        assert token.token_for(url) == made
+        assert token.token_for(url, FILE) == made
     for url in (
         "http://example.org",
         "http://10.0.0.1",
@@ -120,9 +121,9 @@ def test_it_goes_to_this_machine_alone_and_the_environments_wins(
         "http://localhost.example.org",
         "",
     ):
-        assert token.token_for(url) is None
+        assert token.token_for(url, FILE) is None
     monkeypatch.setenv("ACCORD_TOKEN", "given")
-    assert token.token_for(LOCAL) == token.token_for("http://example.org") == "given"
+    assert token.token_for(LOCAL, FILE) == token.token_for("http://example.org", FILE) == "given"
 
 
 @pytest.mark.slow

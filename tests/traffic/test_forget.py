@@ -17,6 +17,7 @@ from traffic_records import SETTINGS, predicted, refused, reported
 
 from accord.commands.forget import as_text
 from accord.errors import AccordError
+from accord.paths import Paths
 from accord.schema.data import Column, Data
 from accord.schema.serving import Postgres
 from accord.traffic import days
@@ -82,7 +83,7 @@ def test_rows_go_from_segments_files_damaged_lines_and_batches(folder: Path, bat
     assert (batches / "two.parquet").stat().st_mtime_ns == untouched.st_mtime_ns
     assert b"ann" not in contents(folder, batches)
     assert b"bob" in contents(folder / "damaged")
-    assert "dvc gc" in as_text(record)
+    assert "dvc gc" in as_text(record, Paths(folder.parent))
     again = forget(folder, batches, SETTINGS, data(), "ann")
     assert again["rows"] == {"files by day": 0, "damaged": 0, "batches": 0}
     records = [json.loads(line) for line in (folder / "forgotten.jsonl").read_text().splitlines()]

@@ -27,7 +27,7 @@ def predict(bundle: Bundle, source: Path, output: Path, explain: bool = False) -
             f"Can't write {output}: it is a folder; expected a file's name. Choose another, or remove it"
         )
     texts = [name for name, kind in bundle.types.items() if kind == "category"]
-    rows = sources.read("input", Source(path=str(source)), texts)
+    rows = sources.read("input", Source(path=str(source)), Path(), texts)
     for name in bundle.columns:
         if name not in rows.columns:
             raise AccordError(

@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 N = TypeVar("N", int, float)
@@ -19,11 +18,6 @@ def positive(kind: type[N]) -> Callable[[str], N]:
         return value
 
     return number
-
-
-def absolute(path: str) -> Path:
-    """The path as it was meant, before the program goes to the project's root."""
-    return Path(path).absolute()
 
 
 def add_url(parser: argparse.ArgumentParser) -> None:

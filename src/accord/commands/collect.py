@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from accord.paths import BATCHES
+from accord.paths import Paths
 from accord.terminal import Lines, lines, say
 
 if TYPE_CHECKING:
@@ -13,14 +13,14 @@ HELP = "put predictions whose outcomes are known into data/batches, for training
 ALONE = True
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.config import lock
     from accord.retraining import collect
 
-    say(as_text(collect.collect(lock.load())))
+    say(as_text(collect.collect(lock.load(paths), paths), paths))
 
 
-def as_text(collected: "Collected") -> Lines:
+def as_text(collected: "Collected", paths: Paths) -> Lines:
     waiting = f"{collected.n_unknown:,} predictions have no outcome yet"
     left_out = [
         f"WARNING: {words}; rows with such a value are left out. Collect them with the config that they were logged under"
@@ -34,4 +34,4 @@ def as_text(collected: "Collected") -> Lines:
         f"WARNING: '{name}' is missing in {n:,} of them, and the contract wants a value: they would go to quarantine"
         for name, n in collected.lacking.items()
     ]
-    return lines([*said, f"Commit its pointer: git add {BATCHES} && git commit"])
+    return lines([*said, f"Commit its pointer: git add {paths.batches} && git commit"])

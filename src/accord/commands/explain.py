@@ -2,6 +2,7 @@
 
 import argparse
 
+from accord.paths import Paths
 from accord.terminal import say
 
 HELP = "one prediction of the service's log: from what, by what, and why"
@@ -14,10 +15,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.config import lock
     from accord.monitoring import explain
     from accord.report import explanation
 
-    found = explain.explain(arguments.prediction_id, lock.load().serving.traffic)
-    say(explanation.as_text(found, arguments.all))
+    found = explain.explain(arguments.prediction_id, lock.load(paths).serving.traffic, paths)
+    say(explanation.as_text(found, paths, arguments.all))

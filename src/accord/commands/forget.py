@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
+from accord.paths import Paths
 from accord.terminal import Lines, lines, say
 
 HELP = "erase a person's rows from the service's log and from batches"
@@ -17,18 +18,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.config import lock
-    from accord.paths import BATCHES, TRAFFIC
     from accord.traffic import forget
 
-    config = lock.load()
-    record = forget.forget(TRAFFIC, BATCHES, config.serving.traffic, config.data, arguments.key)
-    say(as_text(record))
+    config = lock.load(paths)
+    record = forget.forget(paths.traffic, paths.batches, config.serving.traffic, config.data, arguments.key)
+    say(as_text(record, paths))
 
 
-def as_text(record: Mapping[str, Any]) -> Lines:
-    from accord.paths import BATCHES
+def as_text(record: Mapping[str, Any], paths: Paths) -> Lines:
     from accord.traffic.pii import SECRET_VARIABLE
 
     rows = record["rows"]
@@ -36,7 +35,7 @@ def as_text(record: Mapping[str, Any]) -> Lines:
     said = [f"Forgotten: {found}" if found else "Found no rows of this person"]
     if rows["batches"]:
         said.append(
-            f"DVC's cache, its remotes and backups may hold older versions of {BATCHES}: `dvc commit`, then "
+            f"DVC's cache, its remotes and backups may hold older versions of {paths.batches}: `dvc commit`, then "
             "`dvc gc --workspace --cloud`, and see to the backups"
         )
     if not found:

@@ -2,17 +2,18 @@
 
 import argparse
 
+from accord.paths import Paths
 from accord.terminal import say
 
 HELP = "the scorecard of the candidate: a verdict for each team"
 ALONE = True
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord import pipeline
     from accord.config import lock
     from accord.report import pages, scorecard
 
-    card = pipeline.judged(lock.load())
-    pages.write_of_run()
+    card = pipeline.judged(lock.load(paths), paths)
+    pages.write_of_run(paths)
     say(scorecard.as_text(card))

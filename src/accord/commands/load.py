@@ -4,6 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from accord.commands import add_url, positive
+from accord.paths import Paths
 from accord.terminal import Lines, lines, say
 
 if TYPE_CHECKING:
@@ -30,11 +31,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.driving import load
 
     found = load.run(
-        arguments.url, arguments.rate, arguments.seconds, arguments.connections, arguments.rows_per_request
+        arguments.url,
+        arguments.rate,
+        arguments.seconds,
+        arguments.connections,
+        arguments.rows_per_request,
+        paths,
     )
     say(as_text(found))
 

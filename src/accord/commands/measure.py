@@ -2,6 +2,7 @@
 
 import argparse
 
+from accord.paths import Paths
 from accord.terminal import say
 
 HELP = "latency, throughput, memory and cost of the packaged service, champion beside candidate"
@@ -12,9 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pass
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.config import lock
     from accord.driving import measure
     from accord.report import measurement
 
-    say(measurement.as_text(measure.measure(lock.load().serving)))
+    say(measurement.as_text(measure.measure(lock.load(paths).serving, paths)))

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 from accord.commands import positive
 from accord.errors import AccordError
+from accord.paths import Paths
 from accord.terminal import say
 
 HELP = (
@@ -37,8 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> None:
-    from accord import paths
+def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.config import lock
     from accord.monitoring import window
     from accord.report import monitoring
@@ -49,6 +49,8 @@ def run(arguments: argparse.Namespace) -> None:
     if begin and end and begin > end:
         raise AccordError(f"--from {begin} is after --to {end}; turn them round")
     asked = window.Asked(begin, None if end is None else end + timedelta(days=1), n_rows)
-    decision, folder, said = window.monitor(lock.load(), asked, monitoring.render, not arguments.no_reports)
-    say(monitoring.as_text(decision), "", *said, f"Wrote {folder}/index.html and {paths.DECISION}")
+    decision, folder, said = window.monitor(
+        lock.load(paths), asked, monitoring.render, not arguments.no_reports, paths
+    )
+    say(monitoring.as_text(decision), "", *said, f"Wrote {folder}/index.html and {paths.decision}")
     sys.exit(ALARM if decision.alarms else QUIET)

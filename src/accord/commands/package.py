@@ -2,15 +2,15 @@
 
 import argparse
 
+from accord.paths import Paths
 from accord.terminal import say
 
 HELP = "build the Bento of models/bundle, unless it exists"
 ALONE = True
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.config import lock
-    from accord.paths import BUNDLE
     from accord.serving import bento
 
-    say(bento.package(BUNDLE, lock.load().serving))
+    say(bento.package(paths.bundle, lock.load(paths).serving, paths))

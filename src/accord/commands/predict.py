@@ -1,8 +1,9 @@
 """`accord predict`: a file of rows in, the same file with the predictions beside them out."""
 
 import argparse
+from pathlib import Path
 
-from accord.commands import absolute
+from accord.paths import Paths
 from accord.terminal import say
 
 HELP = "predict a CSV or Parquet file, with the same bits as the service"
@@ -10,20 +11,19 @@ HELP = "predict a CSV or Parquet file, with the same bits as the service"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "input", type=absolute, metavar="INPUT", help="rows with the columns of the data contract"
+        "input", type=Path, metavar="INPUT", help="rows with the columns of the data contract"
     )
     parser.add_argument(
-        "output", type=absolute, metavar="OUTPUT", help="the rows with a column a target; .csv or .parquet"
+        "output", type=Path, metavar="OUTPUT", help="the rows with a column a target; .csv or .parquet"
     )
     parser.add_argument(
         "--explain", action="store_true", help="add what each feature contributes, as target|feature"
     )
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.bundle.bundle import load_bundle
     from accord.bundle.predict import predict
-    from accord.paths import BUNDLE
 
-    n_rows = predict(load_bundle(BUNDLE), arguments.input, arguments.output, arguments.explain)
+    n_rows = predict(load_bundle(paths.bundle), arguments.input, arguments.output, arguments.explain)
     say(f"{n_rows:,} rows to {arguments.output}")

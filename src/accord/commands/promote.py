@@ -2,6 +2,7 @@
 
 import argparse
 
+from accord.paths import Paths
 from accord.terminal import say
 
 HELP = "make the candidate the champion if the verdict allows"
@@ -15,17 +16,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--commit", action="store_true", help="commit what it wrote")
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.files import read_json
-    from accord.paths import SCORECARD
     from accord.promotion import releases
 
-    record = releases.uncommitted() if arguments.commit else None
+    record = releases.uncommitted(paths) if arguments.commit else None
     if record is None:
-        record = releases.promote(read_json(SCORECARD) if SCORECARD.exists() else None, arguments.reason)
+        card = read_json(paths.scorecard) if paths.scorecard.exists() else None
+        record = releases.promote(card, arguments.reason, paths)
     say(f"{record['model_id']} is the champion: {record['reason']}")
     if not arguments.commit:
-        say("Commit it: git add models && git commit")
+        say(f"Commit it: git add {paths.root / 'models'} && git commit")
         return
-    releases.commit(f"Promote {record['model_id']}: {record['reason']}")
+    releases.commit(f"Promote {record['model_id']}: {record['reason']}", paths)
     say("Committed")

@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from accord.commands import add_url, positive
-from accord.paths import TRAFFIC
+from accord.paths import Paths
 from accord.terminal import Lines, lines, say
 
 if TYPE_CHECKING:
@@ -26,15 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_url(parser)
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.config import lock
     from accord.driving import replay
 
-    found = replay.run(lock.load(), arguments.url, arguments.begin, arguments.end, arguments.rate)
-    say(as_text(found))
+    found = replay.run(lock.load(paths), arguments.url, arguments.begin, arguments.end, arguments.rate, paths)
+    say(as_text(found, paths))
 
 
-def as_text(replay: "Replay") -> Lines:
+def as_text(replay: "Replay", paths: Paths) -> Lines:
     """How it went, for a terminal."""
     n_refused = replay.refused.total()
     said = [
@@ -45,7 +45,7 @@ def as_text(replay: "Replay") -> Lines:
     ]
     if replay.n_logged != replay.n_sent - n_refused:
         said.append(
-            f"WARNING: {TRAFFIC} has {replay.n_logged:,} more rows of the stretch, the service answered {replay.n_sent - n_refused:,}: "
+            f"WARNING: {paths.traffic} has {replay.n_logged:,} more rows of the stretch, the service answered {replay.n_sent - n_refused:,}: "
             "it keeps its log elsewhere, or others asked meanwhile"
         )
     said += [f"NOTE: {words}; their rows count for no stretch" for words in replay.unread]

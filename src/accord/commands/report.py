@@ -2,12 +2,13 @@
 
 import argparse
 
+from accord.paths import Paths
 from accord.terminal import say
 
 HELP = "write the pages again, from what lies in reports/ and models/"
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.report import pages
 
-    say(f"Wrote {', '.join(map(str, pages.write()))}")
+    say(f"Wrote {', '.join(map(str, pages.write(paths)))}")

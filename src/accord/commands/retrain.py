@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from accord.paths import Paths
 from accord.terminal import Lines, lines, say
 
 HELP = "train anew if the rule says so, judge the model, promote it if it is better"
@@ -21,20 +22,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.files import read_json
-    from accord.paths import SCORECARD
     from accord.report import pages, scorecard
     from accord.retraining import decision_log, retrain
 
-    record = retrain.retrain(arguments.now, arguments.cutoff)
+    record = retrain.retrain(arguments.now, arguments.cutoff, paths)
     if record["action"] != decision_log.KEPT:
-        pages.write_of_run()
-        say(scorecard.as_text(read_json(SCORECARD)), "")
-    say(as_text(record))
+        pages.write_of_run(paths)
+        say(scorecard.as_text(read_json(paths.scorecard)), "")
+    say(as_text(record, paths))
 
 
-def as_text(record: Mapping[str, Any]) -> Lines:
+def as_text(record: Mapping[str, Any], paths: Paths) -> Lines:
     """What was decided and why, for a terminal."""
     from accord.retraining import decision_log
 
@@ -45,4 +45,5 @@ def as_text(record: Mapping[str, Any]) -> Lines:
         said.append(f"{record['candidate']} is the champion: {'; '.join(record['outcome'])}")
     else:
         said += [f"{record['candidate']} is refused, the champion stays:", *(f"  - {r}" for r in record["outcome"])]  # fmt: skip
-    return lines([*said, "Commit it: git add --all data models *.yaml dvc.lock && git commit"])
+    changed = " ".join(str(paths.root / name) for name in ("data", "models", "*.yaml", "dvc.lock"))
+    return lines([*said, f"Commit it: git add --all {changed} && git commit"])

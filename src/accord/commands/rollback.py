@@ -2,6 +2,7 @@
 
 import argparse
 
+from accord.paths import Paths
 from accord.terminal import say
 
 HELP = "make an earlier release the champion again"
@@ -15,13 +16,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", help="why; it is kept")
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.config import lock
     from accord.promotion import releases
     from accord.serving import bento
 
-    record = releases.rollback(arguments.model, arguments.reason)
-    tag = bento.package(releases.restored(record["model_id"]), lock.load().serving)
+    record = releases.rollback(arguments.model, arguments.reason, paths)
+    tag = bento.package(releases.restored(record["model_id"], paths), lock.load(paths).serving, paths)
     say(
         f"{record['model_id']} is the champion again; a running service takes it up by itself, or serve {tag}"
     )

@@ -2,6 +2,7 @@
 
 import argparse
 
+from accord.paths import Paths
 from accord.terminal import say
 
 HELP = "select, reproduce the pipeline, package the model, measure and judge it"
@@ -13,20 +14,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("words", nargs="*", metavar="WORD", help=WORDS)
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord import dvc, pipeline
     from accord.config import compose
     from accord.report import measurement, pages, scorecard
 
     if arguments.words:
-        say(*compose.select(arguments.words))
-    dvc.reproduce()
-    pages.write_of_run()
-    candidate = pipeline.candidate()
-    pages.write_of_run()
+        say(*compose.select(arguments.words, paths))
+    dvc.reproduce(paths)
+    pages.write_of_run(paths)
+    candidate = pipeline.candidate(paths)
+    pages.write_of_run(paths)
     if candidate.measured is not None:
         say("", measurement.as_text(candidate.measured))
     say("", scorecard.as_text(candidate.card))
     say("", f"Packaged   {candidate.tag}")
-    say("Look at    reports/scorecard.html, reports/index.html, reports/model_card.md")
+    say(f"Look at    {paths.scorecard_page}, {paths.page}, {paths.model_card}")
     say("Serve it   make serve")

@@ -2,6 +2,8 @@
 
 import argparse
 
+from accord.paths import Paths
+
 HELP = "serve the champion (the candidate while there is none)"
 
 
@@ -10,14 +12,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, help="port to listen on (default: serving.port of the config)")
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.config import lock
-    from accord.paths import BUNDLE
     from accord.promotion import releases
     from accord.serving import bento, server
 
-    champion = releases.champion_id()
-    bundle = BUNDLE if champion is None else releases.restored(champion)
-    settings = lock.load().serving
+    champion = releases.champion_id(paths)
+    bundle = paths.bundle if champion is None else releases.restored(champion, paths)
+    settings = lock.load(paths).serving
     given = {name: value for name in ("host", "port") if (value := getattr(arguments, name)) is not None}
-    server.serve(bento.package(bundle, settings), settings.model_copy(update=given))
+    server.serve(bento.package(bundle, settings, paths), settings.model_copy(update=given), paths)

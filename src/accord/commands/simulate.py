@@ -3,6 +3,7 @@
 import argparse
 from datetime import date
 
+from accord.paths import Paths
 from accord.terminal import say
 
 HELP = "play the months after the cutoff with several rules of retraining side by side"
@@ -35,15 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> None:
-    from accord import paths
+def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.files import write_json, write_text
     from accord.report import simulation
     from accord.retraining import simulate
 
     report = simulate.simulate(
-        arguments.policies.split(","), arguments.begin, arguments.end, arguments.period
+        arguments.policies.split(","), arguments.begin, arguments.end, arguments.period, paths
     )
-    write_json(paths.SIMULATION, report)
-    write_text(paths.SIMULATION_PAGE, simulation.render(report))
-    say(simulation.as_text(report), "", f"Wrote {paths.SIMULATION_PAGE} and {paths.SIMULATION}")
+    write_json(paths.simulation, report)
+    write_text(paths.simulation_page, simulation.render(report))
+    say(simulation.as_text(report), "", f"Wrote {paths.simulation_page} and {paths.simulation}")

@@ -2,6 +2,7 @@
 
 import argparse
 
+from accord.paths import Paths
 from accord.terminal import say
 
 HELP = "who wins and who loses as the policy's weights move"
@@ -24,16 +25,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> None:
-    from accord import paths
+def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.config import lock
     from accord.files import write_json, write_text
     from accord.promotion import experiments
     from accord.report import tradeoff
 
     report = experiments.of_candidate(
-        lock.load(), arguments.weight, arguments.begin, arguments.end, arguments.steps, arguments.experiments
+        lock.load(paths),
+        arguments.weight,
+        arguments.begin,
+        arguments.end,
+        arguments.steps,
+        arguments.experiments,
+        paths,
     )
-    write_json(paths.TRADEOFF, report)
-    write_text(paths.TRADEOFF_PAGE, tradeoff.render(report))
-    say(tradeoff.as_text(report), "", f"Wrote {paths.TRADEOFF_PAGE} and {paths.TRADEOFF}")
+    write_json(paths.tradeoff, report)
+    write_text(paths.tradeoff_page, tradeoff.render(report))
+    say(tradeoff.as_text(report), "", f"Wrote {paths.tradeoff_page} and {paths.tradeoff}")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from accord.errors import AccordError
+from accord.paths import Paths
 from accord.terminal import Lines, lines, say
 
 if TYPE_CHECKING:
@@ -14,18 +15,17 @@ if TYPE_CHECKING:
 HELP = "move the service's log on to where it is kept, and tell what it holds"
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.config import lock
-    from accord.paths import TRAFFIC
     from accord.traffic import compaction
 
-    settings = lock.load().serving.traffic
-    kept = compaction.keep_house(TRAFFIC, settings, wait_s=60)
+    settings = lock.load(paths).serving.traffic
+    kept = compaction.keep_house(paths.traffic, settings, wait_s=60)
     if kept is None:
         raise AccordError(
-            f"Another process has been keeping house in {TRAFFIC} for a minute; try again later"
+            f"Another process has been keeping house in {paths.traffic} for a minute; try again later"
         )
-    say(as_text(TRAFFIC, settings, kept))
+    say(as_text(paths.traffic, settings, kept))
 
 
 def as_text(folder: Path, settings: "Traffic", kept: "Kept") -> Lines:

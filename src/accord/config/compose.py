@@ -12,13 +12,14 @@ from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 
 from accord.config.check import check_expressions
-from accord.config.selection import CONF, Selection, options, read, with_words, write
+from accord.config.selection import Selection, options, read, with_words, write
 from accord.errors import AccordError, nearest
 from accord.models import loading
+from accord.paths import Paths
 from accord.schema.config import Config
 
 
-def composed(selection: Selection, conf: Path = CONF) -> dict[str, Any]:
+def composed(selection: Selection, conf: Path) -> dict[str, Any]:
     """The config as plain values with every default spelled out.
 
     `${oc.env:...}` stays a reference, since the result is committed. Raises AccordError for anything that
@@ -31,7 +32,7 @@ def composed(selection: Selection, conf: Path = CONF) -> dict[str, Any]:
         OmegaConf.set_struct(config, False)
         values = _resolved(OmegaConf.merge(config, selection.overrides))
     except InterpolationKeyError as error:
-        raise AccordError(_unfitting(error, selection)) from error
+        raise AccordError(_unfitting(error, selection, conf)) from error
     except (HydraException, OmegaConfBaseException) as error:
         raise AccordError(f"{conf}: {_first_lines(error)}") from error
     try:
@@ -44,11 +45,11 @@ def composed(selection: Selection, conf: Path = CONF) -> dict[str, Any]:
     return plain
 
 
-def select(words: Sequence[str]) -> list[str]:
+def select(words: Sequence[str], paths: Paths) -> list[str]:
     """Puts the words into params.yaml once the whole config has proved valid with them; what there is to say of it."""
-    chosen = with_words(read(), words)
-    composed(chosen)
-    write(chosen)
+    chosen = with_words(read(paths), words, paths.conf)
+    composed(chosen, paths.conf)
+    write(chosen, paths.params)
     return list(chosen.notes)
 
 
@@ -70,20 +71,20 @@ def _resolved(config: Any) -> dict[str, Any]:
     return {str(key): value for key, value in values.items()}
 
 
-def _unfitting(error: InterpolationKeyError, selection: Selection) -> str:
+def _unfitting(error: InterpolationKeyError, selection: Selection, conf: Path) -> str:
     """An option that refers to what another option doesn't have, such as an objective to another data set's target."""
     found = re.search(r"'(.+)'", str(error))
     missing = found[1] if found else "a key"
     group = missing.split(".")[0]
     texts = {
-        name: (CONF / name / f"{option}.yaml").read_text(encoding="utf-8")
+        name: (conf / name / f"{option}.yaml").read_text(encoding="utf-8")
         for name, option in selection.groups.items()
     }
     asking = [name for name, text in texts.items() if f"${{{missing}}}" in text]
     chosen = " and ".join(
         f"{name}={selection.groups[name]}" for name in [*asking, group] if name in selection.groups
     )
-    hint = f"; {asking[0]} {nearest('', options()[asking[0]])}" if asking else ""
+    hint = f"; {asking[0]} {nearest('', options(conf)[asking[0]])}" if asking else ""
     return f"{chosen} don't fit together: conf refers to {missing}, which is not there{hint}"
 
 

@@ -12,9 +12,7 @@ from ruamel.yaml.error import YAMLError
 
 from accord.errors import AccordError, nearest
 from accord.files import write_text
-
-PARAMS = Path("params.yaml")
-CONF = Path("conf")
+from accord.paths import Paths
 
 
 @dataclass
@@ -27,7 +25,7 @@ class Selection:
     """What `with_words` did beyond what it was told, for the user to read."""
 
 
-def options(conf: Path = CONF) -> dict[str, list[str]]:
+def options(conf: Path) -> dict[str, list[str]]:
     """The groups of conf/ and the options of each, presets (`experiment`) included."""
     return {
         folder.name: sorted(file.stem for file in folder.glob("*.yaml") if not file.stem.startswith("_"))
@@ -36,7 +34,8 @@ def options(conf: Path = CONF) -> dict[str, list[str]]:
     }
 
 
-def read(path: Path = PARAMS) -> Selection:
+def read(paths: Paths) -> Selection:
+    path = paths.params
     if not path.exists():
         raise AccordError(
             f"{path} is missing; expected the selection, one line a config group. Restore it: git checkout {path}"
@@ -52,12 +51,12 @@ def read(path: Path = PARAMS) -> Selection:
         raise AccordError(
             f"{path}: overrides is {overrides!r}; expected a mapping such as {{model: {{learning_rate: 0.03}}}}"
         )
-    check_groups(groups, str(path))
+    check_groups(groups, str(path), paths.conf)
     return Selection(groups, _plain(overrides))
 
 
-def check_groups(groups: Mapping[str, Any], where: str) -> None:
-    valid = options()
+def check_groups(groups: Mapping[str, Any], where: str, conf: Path) -> None:
+    valid = options(conf)
     valid.pop("experiment", None)
     for group, option in groups.items():
         if group not in valid:
@@ -70,13 +69,13 @@ def check_groups(groups: Mapping[str, Any], where: str) -> None:
         raise AccordError(f"{where}: config group '{group}' is not chosen; {nearest('', valid[group])}")
 
 
-def with_words(selection: Selection, words: Sequence[str]) -> Selection:
+def with_words(selection: Selection, words: Sequence[str], conf: Path) -> Selection:
     """The selection as changed by words such as `model=linear`, `model.C=0.1` or `experiment=quick`.
 
     Presets apply first, then groups, then overrides, whatever their order. A group that takes another option
     loses the overrides that belonged to the old one. Raises AccordError for a word that fits nothing.
     """
-    valid = options()
+    valid = options(conf)
     groups, overrides, notes = dict(selection.groups), _plain(selection.overrides), []
     assignments = [_assignment(word) for word in words]
 
@@ -92,13 +91,13 @@ def with_words(selection: Selection, words: Sequence[str]) -> Selection:
             _check_option(name, option, valid)
             preset = (
                 _parse(
-                    (CONF / "experiment" / f"{option}.yaml").read_text(encoding="utf-8"),
+                    (conf / "experiment" / f"{option}.yaml").read_text(encoding="utf-8"),
                     f"conf/experiment/{option}.yaml",
                 )
                 or {}
             )
             preset_overrides = preset.pop("overrides", None) or {}
-            check_groups({**groups, **preset}, f"conf/experiment/{option}.yaml")
+            check_groups({**groups, **preset}, f"conf/experiment/{option}.yaml", conf)
             for group, value in preset.items():
                 choose(group, value)
             overrides = _merge(overrides, _plain(preset_overrides))
@@ -112,7 +111,7 @@ def with_words(selection: Selection, words: Sequence[str]) -> Selection:
     return Selection(groups, overrides, notes)
 
 
-def write(selection: Selection, path: Path = PARAMS) -> None:
+def write(selection: Selection, path: Path) -> None:
     """Puts the selection into params.yaml; its comments and the order of its keys stay."""
     yaml = YAML()
     yaml.width = 110

@@ -10,6 +10,7 @@ from platform import python_version_tuple
 from typing import Any
 
 from accord.config import compose, selection
+from accord.paths import Paths
 from accord.schema.config import Config
 
 Values = Mapping[str, Any]
@@ -47,10 +48,10 @@ def of(stage: str, values: Values) -> dict[str, Any]:
     return {**cut, "libraries": _versions(stage, values)}
 
 
-def afresh(stage: str, words: Sequence[str]) -> Config:
+def afresh(stage: str, words: Sequence[str], paths: Paths) -> Config:
     """The config of a stage that is run with words such as `model=linear`, whatever the lock says."""
-    chosen = selection.with_words(selection.read(), words)
-    cut = of(stage, compose.composed(chosen))
+    chosen = selection.with_words(selection.read(paths), words, paths.conf)
+    cut = of(stage, compose.composed(chosen, paths.conf))
     del cut["libraries"]
     return Config.partial(cut)
 
@@ -63,8 +64,10 @@ def _versions(stage: str, values: Values) -> dict[str, str]:
 
 def _of_sources(values: Values) -> set[str]:
     """The libraries that hold a data set. One that isn't installed is left for stage ingest to miss."""
-    paths = [source["path"].split("://") for source in values["data"]["sources"].values()]
-    packages = {path[0] if path[0] == "sklearn" else path[1].split("/")[0] for path in paths if path[1:]}
+    places = [source["path"].split("://") for source in values["data"]["sources"].values()]
+    packages = {
+        place[0] if place[0] == "sklearn" else place[1].split("/")[0] for place in places if place[1:]
+    }
     return {name for package in packages for name in _libraries_of(package)}
 
 

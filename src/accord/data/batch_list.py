@@ -6,24 +6,24 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from accord import paths
 from accord.files import read_json, write_json
 
 
 class Batch(NamedTuple):
     file: str
+    """Relative to the project's root."""
     sha256: str
     data: str
     """The name of the data set that the rows are of."""
 
 
-def listed(data: str | None = None, path: Path = paths.BATCH_LIST) -> list[Batch]:
+def listed(path: Path, data: str | None = None) -> list[Batch]:
     """The batches in use, in the order in which they were taken in; those of one data set, if it is named."""
     found = [Batch(**entry) for entry in read_json(path)["batches"]] if path.exists() else []
     return [batch for batch in found if data in (None, batch.data)]
 
 
-def write(batches: Iterable[Batch], path: Path = paths.BATCH_LIST) -> None:
+def write(batches: Iterable[Batch], path: Path) -> None:
     write_json(path, {"batches": [batch._asdict() for batch in batches]})
 
 
@@ -36,7 +36,7 @@ def sha256(file: Path) -> str:
 def relist(folder: Path) -> None:
     """Corrects the hashes of listed batches of which rows were erased."""
     path = folder.with_suffix(".json")
-    before = listed(path=path)
+    before = listed(path)
     files = [folder / Path(batch.file).name for batch in before]
     now = [
         batch._replace(sha256=sha256(file)) if file.exists() else batch

@@ -1,15 +1,14 @@
 """Batches: traffic with its outcomes, which joins the rows of the sources."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from uuid import UUID
 
 import polars as pl
 
-from accord import paths
 from accord.data import contract, joins
 from accord.data.batch_list import Batch, sha256
 from accord.errors import AccordError
+from accord.paths import Paths
 from accord.schema.data import Column, Data
 
 KEY = "key|"
@@ -21,7 +20,9 @@ DATA = "accord.data"
 """The key of a batch's metadata under which the data set's name stands."""
 
 
-def joined(frame: pl.DataFrame, batches: Sequence[Batch], data: Data) -> tuple[pl.DataFrame, str]:
+def joined(
+    frame: pl.DataFrame, batches: Sequence[Batch], data: Data, paths: Paths
+) -> tuple[pl.DataFrame, str]:
     """The rows of the sources and those of the batches, in the order that `rows.ingest` has, and what that did, in words.
 
     Of rows with one key the one of a batch counts, and of several batches the one whose outcome is the latest. Without a
@@ -30,7 +31,7 @@ def joined(frame: pl.DataFrame, batches: Sequence[Batch], data: Data) -> tuple[p
     if not batches:
         return frame, ""
     key = data.key or [joins.ROW_ID]
-    collected = pl.concat([_read(batch) for batch in batches], how="diagonal_relaxed")
+    collected = pl.concat([_read(batch, paths) for batch in batches], how="diagonal_relaxed")
     if not data.key:
         collected = collected.with_columns(collected[ID].map_elements(_row_id, pl.Int64).alias(joins.ROW_ID))
     latest = collected.sort(OUTCOME_ID, ID).select(
@@ -55,16 +56,16 @@ def joined(frame: pl.DataFrame, batches: Sequence[Batch], data: Data) -> tuple[p
     return joins.in_order(together, data), told
 
 
-def _read(batch: Batch) -> pl.DataFrame:
-    file = Path(batch.file)
+def _read(batch: Batch, paths: Paths) -> pl.DataFrame:
+    file = paths.root / batch.file
     if not file.is_file():
         raise AccordError(
-            f"The bytes of {file}, which {paths.BATCH_LIST} lists, are not here; fetch them: dvc pull --recursive {paths.BATCHES}"
+            f"The bytes of {file}, which {paths.batch_list} lists, are not here; fetch them: dvc pull --recursive {paths.batches}"
         )
     found = sha256(file)
     if found != batch.sha256:
         raise AccordError(
-            f"{file} has the hash {found[:16]}; expected {batch.sha256[:16]}, as {paths.BATCH_LIST} says. Restore it: dvc checkout --force {file}.dvc"
+            f"{file} has the hash {found[:16]}; expected {batch.sha256[:16]}, as {paths.batch_list} says. Restore it: dvc checkout --force {file}.dvc"
         )
     return pl.read_parquet(file, glob=False, hive_partitioning=False)
 

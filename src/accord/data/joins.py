@@ -1,5 +1,7 @@
 """Ingest: the rows of a data set, joined from its sources by SQL and by when values were available."""
 
+from pathlib import Path
+
 import polars as pl
 from polars.exceptions import PolarsError
 
@@ -13,14 +15,15 @@ ROW_ID = "row_id"
 """The column that numbers the rows of a data set without a key."""
 
 
-def ingest(data: Data) -> pl.DataFrame:
-    """All rows of the data set, in the order of event time and key, with the columns of the contract.
+def ingest(data: Data, root: Path) -> pl.DataFrame:
+    """All rows of the data set, in the order of event time and key, with the columns of the contract. Paths of sources are
+    relative to `root`.
 
     Raises AccordError for a source that can't be read, a query that fails, a join that adds or drops rows, and
     a column of the contract that isn't there.
     """
     texts = [name for name, column in data.columns.items() if column.type == "category"]
-    frames = {name: sources.read(name, source, texts) for name, source in data.sources.items()}
+    frames = {name: sources.read(name, source, root, texts) for name, source in data.sources.items()}
     if not data.key:  # numbered before any join, which may change their order
         numbers = pl.int_range(frames[data.rows].height, eager=True)
         frames[data.rows] = frames[data.rows].with_columns(numbers.alias(ROW_ID))

@@ -18,12 +18,12 @@ SAMPLE_ROWS = 10_000
 """Rows that a CSV's types are taken from, as long as the rest agrees with them."""
 
 
-def read(name: str, source: Source, texts: Collection[str] = ()) -> pl.DataFrame:
-    """The source as a frame with the types its values have; in CSV, columns named in `texts` stay text, so that a code
-    such as 007 keeps its zeros. Raises AccordError if it can't be read or holds no row."""
+def read(name: str, source: Source, root: Path, texts: Collection[str] = ()) -> pl.DataFrame:
+    """The source, whose path is relative to `root`, as a frame with the types its values have; in CSV, columns named in
+    `texts` stay text, so that a code such as 007 keeps its zeros. Raises AccordError if it can't be read or holds no row."""
     where = f"Source '{name}' ({source.path})"
     try:
-        frame = _read(where, source, texts)
+        frame = _read(where, source, root, texts)
     except NoDataError as error:
         raise AccordError(
             f"{where} is empty; expected a header and rows. Put the data there or remove the source"
@@ -40,7 +40,7 @@ def read(name: str, source: Source, texts: Collection[str] = ()) -> pl.DataFrame
     return frame
 
 
-def _read(where: str, source: Source, texts: Collection[str]) -> pl.DataFrame:
+def _read(where: str, source: Source, root: Path, texts: Collection[str]) -> pl.DataFrame:
     scheme, separator, rest = source.path.partition("://")
     if separator and scheme == "sklearn":
         return _sklearn(where, rest)
@@ -49,16 +49,16 @@ def _read(where: str, source: Source, texts: Collection[str]) -> pl.DataFrame:
             f"{where}: unknown scheme '{scheme}'; valid: package, sklearn, or a path without one"
         )
     if separator:
-        paths = [_in_package(where, rest)]
-    elif Path(source.path).is_file():
-        paths = [Path(source.path)]
+        files = [_in_package(where, rest)]
+    elif (root / source.path).is_file():
+        files = [root / source.path]
     else:
-        paths = [Path(p) for p in sorted(glob.glob(source.path))]
-    if not paths or not all(path.is_file() for path in paths):
+        files = [root / file for file in sorted(glob.glob(source.path, root_dir=root))]
+    if not files or not all(file.is_file() for file in files):
         raise AccordError(
             f"{where} is not there; expected a file. Put it there, or correct `path` in conf/data"
         )
-    frames = [_file(where, path, source, texts) for path in paths]
+    frames = [_file(where, file, source, texts) for file in files]
     if len(frames) == 1:
         return frames[0]
     return pl.concat(frames, how="vertical_relaxed")

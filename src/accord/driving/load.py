@@ -17,11 +17,12 @@ from urllib.parse import urlsplit
 import numpy as np
 import polars as pl
 
-from accord import paths, terminal
+from accord import terminal
 from accord.client import Client
 from accord.data import partitions
 from accord.driving import wire
 from accord.errors import AccordError, nearest
+from accord.paths import Paths
 
 MAX_DRAWN = 10_000
 """Rows that are drawn; they are asked about again and again."""
@@ -79,7 +80,7 @@ class Load:
         return bool(late < max(LATE_S, LATE_SHARE * latency) and self.cpu_s < BUSY * self.elapsed_s)
 
 
-def run(url: str, rate: float, seconds: float, connections: int, rows_per_request: int) -> Load:
+def run(url: str, rate: float, seconds: float, connections: int, rows_per_request: int, paths: Paths) -> Load:
     """Puts the load on the service. Raises AccordError if it isn't there or there are no rows for it."""
     host, port, path = _address(url)
     if connections > MAX_CONNECTIONS:
@@ -90,7 +91,7 @@ def run(url: str, rate: float, seconds: float, connections: int, rows_per_reques
     n_drawn = min(load.n_requests, max(1, MAX_DRAWN // rows_per_request))
     with Client(url) as client:
         columns = client.contract()["x-accord"]
-    rows = _rows({**columns["columns"], **columns["context"]}, set(columns["columns"]))
+    rows = _rows({**columns["columns"], **columns["context"]}, set(columns["columns"]), paths)
     requests = wire.requests(
         rows.sample(n_drawn * rows_per_request, with_replacement=True, seed=0),
         rows_per_request,
@@ -114,9 +115,9 @@ def _address(url: str) -> tuple[str, int, str]:
     raise AccordError(f"Can't load {url}; expected an address such as http://127.0.0.1:3000")
 
 
-def _rows(columns: dict[str, dict[str, object]], needed: set[str]) -> pl.DataFrame:
+def _rows(columns: dict[str, dict[str, object]], needed: set[str], paths: Paths) -> pl.DataFrame:
     """The rows of the test split, with the columns that the service takes."""
-    folder = paths.SPLITS / "test"
+    folder = paths.splits / "test"
     if not partitions.names(folder):
         raise AccordError(f"No rows in {folder}; the load is drawn from them. Make them: accord run")
     table = partitions.scan(folder)

@@ -22,12 +22,12 @@ from typing import Any
 
 import numpy as np
 
-from accord import paths
 from accord.bundle.bundle import Bundle, load_bundle
 from accord.data import partitions
 from accord.driving import wire
 from accord.errors import AccordError
 from accord.files import read_json, write_json
+from accord.paths import Paths
 from accord.promotion import releases
 from accord.schema.serving import Serving
 from accord.serving import bento, server
@@ -57,7 +57,7 @@ class Service:
     cpu_s_per_row: list[float] = field(default_factory=list)
     clients: list[int] = field(default_factory=list)
 
-    def figures(self, settings: Serving) -> dict[str, float]:
+    def figures(self, settings: Serving, paths: Paths) -> dict[str, float]:
         """The builtins of the scorecard."""
         p50, p95, p99 = np.quantile(self.latencies_ms, [0.5, 0.95, 0.99]).tolist()
         cost = statistics.median(self.cpu_s_per_row) * 1e6 / 3600 * settings.measure.usd_per_vcpu_hour
@@ -72,25 +72,27 @@ class Service:
             "bundle_mb": size / 1e6,
             "usd_per_million": cost,
         }
-        training = training_cpu_s(self.bundle / "models")
+        training = training_cpu_s(self.bundle / "models", paths)
         return found if training is None else {**found, "training_cpu_s": training}
 
 
-def measure(settings: Serving) -> dict[str, Any]:
+def measure(settings: Serving, paths: Paths) -> dict[str, Any]:
     """Measures models/bundle and the champion, if it is another model, and writes reports/measurement.json."""
-    champion = releases.champion_id()
-    candidate = load_bundle(paths.BUNDLE).model_id
-    folders = {"candidate": paths.BUNDLE}
+    champion = releases.champion_id(paths)
+    candidate = load_bundle(paths.bundle).model_id
+    folders = {"candidate": paths.bundle}
     if champion is not None and champion != candidate:
-        folders["champion"] = releases.restored(champion)
+        folders["champion"] = releases.restored(champion, paths)
     with ExitStack() as stack:
-        services = {role: stack.enter_context(_started(folder, settings)) for role, folder in folders.items()}
+        services = {
+            role: stack.enter_context(_started(folder, settings, paths)) for role, folder in folders.items()
+        }
         for service in services.values():
             asyncio.run(_load(service, 1, 1.0))  # what only the first requests pay is not measured
         for _ in range(settings.measure.rounds):
             for service in services.values():
                 asyncio.run(_round(service, settings))
-        figures = {role: service.figures(settings) for role, service in services.items()}
+        figures = {role: service.figures(settings, paths) for role, service in services.items()}
         clients = {role: max(service.clients) for role, service in services.items()}
     result = {
         "model": {"candidate": candidate, "champion": champion},
@@ -99,15 +101,15 @@ def measure(settings: Serving) -> dict[str, Any]:
         "settings": settings.measure.model_dump(),
         "machine": {"cores": os.cpu_count()},
     }
-    write_json(paths.MEASUREMENT, result)
+    write_json(paths.measurement, result)
     return result
 
 
-def measured_for(candidate: str, champion: str | None) -> dict[str, float]:
+def measured_for(candidate: str, champion: str | None, paths: Paths) -> dict[str, float]:
     """The last measurement's figures if it was of these two, the champion's with `champion_` in front."""
-    if not paths.MEASUREMENT.exists():
+    if not paths.measurement.exists():
         return {}
-    found: Mapping[str, Any] = read_json(paths.MEASUREMENT)
+    found: Mapping[str, Any] = read_json(paths.measurement)
     if found["model"]["candidate"] != candidate:
         return {}
     figures = dict(found["figures"]["candidate"])
@@ -117,14 +119,14 @@ def measured_for(candidate: str, champion: str | None) -> dict[str, float]:
 
 
 @contextmanager
-def _started(folder: Path, settings: Serving) -> Iterator[Service]:
-    tag = bento.package(folder, settings)
+def _started(folder: Path, settings: Serving, paths: Paths) -> Iterator[Service]:
+    tag = bento.package(folder, settings, paths)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
     home = TemporaryDirectory(prefix="accord-measure-")  # its traffic is nobody's, and it follows no champion
     alone = settings.model_copy(update={"host": "127.0.0.1", "port": port, "workers": 1})
-    command, source, environment = server.command(tag, alone, Path(home.name))
+    command, source, environment = server.command(tag, alone, Path(home.name), paths)
     held = bento.hold(source.parent)
     began = time.perf_counter()
     process = subprocess.Popen(
@@ -136,7 +138,7 @@ def _started(folder: Path, settings: Serving) -> Iterator[Service]:
         start_new_session=True,
         preexec_fn=partial(end_with_parent, os.getpid()),
     )
-    service = Service(tag, folder, port, process, _requests(load_bundle(folder)))
+    service = Service(tag, folder, port, process, _requests(load_bundle(folder), paths))
     try:
         asyncio.run(_until_ready(service))
         service.startup_s = time.perf_counter() - began
@@ -153,9 +155,9 @@ def _started(folder: Path, settings: Serving) -> Iterator[Service]:
         shutil.rmtree(environment["BENTOML_HOME"])  # made for this port alone
 
 
-def _requests(bundle: Bundle) -> list[bytes]:
+def _requests(bundle: Bundle, paths: Paths) -> list[bytes]:
     """Requests of one test row each."""
-    rows = partitions.scan(paths.SPLITS / "test").select(list(bundle.columns)).head(N_ROWS).collect()
+    rows = partitions.scan(paths.splits / "test").select(list(bundle.columns)).head(N_ROWS).collect()
     return wire.requests(rows)
 
 

@@ -20,11 +20,12 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from accord import paths, terminal
+from accord import terminal
 from accord.client import Client, ServiceError
 from accord.data import partitions
 from accord.data.splitting import SPLITS
 from accord.errors import AccordError, nearest
+from accord.paths import Paths
 from accord.schema.config import Config
 from accord.schema.data import Time
 from accord.serving.handover import TOKEN_VARIABLE
@@ -69,10 +70,10 @@ class Replay:
     """Up to where the served model's own data go, if the stretch begins before that."""
 
 
-def run(config: Config, url: str, begin: str, end: str, rate: float | None) -> Replay:
+def run(config: Config, url: str, begin: str, end: str, rate: float | None, paths: Paths) -> Replay:
     """Replays the stretch from the begin on and before the end, dates or instants by the clocks of the data's zone, at
     `rate` rows a second or as fast as the service answers. Raises AccordError if something is missing for it."""
-    data, token = config.data, token_for(url)
+    data, token = config.data, token_for(url, paths.token)
     if data.time is None:
         raise AccordError(
             f"Can't replay {data.name}: its rows have no time; add `time` to conf/data/{data.name}.yaml"
@@ -90,7 +91,8 @@ def run(config: Config, url: str, begin: str, end: str, rate: float | None) -> R
     if replay.begin >= replay.end:
         raise AccordError(f"--from {begin} is not before --to {end}; expected an earlier instant")
     with Client(url, token) as service, TemporaryDirectory(prefix="accord-") as folder:
-        Replaying(service, config, data.time, replay, rate, Path(folder) / "before.parquet").through()
+        before = Path(folder) / "before.parquet"
+        Replaying(service, config, data.time, replay, rate, before, paths).through()
     return replay
 
 
@@ -111,30 +113,37 @@ class Replaying:
     """A replay under way."""
 
     def __init__(
-        self, service: Client, config: Config, time: Time, replay: Replay, rate: float | None, before: Path
+        self,
+        service: Client,
+        config: Config,
+        time: Time,
+        replay: Replay,
+        rate: float | None,
+        before: Path,
+        paths: Paths,
     ) -> None:
         """`before` is where to write what the log has at the beginning."""
         self._service, self._replay, self._rate = service, replay, rate
         self._rows_per_request = ROWS_PER_REQUEST
         if rate is not None:
             self._rows_per_request = max(1, min(ROWS_PER_REQUEST, int(rate / REQUESTS_PER_S)))
-        self._data, self._before = config.data, before
+        self._data, self._before, self._traffic = config.data, before, paths.traffic
         self._unreported: set[str] = set()
         """Keys of rows that were sent, until their outcomes are."""
         self._postgres = config.serving.traffic.postgres
         self._decision = time.decision or time.event
         contract = service.contract()["x-accord"]
-        table = _table()
+        table = _table(paths)
         found = table.collect_schema().names()
         for name in (*contract["columns"], *contract["outcomes"], *self._data.key):
             if name not in found:
                 raise AccordError(
-                    f"Column '{name}' is missing from {paths.SPLITS}, and the service needs it; {nearest(name, found)}. Serve a model of this data"
+                    f"Column '{name}' is missing from {paths.splits}, and the service needs it; {nearest(name, found)}. Serve a model of this data"
                 )
         self._columns = [name for name in (*contract["columns"], *contract["context"]) if name in found]
         self._outcomes = list(contract["outcomes"])
         self._keys = Keys(
-            {name: self._data.columns[name] for name in self._data.key}, partial(Pseudonyms, paths.TRAFFIC)
+            {name: self._data.columns[name] for name in self._data.key}, partial(Pseudonyms, self._traffic)
         )
         known = pl.col(time.event).dt.offset_by(time.label_delay)
         self._table = table.with_columns(pl.col(self._decision).alias(DECIDED), known.alias(KNOWN))
@@ -149,7 +158,7 @@ class Replaying:
         replay.n_there = self._n_logged()
         replay.unread = self._unread()
         clock = self._first_unlabelled()
-        outcomes.labelled(paths.TRAFFIC, postgres=self._postgres).select(
+        outcomes.labelled(self._traffic, postgres=self._postgres).select(
             "key", "outcome_at", "^outcome[|].*$"
         ).sink_parquet(self._before)
         self._began = time.monotonic()
@@ -235,14 +244,14 @@ class Replaying:
 
     def _n_logged(self) -> int:
         """Rows of the stretch that the log has."""
-        rows = scan_predictions(paths.TRAFFIC, postgres=self._postgres)
+        rows = scan_predictions(self._traffic, postgres=self._postgres)
         decided = self._decided(rows)
         within = rows.filter((decided >= self._replay.begin) & (decided < self._replay.end))
         return int(within.select(pl.col("key").n_unique()).collect(engine="streaming").item())
 
     def _first_unlabelled(self) -> datetime:
         """When the first of the rows without outcome was decided, or where the stretch begins: the replay's beginning."""
-        rows = outcomes.labelled(paths.TRAFFIC, postgres=self._postgres)
+        rows = outcomes.labelled(self._traffic, postgres=self._postgres)
         waiting = rows.filter(pl.col("outcome_at").is_null() & pl.col("key").is_not_null())
         first = waiting.select(self._decided(rows).min()).collect(engine="streaming").item()
         if first is None or first >= self._replay.begin:
@@ -254,7 +263,7 @@ class Replaying:
     def _unread(self) -> list[str]:
         """Decision times in the log that can't be read, in words: their rows belong to no stretch."""
         columns = {self._decision: self._data.columns[self._decision]}
-        rows = scan_predictions(paths.TRAFFIC, postgres=self._postgres)
+        rows = scan_predictions(self._traffic, postgres=self._postgres)
         return typed.in_words(typed.n_unread(rows, columns), columns)
 
     def _decided(self, rows: pl.LazyFrame) -> pl.Expr:
@@ -268,11 +277,11 @@ class Replaying:
         )
 
 
-def _table() -> pl.LazyFrame:
+def _table(paths: Paths) -> pl.LazyFrame:
     """The rows of all splits: which of them come later depends on when the model was made."""
-    parts = [partitions.scan(paths.SPLITS / name) for name in SPLITS if partitions.names(paths.SPLITS / name)]
+    parts = [partitions.scan(paths.splits / name) for name in SPLITS if partitions.names(paths.splits / name)]
     if not parts:
-        raise AccordError(f"No rows in {paths.SPLITS}; the replay sends those. Make them: accord run")
+        raise AccordError(f"No rows in {paths.splits}; the replay sends those. Make them: accord run")
     return pl.concat(parts, how="diagonal_relaxed")
 
 

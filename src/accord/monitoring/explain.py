@@ -9,10 +9,10 @@ from typing import Any
 
 import polars as pl
 
-from accord import paths
 from accord.bundle.bundle import Bundle, load_bundle
 from accord.errors import AccordError
 from accord.files import read_json
+from accord.paths import Paths
 from accord.promotion import releases
 from accord.schema.serving import Traffic
 from accord.serving import bento
@@ -69,16 +69,16 @@ class Explanation:
         ]
 
 
-def explain(prediction_id: str, settings: Traffic) -> Explanation:
+def explain(prediction_id: str, settings: Traffic, paths: Paths) -> Explanation:
     """What is known of a prediction. Raises AccordError if it isn't in the log."""
-    found_row = reading.find(paths.TRAFFIC, prediction_id, settings.postgres)
+    found_row = reading.find(paths.traffic, prediction_id, settings.postgres)
     if found_row is None:
         raise AccordError(
             f"No prediction '{prediction_id}' in the log; expected the prediction_id of an answer of the last {settings.retention_days} days that was not forgotten"
         )
-    logged = found_row | outcomes.of(paths.TRAFFIC, found_row, settings.postgres)
+    logged = found_row | outcomes.of(paths.traffic, found_row, settings.postgres)
     try:
-        folder = bundle_folder(logged["model"])
+        folder = bundle_folder(logged["model"], paths)
         found = _with_weights(load_bundle(folder), json.loads(logged["weights"] or "{}"))
     except AccordError as error:
         return Explanation(logged, None, None, f"The model can't be loaded: {error}")
@@ -89,17 +89,17 @@ def explain(prediction_id: str, settings: Traffic) -> Explanation:
         return replace(explanation, problem=f"Can't be recomputed: {error}")
 
 
-def bundle_folder(model_id: str) -> Path:
+def bundle_folder(model_id: str, paths: Paths) -> Path:
     """Where the model is: the candidate, a release, or inside a Bento. Raises AccordError if it is nowhere."""
-    packaged = bento.folder(f"accord:{model_id}") / "src" / paths.BUNDLE
-    for folder in (paths.BUNDLE, paths.RELEASES / model_id, packaged):
+    packaged = Paths(bento.folder(f"accord:{model_id}", paths) / "src").bundle
+    for folder in (paths.bundle, paths.releases / model_id, packaged):
         manifest = folder / "manifest.json"
         if manifest.is_file() and read_json(manifest)["model_id"] == model_id:
             return folder
-    if (paths.RELEASES / f"{model_id}.dvc").is_file():
-        return releases.restored(model_id)
+    if (paths.releases / f"{model_id}.dvc").is_file():
+        return releases.restored(model_id, paths)
     raise AccordError(
-        f"{model_id} is neither {paths.BUNDLE}, nor a release, nor in a Bento of {bento.BENTOML_HOME}; fetch the Bento that served it"
+        f"{model_id} is neither {paths.bundle}, nor a release, nor in a Bento of {paths.bentoml}; fetch the Bento that served it"
     )
 
 

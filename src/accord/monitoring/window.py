@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from accord import paths
 from accord.bundle.bundle import Bundle, load_bundle
 from accord.files import read_json, replacing, write_json, write_text
 from accord.monitoring import expectation, webhook
@@ -18,6 +17,7 @@ from accord.monitoring.decision import Decision, decide
 from accord.monitoring.expectation import Expectation
 from accord.monitoring.health import Refused
 from accord.monitoring.observed import DECIDED, MODEL, decided, observed, sampled, with_known
+from accord.paths import Paths
 from accord.promotion import releases
 from accord.schema.config import Config
 from accord.schema.loop import Monitoring
@@ -51,7 +51,7 @@ class Asked(NamedTuple):
 
 
 def monitor(
-    config: Config, asked: Asked, render: Render, with_reports: bool = True
+    config: Config, asked: Asked, render: Render, with_reports: bool, paths: Paths
 ) -> tuple[Decision, Path, list[str]]:
     """Decides on the window, tells the webhook and writes the reports; the reports' folder, and what else to say.
 
@@ -60,22 +60,24 @@ def monitor(
     Raises AccordError if there is no model, or one that was made without an expectation.
     """
     settings = config.monitoring
-    champion = releases.champion_id()
-    place = paths.BUNDLE if champion is None else releases.restored(champion)
+    champion = releases.champion_id(paths)
+    place = paths.bundle if champion is None else releases.restored(champion, paths)
     bundle, expected = load_bundle(place), expectation.load(place)
-    with window(config.serving, settings, bundle, expected, asked) as (rows, refused, n_ahead):
+    with window(config.serving, settings, bundle, expected, asked, paths.traffic) as (rows, refused, n_ahead):
         decision = decide(bundle, expected, rows, settings, refused)
-        write_json(paths.DECISION, decision.as_dict())
+        write_json(paths.decision, decision.as_dict())
         told = [webhook.notify(settings.webhook, decision)] if settings.webhook else []
-        folder = paths.MONITORING / _name(decision)
+        folder = paths.monitoring / _name(decision)
         ahead = [f"Rows left out, for they are far ahead of all others: {n_ahead}"] if n_ahead else []
-        said = _report(folder, decision, bundle, expected, rows, config, render, with_reports, ahead)
+        said = _report(
+            folder, decision, bundle, expected, rows, config, render, with_reports, ahead, paths.workspace
+        )
     return decision, folder, [*said, *told]
 
 
 @contextmanager
 def window(
-    serving: Serving, settings: Monitoring, bundle: Bundle, expected: Expectation, asked: Asked
+    serving: Serving, settings: Monitoring, bundle: Bundle, expected: Expectation, asked: Asked, traffic: Path
 ) -> Iterator[tuple[pl.LazyFrame, Refused, int]]:
     """The window's rows as `traffic.outcomes.labelled` has them, how many requests were refused since the first of them, and
     how many rows lie ahead of a window that was not asked for by days.
@@ -83,7 +85,7 @@ def window(
     The rows are laid out in a file, so that columns can be read one by one however many rows there are.
     """
     postgres = serving.traffic.postgres
-    rows = outcomes.labelled(paths.TRAFFIC, postgres=postgres)
+    rows = outcomes.labelled(traffic, postgres=postgres)
     instant = decided(bundle, expected.time, rows.collect_schema())
     zone = "UTC" if expected.time is None else expected.time.zone
     begin, end = (None if day is None else _in_utc(day, zone) for day in (asked.begin, asked.end))
@@ -99,16 +101,20 @@ def window(
         (rows.filter(conditions) if conditions else rows).sink_parquet(file)
         kept = pl.scan_parquet(file)
         first, last = kept.select(first=pl.col("at").min(), last=pl.col("at").max()).collect().row(0)
-        yield kept, _refused(postgres, first or _aware(begin), last, _aware(end)), n_ahead
+        yield kept, _refused(traffic, postgres, first or _aware(begin), last, _aware(end)), n_ahead
 
 
 def _refused(
-    postgres: Postgres | None, begin: datetime | None, last: datetime | None, end: datetime | None
+    traffic: Path,
+    postgres: Postgres | None,
+    begin: datetime | None,
+    last: datetime | None,
+    end: datetime | None,
 ) -> Refused:
     """Requests that were refused from `begin` on; where the window has an end, until then or, if that is later, until the
     last was answered: rows that are replayed arrive after their time."""
     until = None if end is None else end if last is None else max(end, last)
-    rows = scan_refusals(paths.TRAFFIC, begin, until, postgres)
+    rows = scan_refusals(traffic, begin, until, postgres)
     n_later = pl.len() if last is None else (pl.col("at") > last).sum()
     return Refused(*rows.select(n=pl.len(), in_a_row=n_later).collect(engine="streaming").row(0))
 
@@ -155,6 +161,7 @@ def _report(
     render: Render,
     with_reports: bool,
     said_before: Sequence[str],
+    workspace: Path,
 ) -> list[str]:
     """Writes the folder whole or not at all; what there is to say of it, after what was said before."""
     settings, n_rows = config.monitoring, decision.window.n_rows
@@ -179,7 +186,7 @@ def _report(
     if snapshots:
         before = folder / SHOWN
         replaced = read_json(before) if before.exists() else []
-        shown = evidently.add_to_workspace(snapshots, paths.WORKSPACE, config.data.name, replaced)
+        shown = evidently.add_to_workspace(snapshots, workspace, config.data.name, replaced)
     with replacing(folder) as temporary:
         temporary.mkdir(parents=True)
         write_json(temporary / SHOWN, shown)

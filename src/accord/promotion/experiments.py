@@ -4,10 +4,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from accord import dvc, paths
+from accord import dvc
 from accord.bundle.bundle import load_bundle
 from accord.errors import AccordError
 from accord.objective import judge, sweep, teams
+from accord.paths import Paths
 from accord.promotion.pairs import MIN_ROWS, pair_on
 from accord.schema.config import Config
 from accord.schema.objective import Objective
@@ -15,6 +16,8 @@ from accord.sql.rows import columns_of
 
 SELECTED = ("model", "objective", "features", "data")
 """Groups of the selection that tell experiments apart."""
+TEAM_METRICS = "reports/team_metrics.json"
+"""As DVC names it, relative to the root."""
 
 
 def of_candidate(
@@ -24,17 +27,18 @@ def of_candidate(
     end: float | None,
     n_steps: int,
     with_experiments: bool,
+    paths: Paths,
 ) -> dict[str, Any]:
     """The report on models/bundle. Raises AccordError without a bundle of this objective, or nothing to move."""
     objective = config.objective
     moved = sweep.sweep(sweep.policy_of(objective), weight, begin, end, n_steps)
-    candidate = load_bundle(paths.BUNDLE)
+    candidate = load_bundle(paths.bundle)
     if judge.targets_differ(objective.targets, candidate.targets):
         raise AccordError(
             f"models/bundle predicts {', '.join(candidate.targets)}, the objective {objective.name} wants "
             f"{', '.join(objective.targets)}; make the bundle anew: dvc repro"
         )
-    pair = pair_on(config, "test", candidate, None)
+    pair = pair_on(config, "test", candidate, None, paths)
     if pair is None:
         raise AccordError(
             f"There are fewer than {MIN_ROWS} test rows; make test longer in conf/data/{config.data.name}.yaml"
@@ -51,7 +55,7 @@ def of_candidate(
     }
     if not with_experiments:
         return report
-    shown, left_out = experiments(exp_show(), objective)
+    shown, left_out = experiments(exp_show(paths), objective)
     together = sweep.with_dominance([*report["points"], *shown], objective)
     n_points = len(report["points"])
     return report | {
@@ -59,9 +63,9 @@ def of_candidate(
     }  # fmt: skip
 
 
-def exp_show() -> list[dict[str, Any]]:
+def exp_show(paths: Paths) -> list[dict[str, Any]]:
     """What `dvc exp show --json` says. Raises AccordError if it fails."""
-    done = dvc.run("exp", "show", "--json")
+    done = dvc.run(paths, "exp", "show", "--json")
     if done.returncode:
         reason = " ".join(done.stderr.split())[-300:]
         raise AccordError(
@@ -137,7 +141,7 @@ def _params(data: Mapping[str, Any], file: str) -> dict[str, Any]:
 
 
 def _metrics(data: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = (data.get("metrics") or {}).get(str(paths.TEAM_METRICS), {}).get("data") or {}
+    found: dict[str, Any] = (data.get("metrics") or {}).get(TEAM_METRICS, {}).get("data") or {}
     return found
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from accord import models, paths
+from accord import models
 from accord.bundle.bundle import Bundle, load_bundle
 from accord.data import partitions, splitting
 from accord.data.partitions import local
@@ -16,6 +16,7 @@ from accord.errors import AccordError
 from accord.files import read_json, write_json
 from accord.models import trained
 from accord.objective import judge, teams
+from accord.paths import Paths
 from accord.promotion import releases
 from accord.schema.config import Config
 from accord.schema.data import Split
@@ -34,13 +35,15 @@ class Champion:
     obstacle: str | None
 
 
-def judge_candidate(config: Config, candidate: Bundle, measured: Mapping[str, float]) -> dict[str, Any]:
+def judge_candidate(
+    config: Config, candidate: Bundle, measured: Mapping[str, float], paths: Paths
+) -> dict[str, Any]:
     """Writes and returns the scorecard. `measured` are figures of the running service by name, the champion's with
     `champion_` in front. Raises AccordError if too few rows are left to judge on."""
-    champion = _champion(candidate, config)
+    champion = _champion(candidate, config, paths)
     pairs = {}
     for split in ("test", "holdout"):
-        pair = pair_on(config, split, candidate, champion.bundle)
+        pair = pair_on(config, split, candidate, champion.bundle, paths)
         if pair is not None:
             pairs[split] = pair
     if "test" not in pairs:
@@ -50,28 +53,28 @@ def judge_candidate(config: Config, candidate: Bundle, measured: Mapping[str, fl
     settings = judge.Settings(
         config.evaluation.n_resamples, config.evaluation.level, config.evaluation.min_slice_rows, config.seed
     )
-    evaluation = read_json(paths.EVALUATION)
-    leaks = [*read_json(paths.VALIDATION)["leaks"], *read_json(paths.ACCOUNTING)["leaks"]]
+    evaluation = read_json(paths.evaluation)
+    leaks = [*read_json(paths.validation)["leaks"], *read_json(paths.accounting)["leaks"]]
     card = judge.scorecard(config.objective, pairs, measured, champion.obstacle, settings)
     card |= {
         "candidate": candidate.model_id,
-        "champion": releases.champion_id(),
+        "champion": releases.champion_id(paths),
         "n_rows": {split: pair.candidate.rows.height for split, pair in pairs.items()},
         "n_blocks": {split: pair.candidate.n_blocks for split, pair in pairs.items()},
         "suspects": [leak for leak in leaks if not leak["accepted"]],
         "notices": evaluation["notices"],
     }
-    write_json(paths.SCORECARD, card)
+    write_json(paths.scorecard, card)
     return card
 
 
-def _champion(candidate: Bundle, config: Config) -> Champion:
-    model_id = releases.champion_id()
+def _champion(candidate: Bundle, config: Config, paths: Paths) -> Champion:
+    model_id = releases.champion_id(paths)
     if model_id is None:
         return Champion(None, None)
     if model_id == candidate.model_id:
         return Champion(None, "the candidate is the champion already")
-    champion = load_bundle(releases.restored(model_id))
+    champion = load_bundle(releases.restored(model_id, paths))
     theirs, ours = champion.manifest, candidate.manifest
     if theirs["data"]["name"] != ours["data"]["name"]:
         return Champion(
@@ -97,17 +100,19 @@ def _champion(candidate: Bundle, config: Config) -> Champion:
     return Champion(champion, None)
 
 
-def pair_on(config: Config, split: str, candidate: Bundle, champion: Bundle | None) -> judge.Pair | None:
+def pair_on(
+    config: Config, split: str, candidate: Bundle, champion: Bundle | None, paths: Paths
+) -> judge.Pair | None:
     """What both would have done with the split's rows; None where there are fewer than MIN_ROWS for it."""
     data = config.data
-    rows = with_derived(partitions.read(paths.SPLITS / split), data.derived)
+    rows = with_derived(partitions.read(paths.splits / split), data.derived)
     if champion is not None and rows.height:
         rows = rows.filter(_unlearned(rows, config, champion))
     if rows.height < MIN_ROWS:
         return None
     blocks = splitting.blocks(rows, data.key or ["row_id"], data.time)
     X = candidate.transform.matrix(rows)
-    baselines = baseline_predictions(config.objective, X)
+    baselines = baseline_predictions(config.objective, X, paths)
 
     def played(bundle: Bundle) -> teams.Played:
         return teams.play(
@@ -117,10 +122,10 @@ def pair_on(config: Config, split: str, candidate: Bundle, champion: Bundle | No
     return judge.Pair(played(candidate), None if champion is None else played(champion))
 
 
-def baseline_predictions(objective: Objective, X: models.Matrix) -> dict[str, models.Vector]:
+def baseline_predictions(objective: Objective, X: models.Matrix, paths: Paths) -> dict[str, models.Vector]:
     """What one would predict (n,) for each target without a model, for rows as a matrix (n, n_features)."""
     return {
-        name: trained.baseline_predictions(paths.TRAINED / name, str(target.loss), len(X))
+        name: trained.baseline_predictions(paths.trained / name, str(target.loss), len(X))
         for name, target in objective.targets.items()
     }
 

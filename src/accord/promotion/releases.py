@@ -16,59 +16,63 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from accord import dvc, paths
+from accord import dvc
 from accord.bundle.bundle import load_bundle
 from accord.errors import AccordError, nearest
 from accord.files import read_json, replacing, write_json, write_text
+from accord.paths import Paths
 
-LOG = Path("models/releases.jsonl")
 REMOTE = "releases"
-FILES = (str(paths.CHAMPION), str(LOG), str(paths.RELEASES))
-"""What git has of the releases."""
 
 
-def champion() -> dict[str, Any] | None:
+def champion(paths: Paths) -> dict[str, Any] | None:
     """The record of the champion, or None while there is none."""
-    record = read_json(paths.CHAMPION) if paths.CHAMPION.exists() else {}
+    record = read_json(paths.champion) if paths.champion.exists() else {}
     return record or None
 
 
-def champion_id() -> str | None:
-    record = champion()
+def champion_id(paths: Paths) -> str | None:
+    record = champion(paths)
     return None if record is None else str(record["model_id"])
 
 
-def history() -> list[dict[str, Any]]:
+def history(paths: Paths) -> list[dict[str, Any]]:
     """All promotions and rollbacks, the oldest first. The champion's own record is among them even if the program died
     between naming the champion and writing the log."""
-    lines = LOG.read_text(encoding="utf-8").splitlines() if LOG.exists() else []
+    log = paths.release_log
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
     records = [json.loads(line) for line in lines if line.strip()]
-    current = champion()
+    current = champion(paths)
     return [*records, current] if current is not None and current not in records else records
 
 
-def promote(scorecard: Mapping[str, Any] | None, reason: str | None) -> dict[str, Any]:
+def promote(scorecard: Mapping[str, Any] | None, reason: str | None, paths: Paths) -> dict[str, Any]:
     """Makes models/bundle the champion. Raises AccordError unless the scorecard is of exactly this candidate against
     this champion and passes, or a person gives a reason."""
-    candidate = load_bundle(paths.BUNDLE)
-    if candidate.model_id == champion_id():
+    candidate = load_bundle(paths.bundle)
+    if candidate.model_id == champion_id(paths):
         raise AccordError(f"{candidate.model_id} is the champion already; make another candidate: accord run")
-    why = reason or _verdict(scorecard, candidate.model_id)
-    _store(candidate.model_id)
+    why = reason or _verdict(scorecard, candidate.model_id, champion_id(paths))
+    _store(candidate.model_id, paths)
     overridden = (
         scorecard is not None
         and scorecard["candidate"] == candidate.model_id
         and scorecard["verdict"] != "pass"
     )
     return _name(
-        "promote", candidate.model_id, why, dict(scorecard or {}), overridden=bool(reason) and overridden
+        paths,
+        "promote",
+        candidate.model_id,
+        why,
+        dict(scorecard or {}),
+        overridden=bool(reason) and overridden,
     )
 
 
-def rollback(model_id: str | None, reason: str | None) -> dict[str, Any]:
+def rollback(model_id: str | None, reason: str | None, paths: Paths) -> dict[str, Any]:
     """Makes an earlier release the champion again: the one before the current, or the one named."""
-    released = [record["model_id"] for record in history()]
-    current = champion_id()
+    released = [record["model_id"] for record in history(paths)]
+    current = champion_id(paths)
     if model_id is None:
         earlier = _before(released, current)
         if earlier is None:
@@ -76,15 +80,15 @@ def rollback(model_id: str | None, reason: str | None) -> dict[str, Any]:
         model_id = earlier
     if model_id not in released:
         raise AccordError(f"'{model_id}' was never released; {nearest(model_id, released)}")
-    load_bundle(restored(model_id))
-    return _name("rollback", model_id, reason or "rolled back", {})
+    load_bundle(restored(model_id, paths))
+    return _name(paths, "rollback", model_id, reason or "rolled back", {})
 
 
-def restored(model_id: str) -> Path:
+def restored(model_id: str, paths: Paths) -> Path:
     """The released bundle's folder; its bytes are fetched from the remote if they aren't here."""
-    folder = paths.RELEASES / model_id
+    folder = paths.releases / model_id
     if not (folder / "manifest.json").is_file():
-        done = dvc.run("pull", "--quiet", "--remote", REMOTE, f"{folder}.dvc")
+        done = dvc.run(paths, "pull", "--quiet", "--remote", REMOTE, f"{paths.in_root(folder)}.dvc")
         if done.returncode:
             raise AccordError(
                 f"The bytes of release {model_id} are not here; fetch them: dvc pull --remote {REMOTE} {folder}.dvc"
@@ -92,33 +96,43 @@ def restored(model_id: str) -> Path:
     return folder
 
 
-def uncommitted() -> dict[str, Any] | None:
+def uncommitted(paths: Paths) -> dict[str, Any] | None:
     """The champion's record if models/bundle is the champion already and git has not got that yet."""
-    record = champion()
-    if record is None or record["model_id"] != load_bundle(paths.BUNDLE).model_id:
+    record = champion(paths)
+    if record is None or record["model_id"] != load_bundle(paths.bundle).model_id:
         return None
-    found = subprocess.run(["git", "status", "--porcelain", "--", *FILES], capture_output=True, text=True)
+    found = _git(paths, "status", "--porcelain", "--", *_files(paths))
     return record if found.stdout.strip() else None
 
 
-def commit(message: str) -> None:
+def commit(message: str, paths: Paths) -> None:
     """Commits the pointers of the releases, and nothing else."""
-    _write_log(history())  # a promotion that was killed may have left its line out
-    for words in (["add", *FILES], ["commit", "--quiet", "--message", message, "--", *FILES]):
-        done = subprocess.run(["git", *words], capture_output=True, text=True)
+    _write_log(history(paths), paths)  # a promotion that was killed may have left its line out
+    files = _files(paths)
+    for words in (["add", *files], ["commit", "--quiet", "--message", message, "--", *files]):
+        done = _git(paths, *words)
         if done.returncode:
             raise AccordError(
                 f"The champion is named, but git could not commit: {' '.join(done.stderr.split())[:200]}"
             )
 
 
-def _verdict(scorecard: Mapping[str, Any] | None, model_id: str) -> str:
+def _files(paths: Paths) -> list[str]:
+    """What git has of the releases."""
+    return [paths.in_root(path) for path in (paths.champion, paths.release_log, paths.releases)]
+
+
+def _git(paths: Paths, *words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(["git", *words], cwd=paths.root, capture_output=True, text=True)
+
+
+def _verdict(scorecard: Mapping[str, Any] | None, model_id: str, champion: str | None) -> str:
     """Why the candidate may be promoted, in the scorecard's words."""
     if scorecard is None or scorecard["candidate"] != model_id:
         raise AccordError(f"Candidate {model_id} has not been judged; judge it: accord judge")
-    if scorecard["champion"] != champion_id():
+    if scorecard["champion"] != champion:
         raise AccordError(
-            f"Candidate {model_id} was judged against {scorecard['champion']}, but the champion is {champion_id()}; judge it again: accord judge"
+            f"Candidate {model_id} was judged against {scorecard['champion']}, but the champion is {champion}; judge it again: accord judge"
         )
     if scorecard["verdict"] != "pass":
         raise AccordError(
@@ -127,43 +141,45 @@ def _verdict(scorecard: Mapping[str, Any] | None, model_id: str) -> str:
     return "; ".join(scorecard["reasons"])
 
 
-def _store(model_id: str) -> None:
+def _store(model_id: str, paths: Paths) -> None:
     """The candidate's bytes in the release store, before anything names it champion."""
-    folder = paths.RELEASES / model_id
+    folder = paths.releases / model_id
     if not folder.exists():
         with replacing(folder) as temporary:
-            shutil.copytree(paths.BUNDLE, temporary)
+            shutil.copytree(paths.bundle, temporary)
     for command in (
-        ("add", "--quiet", str(folder)),
-        ("push", "--quiet", "--remote", REMOTE, f"{folder}.dvc"),
+        ("add", "--quiet", paths.in_root(folder)),
+        ("push", "--quiet", "--remote", REMOTE, f"{paths.in_root(folder)}.dvc"),
     ):
-        done = dvc.run(*command)
+        done = dvc.run(paths, *command)
         if done.returncode:
             raise AccordError(
                 f"Storing release {model_id} failed, nothing is promoted: {' '.join(done.stderr.split())[:300]}"
             )
 
 
-def _name(action: str, model_id: str, reason: str, scorecard: dict[str, Any], **more: Any) -> dict[str, Any]:
+def _name(
+    paths: Paths, action: str, model_id: str, reason: str, scorecard: dict[str, Any], **more: Any
+) -> dict[str, Any]:
     """Names the champion, by one rename, and writes the log after it."""
-    records = history()  # before the rename: what a crash left out of the log is still known here
+    records = history(paths)  # before the rename: what a crash left out of the log is still known here
     record = {
         "action": action,
         "model_id": model_id,
-        "previous": champion_id(),
+        "previous": champion_id(paths),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "by": getpass.getuser(),
         "reason": reason,
         "scorecard": scorecard,
         **more,
     }
-    write_json(paths.CHAMPION, record)
-    _write_log([*records, record])
+    write_json(paths.champion, record)
+    _write_log([*records, record], paths)
     return record
 
 
-def _write_log(records: Sequence[Mapping[str, Any]]) -> None:
-    write_text(LOG, "".join(json.dumps(line, sort_keys=True) + "\n" for line in records))
+def _write_log(records: Sequence[Mapping[str, Any]], paths: Paths) -> None:
+    write_text(paths.release_log, "".join(json.dumps(line, sort_keys=True) + "\n" for line in records))
 
 
 def _before(released: list[str], current: str | None) -> str | None:

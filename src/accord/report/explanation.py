@@ -8,6 +8,7 @@ import yaml
 
 from accord import terminal
 from accord.monitoring.explain import Explanation
+from accord.paths import Paths
 from accord.serving import bento
 
 N_SHOWN = 5
@@ -17,7 +18,7 @@ NAMES = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|\b[A-Za-z_]\w*\b(?!\s*\()""")
 """Texts, quoted names, and names that call no function."""
 
 
-def as_text(explanation: Explanation, every: bool = False) -> terminal.Lines:
+def as_text(explanation: Explanation, paths: Paths, every: bool = False) -> terminal.Lines:
     """The explanation for a terminal, with every contribution or the largest ones."""
     logged = explanation.logged
     lines = [
@@ -32,7 +33,7 @@ def as_text(explanation: Explanation, every: bool = False) -> terminal.Lines:
         *_section("Predictions", _predictions(explanation)),
         *_contributions(explanation, every),
         *_section("Policy", _policy(explanation)),
-        *_section("Made by", _provenance(explanation)),
+        *_section("Made by", _provenance(explanation, paths)),
     ]
     if explanation.problem:
         lines += ["", explanation.problem]
@@ -160,7 +161,7 @@ def with_values(sql: str, values: Mapping[str, Any]) -> str:
     return NAMES.sub(value, sql)
 
 
-def _provenance(explanation: Explanation) -> list[str]:
+def _provenance(explanation: Explanation, paths: Paths) -> list[str]:
     shown = {"config": explanation.logged["config"]}
     if explanation.logged.get("code"):
         shown["service"] = f"{explanation.logged['code']}, the code that answered"
@@ -173,7 +174,7 @@ def _provenance(explanation: Explanation) -> list[str]:
             "code": manifest["code_sha256"][:16],
             "versions": versions,
         }
-    about = bento.folder(f"accord:{explanation.logged['model']}") / "bento.yaml"
+    about = bento.folder(f"accord:{explanation.logged['model']}", paths) / "bento.yaml"
     if about.is_file():
         labels = yaml.load(about.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)["labels"]
         shown["commit"] = f"{labels['git_commit']}, of the Bento built at {labels['built_at']}"

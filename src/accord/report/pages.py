@@ -7,58 +7,58 @@ from typing import Any
 
 import polars as pl
 
-from accord import paths
 from accord.config import lock
 from accord.errors import AccordError
 from accord.files import read_json, write_text
+from accord.paths import Paths
 from accord.report import index, model_card, scorecard, simulation, tradeoff
 
-MANIFEST = paths.BUNDLE / "manifest.json"
+MANIFEST = "manifest.json"
 
 
-def write() -> list[Path]:
+def write(paths: Paths) -> list[Path]:
     """Writes each page whose figures are there; their paths. Raises AccordError if there are none at all."""
-    written = write_of_run()
+    written = write_of_run(paths)
     for figures, path, render in (
-        (paths.TRADEOFF, paths.TRADEOFF_PAGE, tradeoff.render),
-        (paths.SIMULATION, paths.SIMULATION_PAGE, simulation.render),
+        (paths.tradeoff, paths.tradeoff_page, tradeoff.render),
+        (paths.simulation, paths.simulation_page, simulation.render),
     ):
         if figures.exists():
             write_text(path, render(read_json(figures)))
             written.append(path)
     if not written:
         raise AccordError(
-            f"There is nothing to show: {paths.EVALUATION} is missing. Run the pipeline: accord run"
+            f"There is nothing to show: {paths.evaluation} is missing. Run the pipeline: accord run"
         )
     return written
 
 
-def write_of_run() -> list[Path]:
+def write_of_run(paths: Paths) -> list[Path]:
     """Writes the pages of the last run: the run itself, the scorecard, the model card; the paths of those whose figures
     are there."""
-    if not all(path.exists() for path in (paths.ACCOUNTING, paths.VALIDATION, paths.EVALUATION, paths.TEAMS)):
+    if not all(path.exists() for path in (paths.accounting, paths.validation, paths.evaluation, paths.teams)):
         return []
-    texts = {paths.PAGE: _of_run()}
-    if paths.SCORECARD.exists():
-        texts[paths.SCORECARD_PAGE] = scorecard.render(
-            read_json(paths.SCORECARD), read_json(paths.ACCOUNTING)["data"]
+    texts = {paths.page: _of_run(paths)}
+    if paths.scorecard.exists():
+        texts[paths.scorecard_page] = scorecard.render(
+            read_json(paths.scorecard), read_json(paths.accounting)["data"]
         )
-    card = _card_of_candidate()
+    card = _card_of_candidate(paths)
     if card is not None:
-        texts[paths.MODEL_CARD] = _model_card(card)
+        texts[paths.model_card] = _model_card(card, paths)
     for path, text in texts.items():
         write_text(path, text)
     return list(texts)
 
 
-def _of_run() -> str:
-    report = {"accounting": read_json(paths.ACCOUNTING), "validation": read_json(paths.VALIDATION)}
-    return index.render({**report, "evaluation": _evaluation()}, _plots(), _made())
+def _of_run(paths: Paths) -> str:
+    report = {"accounting": read_json(paths.accounting), "validation": read_json(paths.validation)}
+    return index.render({**report, "evaluation": _evaluation(paths)}, _plots(paths), _made(paths))
 
 
-def _evaluation() -> dict[str, Any]:
+def _evaluation(paths: Paths) -> dict[str, Any]:
     """The figures, with targets and metrics in the order of the config, which sorted JSON has lost."""
-    found, wanted = {**read_json(paths.EVALUATION), **read_json(paths.TEAMS)}, lock.load().objective
+    found, wanted = {**read_json(paths.evaluation), **read_json(paths.teams)}, lock.load(paths).objective
     objective = {**found["objective"], "metrics": _ordered(found["objective"]["metrics"], wanted.metrics)}
     return {**found, "targets": _ordered(found["targets"], wanted.targets), "objective": objective}
 
@@ -68,32 +68,36 @@ def _ordered(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     return {name: values[name] for name in dict.fromkeys([*names, *values]) if name in values}
 
 
-def _plots() -> dict[str, dict[str, pl.DataFrame]]:
+def _plots(paths: Paths) -> dict[str, dict[str, pl.DataFrame]]:
     """The tables of the plots, by plot, then target."""
     return {
         folder.name: {file.stem: pl.read_csv(file) for file in sorted(folder.glob("*.csv"))}
-        for folder in sorted(paths.PLOTS.iterdir())
+        for folder in sorted(paths.plots.iterdir())
     }
 
 
-def _made() -> dict[str, Any] | None:
+def _made(paths: Paths) -> dict[str, Any] | None:
     """The model that the run made, and its verdict once it is judged."""
-    if not MANIFEST.exists():
+    if not (paths.bundle / MANIFEST).exists():
         return None
-    card = _card_of_candidate()
+    card = _card_of_candidate(paths)
     verdict = None if card is None else card["verdict"]
-    return {"model_id": read_json(MANIFEST)["model_id"], "on": date.today().isoformat(), "verdict": verdict}
+    return {
+        "model_id": read_json(paths.bundle / MANIFEST)["model_id"],
+        "on": date.today().isoformat(),
+        "verdict": verdict,
+    }
 
 
-def _model_card(card: dict[str, Any]) -> str:
-    data = lock.load().data.model_dump(include={"name", "description"})
-    leaks = [*read_json(paths.VALIDATION)["leaks"], *read_json(paths.ACCOUNTING)["leaks"]]
-    return model_card.render(read_json(MANIFEST), data, card, _evaluation(), leaks)
+def _model_card(card: dict[str, Any], paths: Paths) -> str:
+    data = lock.load(paths).data.model_dump(include={"name", "description"})
+    leaks = [*read_json(paths.validation)["leaks"], *read_json(paths.accounting)["leaks"]]
+    return model_card.render(read_json(paths.bundle / MANIFEST), data, card, _evaluation(paths), leaks)
 
 
-def _card_of_candidate() -> dict[str, Any] | None:
+def _card_of_candidate(paths: Paths) -> dict[str, Any] | None:
     """The scorecard; None if there is none, or if it is of another model than the bundle's."""
-    if not (paths.SCORECARD.exists() and MANIFEST.exists()):
+    if not (paths.scorecard.exists() and (paths.bundle / MANIFEST).exists()):
         return None
-    card: dict[str, Any] = read_json(paths.SCORECARD)
-    return card if card["candidate"] == read_json(MANIFEST)["model_id"] else None
+    card: dict[str, Any] = read_json(paths.scorecard)
+    return card if card["candidate"] == read_json(paths.bundle / MANIFEST)["model_id"] else None

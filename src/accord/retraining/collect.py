@@ -16,10 +16,11 @@ import polars as pl
 import yaml
 from polars.exceptions import PolarsError
 
-from accord import dvc, paths
+from accord import dvc
 from accord.data.batch_list import Batch, listed, sha256, write
 from accord.data.batches import DATA, ID, LOG, OUTCOME_ID
 from accord.errors import AccordError
+from accord.paths import Paths
 from accord.schema.config import Config
 from accord.schema.data import Data
 from accord.schema.serving import Postgres
@@ -56,34 +57,35 @@ class Collected:
     """Columns that the contract wants a value of, and in how many rows it is missing."""
 
 
-def collect(config: Config) -> Collected:
+def collect(config: Config, paths: Paths) -> Collected:
     """Puts what is to be collected into a batch that DVC tracks. Raises AccordError if another process is at it, or if
     bytes of earlier batches are not here."""
-    paths.BATCHES.mkdir(parents=True, exist_ok=True)
-    with dvc.alone():
-        collected = _collected(config.data, config.serving.traffic.postgres)
-        _track()
+    paths.batches.mkdir(parents=True, exist_ok=True)
+    with dvc.alone(paths):
+        collected = _collected(config.data, config.serving.traffic.postgres, paths)
+        _track(paths)
     return collected
 
 
-def pending(data: str) -> list[Batch]:
+def pending(data: str, paths: Paths) -> list[Batch]:
     """The batches of the data set that were collected and are not listed in data/batches.json, the oldest first."""
-    known = {batch.file for batch in listed()}
-    return [Batch(str(file), sha256(file), data) for file in _files(data) if str(file) not in known]
+    known = {batch.file for batch in listed(paths.batch_list)}
+    found = {paths.in_root(file): file for file in _files(paths, data)}
+    return [Batch(name, sha256(file), data) for name, file in found.items() if name not in known]
 
 
-def take_in(data: str) -> list[Batch]:
+def take_in(data: str, paths: Paths) -> list[Batch]:
     """Adds the pending batches to those that the pipeline uses; which these were."""
-    new = pending(data)
+    new = pending(data, paths)
     if new:
-        write([*listed(), *new])
+        write([*listed(paths.batch_list), *new], paths.batch_list)
     return new
 
 
-def _collected(data: Data, postgres: Postgres | None) -> Collected:
-    temporary = paths.BATCHES / TEMPORARY
-    known = outcomes.labelled(paths.TRAFFIC, postgres=postgres)
-    before = _before(data)
+def _collected(data: Data, postgres: Postgres | None, paths: Paths) -> Collected:
+    temporary = paths.batches / TEMPORARY
+    known = outcomes.labelled(paths.traffic, postgres=postgres)
+    before = _before(data, paths)
     try:
         fresh = _fresh(_in_contract(known, data), before, data).sort(ID)
         fresh.sink_parquet(temporary, metadata={DATA: data.name})
@@ -102,8 +104,8 @@ def _collected(data: Data, postgres: Postgres | None) -> Collected:
     if collected.n_rows:
         sync(temporary)
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{sha256(temporary)[:12]}.parquet"
-        collected.file = temporary.rename(paths.BATCHES / name)
-        sync(paths.BATCHES)
+        collected.file = temporary.rename(paths.batches / name)
+        sync(paths.batches)
     temporary.unlink(missing_ok=True)
     return collected
 
@@ -122,10 +124,10 @@ def _in_contract(known: pl.LazyFrame, data: Data) -> pl.LazyFrame:
     return known.filter(HAS_OUTCOME & ~pl.any_horizontal(unread)).select(*declared, *aside, *kept)
 
 
-def _before(data: Data) -> pl.LazyFrame:
+def _before(data: Data, paths: Paths) -> pl.LazyFrame:
     """The predictions that batches have, with the latest outcome of each."""
     types = {name: TYPES[column.type] for name, column in data.columns.items() if column.role == "outcome"}
-    parts = [pl.scan_parquet(file, glob=False, hive_partitioning=False) for file in _files(data.name)]
+    parts = [pl.scan_parquet(file, glob=False, hive_partitioning=False) for file in _files(paths, data.name)]
     none = pl.LazyFrame(schema={ID: ASIDE["prediction_id"], OUTCOME_ID: ASIDE["outcome_id"], **types})
     return (
         pl.concat([none, *parts], how="diagonal_relaxed")
@@ -158,23 +160,25 @@ def _n(rows: pl.LazyFrame) -> int:
     return int(rows.select(pl.len()).collect(engine="streaming").item())
 
 
-def _files(data: str | None = None) -> list[Path]:
+def _files(paths: Paths, data: str | None = None) -> list[Path]:
     """The batches, those of one data set if it is named, the oldest first. Raises AccordError if bytes of one are not here."""
-    files = sorted(paths.BATCHES.glob("*.parquet"))
-    pointed = [pointer.with_suffix("") for pointer in paths.BATCHES.glob("*.parquet.dvc")]
-    for missing in sorted({*pointed, *(Path(batch.file) for batch in listed())} - set(files)):
+    files = sorted(paths.batches.glob("*.parquet"))
+    pointed = [pointer.with_suffix("") for pointer in paths.batches.glob("*.parquet.dvc")]
+    for missing in sorted(
+        {*pointed, *(paths.root / batch.file for batch in listed(paths.batch_list))} - set(files)
+    ):
         raise AccordError(
-            f"The bytes of {missing} are not here, so that it is not known what was collected; fetch them: dvc pull --recursive {paths.BATCHES}"
+            f"The bytes of {missing} are not here, so that it is not known what was collected; fetch them: dvc pull --recursive {paths.batches}"
         )
     return [file for file in files if data is None or pl.read_parquet_metadata(file).get(DATA) == data]
 
 
-def _track() -> None:
+def _track(paths: Paths) -> None:
     """Adds to DVC what it doesn't track yet."""
-    new = [str(file) for file in _files() if not _is_tracked(file)]
+    new = [paths.in_root(file) for file in _files(paths) if not _is_tracked(file)]
     if not new:
         return
-    done = dvc.run("add", "--quiet", *new)
+    done = dvc.run(paths, "add", "--quiet", *new)
     if done.returncode:
         raise AccordError(
             f"{', '.join(new)}: collected, but DVC can't track it: {' '.join(done.stderr.split())[:300]}. Remove the cause and run this again"

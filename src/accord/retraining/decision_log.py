@@ -8,23 +8,22 @@ from typing import Any
 from accord.files import write_text
 from accord.retraining.rules import Training
 
-LOG = Path("models/retraining.jsonl")
 KEPT, PROMOTED, REFUSED, FAILED = "kept", "promoted", "refused", "failed"
 """No training was due; its model became the champion; it did not; it could not be made."""
 
 
-def read() -> list[dict[str, Any]]:
+def read(log: Path) -> list[dict[str, Any]]:
     """All decisions, the oldest first."""
-    lines = LOG.read_text(encoding="utf-8").splitlines() if LOG.exists() else []
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
     return [json.loads(line) for line in lines if line.strip()]
 
 
-def append(record: dict[str, Any]) -> None:
+def append(log: Path, record: dict[str, Any]) -> None:
     """Adds the record, unless one of its id is there: the file is renamed into place, whole."""
-    records = read()
+    records = read(log)
     if any(one["id"] == record["id"] for one in records):
         return
-    write_text(LOG, "".join(json.dumps(line, sort_keys=True) + "\n" for line in [*records, record]))
+    write_text(log, "".join(json.dumps(line, sort_keys=True) + "\n" for line in [*records, record]))
 
 
 def trainings(records: list[dict[str, Any]]) -> list[Training]:

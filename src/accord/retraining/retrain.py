@@ -18,12 +18,13 @@ from typing import Any
 import polars as pl
 from uuid_utils import uuid7
 
-from accord import dvc, paths, pipeline, terminal
+from accord import dvc, pipeline, terminal
 from accord.config import lock, selection
 from accord.config.selection import Selection
 from accord.data.partitions import local
 from accord.errors import AccordError
 from accord.files import read_json, write_json
+from accord.paths import Paths
 from accord.promotion import releases
 from accord.retraining import collect, decision_log, rules
 from accord.retraining.rules import Due, Training
@@ -31,66 +32,68 @@ from accord.schema.config import Config
 from accord.schema.data import Data
 from accord.training.cost import training_cpu_s
 
-PLAN = Path(".accord/retraining.json")
 MANIFEST = "manifest.json"
 
 
-def retrain(now: bool = False, cutoff: date | None = None) -> dict[str, Any]:
+def retrain(now: bool, cutoff: date | None, paths: Paths) -> dict[str, Any]:
     """Decides, does it, and logs it; the line of the log. With `now` no rule is asked. `cutoff` is the day before which
-    the new rows end; by default that of the window which the monitoring looked at.
+    the new rows end; if it is None, that of the window which the monitoring looked at.
 
     Raises AccordError where the rule needs a decision of the monitoring and there is none, or the cutoff would go back.
     """
-    with dvc.alone():
-        plan = read_json(PLAN) if PLAN.exists() else None
+    with dvc.alone(paths):
+        plan = read_json(paths.retraining_plan) if paths.retraining_plan.exists() else None
         if plan is not None:
             terminal.say(f"Carrying out what was decided at {plan['at']}: {plan['reason']}")
         else:
-            plan = _planned(lock.load(), now, cutoff)
+            plan = _planned(lock.load(paths), now, cutoff, paths)
             if plan["action"] == decision_log.KEPT:
-                decision_log.append(plan)
+                decision_log.append(paths.retraining_log, plan)
                 return plan
-            write_json(PLAN, plan)
+            write_json(paths.retraining_plan, plan)
         try:
-            record = {**plan, **_carried_out(plan), "batches": _taken_in(plan)}
+            record = {**plan, **_carried_out(plan, paths), "batches": _taken_in(plan, paths)}
         except (AccordError, SystemExit) as error:
             why = str(error) if isinstance(error, AccordError) else f"dvc repro ended with {error.code}"
-            _finish({**plan, "action": decision_log.FAILED, "outcome": [why], "batches": _taken_in(plan)})
+            failed = {"action": decision_log.FAILED, "outcome": [why], "batches": _taken_in(plan, paths)}
+            _finish({**plan, **failed}, paths)
             raise
-        _finish(record)
+        _finish(record, paths)
         return record
 
 
-def moved(chosen: Selection, cutoff: date | None, window: str) -> Selection:
+def moved(chosen: Selection, cutoff: date | None, window: str, conf: Path) -> Selection:
     """The selection with its rows up to the cutoff, and train reaching back as the window says."""
     if cutoff is None:
         return chosen
     stretch = "null" if window == "expanding" else window
-    return selection.with_words(chosen, [f"data.split.cutoff={cutoff}", f"data.split.train={stretch}"])
+    return selection.with_words(chosen, [f"data.split.cutoff={cutoff}", f"data.split.train={stretch}"], conf)
 
 
-def _planned(config: Config, now: bool, cutoff: date | None) -> dict[str, Any]:
+def _planned(config: Config, now: bool, cutoff: date | None, paths: Paths) -> dict[str, Any]:
     """The decision, as the line of the log begins."""
     settings, split = config.retraining, config.data.split
-    decision = read_json(paths.DECISION) if paths.DECISION.exists() else None
+    decision = read_json(paths.decision) if paths.decision.exists() else None
     if decision is None and settings.when in ("drift", "quality") and not now:
         raise AccordError(
-            f"{paths.DECISION} is missing, which the rule {settings.when} goes by; watch the traffic first: accord monitor"
+            f"{paths.decision} is missing, which the rule {settings.when} goes by; watch the traffic first: accord monitor"
         )
-    model = _in_use()
+    model = _in_use(paths)
     if decision is not None and decision["model"] != model:
         if settings.when in ("drift", "quality") and not now:
             raise AccordError(
-                f"{paths.DECISION} is about {decision['model']}, but {model} is in use; watch its traffic first: accord monitor"
+                f"{paths.decision} is about {decision['model']}, but {model} is in use; watch its traffic first: accord monitor"
             )
         decision = {**decision, "alarms": []}
-    cutoff = cutoff or _window_end(config.data, decision)
+    cutoff = cutoff or _window_end(config.data, decision, paths)
     if cutoff is not None and split.cutoff is not None and cutoff < split.cutoff:
         raise AccordError(
             f"The cutoff would go back from {split.cutoff} to {cutoff}; expected a later day. Give one: --cutoff"
         )
     day = cutoff or datetime.now(UTC).date()
-    found = Due(True, "asked for by hand", {}) if now else rules.due(settings, decision, _trainings(), day)
+    found = (
+        Due(True, "asked for by hand", {}) if now else rules.due(settings, decision, _trainings(paths), day)
+    )
     plan = {
         "id": str(uuid7()),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -99,27 +102,29 @@ def _planned(config: Config, now: bool, cutoff: date | None) -> dict[str, Any]:
         "evidence": found.evidence,
         "cutoff": day.isoformat(),
         "window": settings.window,
-        "champion": releases.champion_id(),
+        "champion": releases.champion_id(paths),
     }
-    return {**plan, "batches": [batch.file for batch in collect.listed()]} if found.due else plan
+    return (
+        {**plan, "batches": [batch.file for batch in collect.listed(paths.batch_list)]} if found.due else plan
+    )
 
 
-def _in_use() -> str | None:
+def _in_use(paths: Paths) -> str | None:
     """The champion, or the candidate while there is none."""
-    champion = releases.champion_id()
-    if champion is not None or not (paths.BUNDLE / MANIFEST).exists():
+    champion = releases.champion_id(paths)
+    if champion is not None or not (paths.bundle / MANIFEST).exists():
         return champion
-    return str(read_json(paths.BUNDLE / MANIFEST)["model_id"])
+    return str(read_json(paths.bundle / MANIFEST)["model_id"])
 
 
-def _window_end(data: Data, decision: Mapping[str, Any] | None) -> date | None:
+def _window_end(data: Data, decision: Mapping[str, Any] | None, paths: Paths) -> date | None:
     """The day, where the data are, at whose beginning, roughly, the rows end that the monitoring looked at; None for data
     without time."""
     if data.time is None:
         return None
     if decision is None or decision["window"]["end"] is None:
         raise AccordError(
-            f"It is not known how far the rows reach: {paths.DECISION} is missing or has no rows. Watch the traffic, "
+            f"It is not known how far the rows reach: {paths.decision} is missing or has no rows. Watch the traffic, "
             "accord monitor, or say it: --cutoff DATE"
         )
     last = pl.Series([datetime.fromisoformat(decision["window"]["end"])])
@@ -127,52 +132,53 @@ def _window_end(data: Data, decision: Mapping[str, Any] | None) -> date | None:
     return nearest.date()
 
 
-def _carried_out(plan: Mapping[str, Any]) -> dict[str, Any]:
+def _carried_out(plan: Mapping[str, Any], paths: Paths) -> dict[str, Any]:
     """What came of the plan: the rest of the line of the log."""
-    config = lock.load()
-    collect.collect(config)
-    collect.take_in(config.data.name)
+    config = lock.load(paths)
+    collect.collect(config, paths)
+    collect.take_in(config.data.name, paths)
     has_time = config.data.time is not None
     cutoff = date.fromisoformat(plan["cutoff"]) if has_time else None
-    selection.write(moved(selection.read(), cutoff, plan["window"]))
-    dvc.reproduce()
-    card = pipeline.candidate().card
-    candidate, champion = card["candidate"], releases.champion()
-    found = {"candidate": candidate, "cpu_s": _cost()}
+    chosen = moved(selection.read(paths), cutoff, plan["window"], paths.conf)
+    selection.write(chosen, paths.params)
+    dvc.reproduce(paths)
+    card = pipeline.candidate(paths).card
+    candidate, champion = card["candidate"], releases.champion(paths)
+    found = {"candidate": candidate, "cpu_s": _cost(paths)}
     if (
         champion is not None and champion["model_id"] == candidate != plan["champion"]
     ):  # promoted before a kill
         return {**found, "action": decision_log.PROMOTED, "outcome": [champion["reason"]]}
     if card["verdict"] != "pass":
         return {**found, "action": decision_log.REFUSED, "outcome": card["reasons"]}
-    releases.promote(card, None)
+    releases.promote(card, None, paths)
     return {**found, "action": decision_log.PROMOTED, "outcome": card["reasons"]}
 
 
-def _taken_in(plan: Mapping[str, Any]) -> list[str]:
+def _taken_in(plan: Mapping[str, Any], paths: Paths) -> list[str]:
     """The batches that were not in use when this was planned."""
-    return [batch.file for batch in collect.listed() if batch.file not in plan["batches"]]
+    return [batch.file for batch in collect.listed(paths.batch_list) if batch.file not in plan["batches"]]
 
 
-def _trainings() -> list[Training]:
+def _trainings(paths: Paths) -> list[Training]:
     """Those of the log, and that of models/bundle, which may have been trained by hand. One that failed after it had made
     its bundle is none."""
-    records = decision_log.read()
+    records = decision_log.read(paths.retraining_log)
     known = decision_log.trainings(records)
     tried = {record["cutoff"] for record in records if record["action"] != decision_log.KEPT}
-    if (paths.BUNDLE / MANIFEST).exists():
-        cutoff = read_json(paths.BUNDLE / MANIFEST)["data"]["split"]["cutoff"]
+    if (paths.bundle / MANIFEST).exists():
+        cutoff = read_json(paths.bundle / MANIFEST)["data"]["split"]["cutoff"]
         if cutoff is not None and cutoff not in tried:
-            known.append(Training(date.fromisoformat(cutoff), _cost() or 0.0))
+            known.append(Training(date.fromisoformat(cutoff), _cost(paths) or 0.0))
     return sorted(known, key=lambda training: training.on)
 
 
-def _cost() -> float | None:
+def _cost(paths: Paths) -> float | None:
     """Processor seconds that the candidate took to train."""
-    models = paths.BUNDLE / "models"
-    return training_cpu_s(models) if models.is_dir() else None
+    models = paths.bundle / "models"
+    return training_cpu_s(models, paths) if models.is_dir() else None
 
 
-def _finish(record: dict[str, Any]) -> None:
-    decision_log.append(record)
-    PLAN.unlink(missing_ok=True)
+def _finish(record: dict[str, Any], paths: Paths) -> None:
+    decision_log.append(paths.retraining_log, record)
+    paths.retraining_plan.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ once, here or there, is not trained again.
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 import yaml
 
-from accord import dvc, paths
+from accord import dvc
 from accord.bundle.bundle import Bundle, load_bundle
 from accord.config import lock, selection
 from accord.data import partitions
@@ -25,6 +25,7 @@ from accord.files import scratch, write_json
 from accord.monitoring import expectation
 from accord.monitoring.expectation import Expectation
 from accord.objective.teams import MEASURED
+from accord.paths import Paths
 from accord.promotion import pairs
 from accord.retraining.retrain import moved
 from accord.schema.config import Config
@@ -47,51 +48,52 @@ class Model:
 
 @dataclass
 class Workshop:
-    root: Path
+    paths: Paths
 
     def train(self, cutoff: date, window: str) -> Model:
         """The model of the rows before the cutoff; it is the candidate that `judge` judges, until the next."""
-        with chdir(self.root):
-            selection.write(moved(selection.read(), cutoff, window))
-            dvc.reproduce(quiet=True)
-            bundle = load_bundle(paths.BUNDLE)
-            kept = paths.RELEASES / bundle.model_id
-            if not kept.exists():
-                shutil.copytree(paths.BUNDLE, kept)
-            return Model(cutoff, bundle, expectation.load(kept), training_cpu_s(kept / "models"))
+        paths = self.paths
+        selection.write(moved(selection.read(paths), cutoff, window, paths.conf), paths.params)
+        dvc.reproduce(paths, quiet=True)
+        bundle = load_bundle(paths.bundle)
+        kept = paths.releases / bundle.model_id
+        if not kept.exists():
+            shutil.copytree(paths.bundle, kept)
+        return Model(cutoff, bundle, expectation.load(kept), training_cpu_s(kept / "models", paths))
 
     def last_day(self) -> date | None:
         """The day of the last row, where the data are; None if there is no row."""
-        with chdir(self.root):
-            dvc.reproduce(quiet=True, stage="validate")
-            time = lock.load().data.time
-            assert time is not None
-            event = local(pl.col(time.event), time.zone)
-            found: date | None = partitions.scan(paths.VALID).select(event.dt.date().max()).collect().item()
-            return found
+        dvc.reproduce(self.paths, quiet=True, stage="validate")
+        time = self.config.data.time
+        assert time is not None
+        event = local(pl.col(time.event), time.zone)
+        valid = partitions.scan(self.paths.valid)
+        found: date | None = valid.select(event.dt.date().max()).collect().item()
+        return found
 
     def judge(self, champion: str) -> dict[str, Any]:
         """The scorecard of the last candidate against the champion, on all that rows can tell: no service runs here."""
-        with chdir(self.root):
-            write_json(paths.CHAMPION, {"model_id": champion})
-            config = lock.load()
-            objective = told_by_rows(config.objective)
-            return pairs.judge_candidate(
-                config.model_copy(update={"objective": objective}), load_bundle(paths.BUNDLE), {}
-            )
+        write_json(self.paths.champion, {"model_id": champion})
+        config = self.config
+        objective = told_by_rows(config.objective)
+        return pairs.judge_candidate(
+            config.model_copy(update={"objective": objective}),
+            load_bundle(self.paths.bundle),
+            {},
+            self.paths,
+        )
 
     def future(self) -> pl.DataFrame:
         """The rows after the cutoff, which play the traffic to come, with the derived features."""
-        with chdir(self.root):
-            return with_derived(partitions.read(paths.SPLITS / "future"), lock.load().data.derived)
+        return with_derived(partitions.read(self.paths.splits / "future"), self.config.data.derived)
 
     def baselines(self, model: Model, rows: pl.DataFrame) -> dict[str, Any]:
-        with chdir(self.root):
-            return pairs.baseline_predictions(lock.load().objective, model.bundle.transform.matrix(rows))
+        matrix = model.bundle.transform.matrix(rows)
+        return pairs.baseline_predictions(self.config.objective, matrix, self.paths)
 
     @property
     def config(self) -> Config:
-        return lock.load(self.root / lock.LOCK)
+        return lock.load(self.paths)
 
 
 def told_by_rows(objective: Objective) -> Objective:
@@ -101,11 +103,11 @@ def told_by_rows(objective: Objective) -> Objective:
 
 
 @contextmanager
-def opened() -> Iterator[Workshop]:
-    """A workshop of the project in the current folder, which this process has to itself; it is removed at the end."""
-    project = Path.cwd()
-    with scratch("simulation") as root:
-        for path in _sources():
+def opened(paths: Paths) -> Iterator[Workshop]:
+    """A workshop of the project, which this process has to itself; it is removed at the end."""
+    project = paths.root.resolve()
+    with scratch("simulation", project) as root:
+        for path in _sources(paths):
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).symlink_to(project / path)
         for name in OWN:
@@ -114,7 +116,7 @@ def opened() -> Iterator[Workshop]:
             elif (project / name).exists():
                 shutil.copyfile(project / name, root / name)
         (root / ".dvc").mkdir()
-        cache = (project / dvc.run("cache", "dir").stdout.strip()).absolute()
+        cache = (project / dvc.run(paths, "cache", "dir").stdout.strip()).absolute()
         (root / ".dvc/config").write_text(
             f"[core]\n    analytics = false\n    check_update = false\n[cache]\n    dir = {cache}\n",
             encoding="utf-8",
@@ -122,17 +124,19 @@ def opened() -> Iterator[Workshop]:
         for made in ("models", "reports"):
             (root / made).mkdir(exist_ok=True)
         subprocess.run(["git", "init", "--quiet", str(root)], check=True)
-        yield Workshop(root)
+        yield Workshop(Paths(root))
 
 
-def _sources() -> list[Path]:
-    """What the pipeline reads and no stage makes, without what lies inside another of them."""
-    stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"].values()
-    made = dvc.outs()
-    read = {Path(dep) for stage in stages for dep in stage.get("deps", [])}
-    read |= {Path("dvc.yaml"), Path("src"), Path(".accord"), paths.BATCHES}
-    Path(".accord").mkdir(exist_ok=True)
+def _sources(paths: Paths) -> list[Path]:
+    """What the pipeline reads and no stage makes, relative to the root, without what lies inside another of them."""
+    stages = yaml.safe_load(paths.pipeline.read_text(encoding="utf-8"))["stages"].values()
+    made = dvc.outs(paths)
+    read = {Path(dep) for stage in stages for dep in stage.get("deps", [])} | {Path("src")}
+    read |= {Path(paths.in_root(path)) for path in (paths.pipeline, paths.own, paths.batches)}
+    paths.own.mkdir(exist_ok=True)
     outside = [
-        path for path in read if path.exists() and not any(path == out or out in path.parents for out in made)
+        path
+        for path in read
+        if (paths.root / path).exists() and not any(path == out or out in path.parents for out in made)
     ]
     return sorted(path for path in outside if not any(other in path.parents for other in outside))

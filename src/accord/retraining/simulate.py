@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from accord.errors import AccordError, nearest
 from accord.monitoring.decision import decide
 from accord.objective import teams
 from accord.objective.teams import Played
+from accord.paths import Paths
 from accord.retraining import decision_log, rules
 from accord.retraining.rules import Due, Training
 from accord.retraining.sandbox import Model, Workshop, opened, told_by_rows
@@ -55,13 +57,15 @@ class Policy:
     """What was decided at the end of each period."""
 
 
-def simulate(policies: Sequence[str], begin: date | None, end: date | None, stretch: str) -> dict[str, Any]:
+def simulate(
+    policies: Sequence[str], begin: date | None, end: date | None, stretch: str, paths: Paths
+) -> dict[str, Any]:
     """The report. Raises AccordError for data without time, and where no rows come after the beginning."""
-    chosen = selection.read()
-    settings = {name: _settings(chosen, name) for name in policies}
+    chosen = selection.read(paths)
+    settings = {name: _settings(chosen, name, paths.conf) for name in policies}
     if not re.fullmatch(r"\d+(mo|[dwqy])", stretch):
         raise AccordError(f"--period: '{stretch}' is no stretch of days; expected such as 1mo or 2w")
-    config = compose_config(chosen)
+    config = compose_config(chosen, paths.conf)
     if config.data.time is None:
         raise AccordError(
             f"{config.data.name} has no time, so no month comes after another; simulate a data set with data.time"
@@ -71,7 +75,7 @@ def simulate(policies: Sequence[str], begin: date | None, end: date | None, stre
         raise AccordError(
             "data.split.cutoff is not set, so there is no future; say where it begins: --from DATE"
         )
-    with dvc.alone(), opened() as workshop:
+    with dvc.alone(paths), opened(paths) as workshop:
         last = workshop.last_day()
         if last is None or last < begin:
             raise AccordError(
@@ -92,15 +96,15 @@ def simulate(policies: Sequence[str], begin: date | None, end: date | None, stre
         return played.report(at_work, stretch)
 
 
-def compose_config(chosen: selection.Selection) -> Config:
-    return Config.model_validate(compose.composed(chosen))
+def compose_config(chosen: selection.Selection, conf: Path) -> Config:
+    return Config.model_validate(compose.composed(chosen, conf))
 
 
-def _settings(chosen: selection.Selection, name: str) -> Retraining:
-    valid = selection.options()["retraining"]
+def _settings(chosen: selection.Selection, name: str, conf: Path) -> Retraining:
+    valid = selection.options(conf)["retraining"]
     if name not in valid:
         raise AccordError(f"conf/retraining has no option '{name}'; {nearest(name, valid)}")
-    return compose_config(selection.with_words(chosen, [f"retraining={name}"])).retraining
+    return compose_config(selection.with_words(chosen, [f"retraining={name}"], conf), conf).retraining
 
 
 def _periods(

@@ -18,12 +18,11 @@ from tempfile import TemporaryDirectory
 from accord import locks
 from accord.errors import AccordError
 from accord.files import read_json, remove, replacing, scratch, sha256, write_text
-from accord.paths import BUNDLE
+from accord.paths import Paths
 from accord.schema.serving import Serving
 from accord.serving import handover
 
-BENTOML_HOME = Path(".bentoml")
-BUILDS = BENTOML_HOME / "builds"
+BUILDS = "builds"
 TAKEN = ("bentofile.yaml", "requirements/serving.lock", "src/accord")
 """What goes into a Bento from the project, beside the bundle and the settings."""
 LOCK = ".packaging"
@@ -31,55 +30,56 @@ LOCK = ".packaging"
 UNFINISHED = "building-"
 
 
-def variables_of_bentoml() -> dict[str, str]:
+def variables_of_bentoml(paths: Paths) -> dict[str, str]:
     """The environment that BentoML runs in: its store inside the project, no telemetry."""
     inherited = {name: value for name, value in os.environ.items() if name != handover.SUPERVISOR_VARIABLE}
-    return {**inherited, "BENTOML_HOME": str(BENTOML_HOME.absolute()), "BENTOML_DO_NOT_TRACK": "True"}
+    return {**inherited, "BENTOML_HOME": str(paths.absolute.bentoml), "BENTOML_DO_NOT_TRACK": "True"}
 
 
-def package(bundle: Path, settings: Serving) -> str:
+def package(bundle: Path, settings: Serving, paths: Paths) -> str:
     """The tag of the Bento that holds the bundle in this folder, and these settings unless it is started with others;
     built now, or found as built before."""
     if not (bundle / "manifest.json").is_file():
         raise AccordError(f"No model in {bundle}; expected a bundle. Make one: `accord run`")
     version = read_json(bundle / "manifest.json")["model_id"]
     tag = f"accord:{version}"
-    content = content_sha256(bundle, settings)
-    build = BUILDS / f"{version}-{content[:16]}"
-    with locks.held(BENTOML_HOME / LOCK, math.inf):
-        _sweep()
+    content = content_sha256(bundle, settings, paths)
+    build = paths.bentoml / BUILDS / f"{version}-{content[:16]}"
+    with locks.held(paths.bentoml / LOCK, math.inf):
+        _sweep(paths)
         if not build.is_dir():
-            _place(build, tag, content, bundle, settings)
-        if folder(tag).resolve() != build.resolve():
-            _point(folder(tag), build)
-            write_text(folder(tag).parent / "latest", version)
-        _remove_unused(version, build)
+            _place(build, tag, content, bundle, settings, paths)
+        if (link := folder(tag, paths)).resolve() != build.resolve():
+            _point(link, build)
+            write_text(link.parent / "latest", version)
+        _remove_unused(version, build, paths)
     return tag
 
 
-def content_sha256(bundle: Path, settings: Serving) -> str:
+def content_sha256(bundle: Path, settings: Serving, paths: Paths) -> str:
     """The hash of all that goes into the Bento; a model's id is the hash of the model alone."""
-    parts = sha256(*map(Path, TAKEN)), sha256(*sorted(bundle.iterdir())), settings.model_dump_json()
+    taken = [paths.root / name for name in TAKEN]
+    parts = sha256(*taken), sha256(*sorted(bundle.iterdir())), settings.model_dump_json()
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _place(build: Path, tag: str, content: str, bundle: Path, settings: Serving) -> None:
+def _place(build: Path, tag: str, content: str, bundle: Path, settings: Serving, paths: Paths) -> None:
     """Builds the Bento elsewhere and moves it into place, so that half of one, of a build that was killed, is never taken
     for a Bento."""
     name, version = tag.split(":")
-    with TemporaryDirectory(prefix=UNFINISHED, dir=BENTOML_HOME) as home, replacing(build) as temporary:
-        _build(version, content, bundle, settings, Path(home))
+    with TemporaryDirectory(prefix=UNFINISHED, dir=paths.bentoml) as home, replacing(build) as temporary:
+        _build(version, content, bundle, settings, Path(home), paths)
         temporary.mkdir()  # readable as the umask says; the folder that BentoML makes is for one user alone
         for part in (Path(home) / "bentos" / name / version).iterdir():
             part.rename(temporary / part.name)
 
 
-def _sweep() -> None:
+def _sweep(paths: Paths) -> None:
     """Removes what builds that were killed had begun."""
     for leftover in [
-        *BENTOML_HOME.glob(f"{UNFINISHED}*"),
-        *BUILDS.glob(".*.tmp"),
-        *BENTOML_HOME.glob("bentos/*/.*.tmp"),
+        *paths.bentoml.glob(f"{UNFINISHED}*"),
+        *(paths.bentoml / BUILDS).glob(".*.tmp"),
+        *paths.bentoml.glob("bentos/*/.*.tmp"),
     ]:
         remove(leftover)
 
@@ -102,32 +102,33 @@ def _point(link: Path, build: Path) -> None:
     temporary.rename(link)
 
 
-def _remove_unused(version: str, current: Path) -> None:
+def _remove_unused(version: str, current: Path, paths: Paths) -> None:
     """Removes the earlier builds of a model, but for those that a service runs still; a later call removes these."""
-    for build in BUILDS.glob(f"{version}-*"):
+    for build in current.parent.glob(f"{version}-*"):
         if build == current:
             continue
         descriptor = os.open(build, os.O_RDONLY)
         try:
             if locks.locked(descriptor):
                 with TemporaryDirectory(
-                    prefix=UNFINISHED, dir=BENTOML_HOME
+                    prefix=UNFINISHED, dir=paths.bentoml
                 ) as away:  # a kill leaves no half of it under its name
                     build.rename(Path(away) / build.name)
         finally:
             os.close(descriptor)
 
 
-def _build(version: str, content: str, bundle: Path, settings: Serving, home: Path) -> None:
+def _build(version: str, content: str, bundle: Path, settings: Serving, home: Path, paths: Paths) -> None:
     """Builds the Bento in a BentoML home of its own, from the project with this bundle in models/bundle."""
     command = [sys.executable, "-m", "bentoml", "build", "--version", version, "--output", "tag"]
-    for name, value in {**labels(), "content_sha256": content}.items():
+    for name, value in {**labels(paths), "content_sha256": content}.items():
         command += ["--label", f"{name}={value}"]
-    with scratch("package") as context:  # BentoML takes nothing from a hidden folder, such as its own
-        _lay_out(context, bundle, settings)
+    # Outside the project: BentoML takes nothing from a hidden folder, such as its own.
+    with scratch("package", paths.root) as context:
+        _lay_out(context, bundle, settings, paths)
         variables = {
-            **variables_of_bentoml(),
-            "BENTOML_HOME": str(home.absolute()),
+            **variables_of_bentoml(paths),
+            "BENTOML_HOME": str(home.resolve()),
             "PYTHONPATH": f"{context}/src",
         }
         done = subprocess.run(
@@ -142,26 +143,28 @@ def _build(version: str, content: str, bundle: Path, settings: Serving, home: Pa
         raise AccordError(f"bentoml build failed: {reason}")
 
 
-def _lay_out(context: Path, bundle: Path, settings: Serving) -> None:
+def _lay_out(context: Path, bundle: Path, settings: Serving, paths: Paths) -> None:
     """The folder that `bentoml build` works in: the project's, with this bundle in models/bundle."""
     (context / handover.FILE).write_text(settings.model_dump_json(), encoding="utf-8")
     for name in TAKEN:
         (context / name).parent.mkdir(exist_ok=True)
-        if Path(name).is_dir():
-            shutil.copytree(name, context / name, ignore=shutil.ignore_patterns("__pycache__"))
+        if (paths.root / name).is_dir():
+            shutil.copytree(paths.root / name, context / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            shutil.copyfile(name, context / name)
-    shutil.copytree(bundle, context / BUNDLE)
+            shutil.copyfile(paths.root / name, context / name)
+    shutil.copytree(bundle, Paths(context).bundle)
 
 
-def folder(tag: str) -> Path:
+def folder(tag: str, paths: Paths) -> Path:
     """Where the Bento's files are: a link, which the next packaging of the same model may point elsewhere."""
-    return BENTOML_HOME / "bentos" / tag.replace(":", "/")
+    return paths.bentoml / "bentos" / tag.replace(":", "/")
 
 
-def labels() -> dict[str, str]:
+def labels(paths: Paths) -> dict[str, str]:
     """Who built it, when, and from which commit: kept beside the Bento, since they don't change what it answers."""
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True)
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=paths.root, capture_output=True, text=True
+    )
     return {
         "git_commit": commit.stdout.strip() or "none",
         "built_at": datetime.now(UTC).strftime("%Y-%m-%dT%H.%M.%SZ"),

@@ -6,7 +6,7 @@ from pathlib import Path
 from accord.schema.serving import Serving
 
 VARIABLE = "ACCORD_SERVING"
-FILE = Path("serving.json")
+FILE = "serving.json"
 """In the Bento: the settings as they were when it was packaged."""
 HOME_VARIABLE = "ACCORD_HOME"
 SUPERVISOR_VARIABLE = "ACCORD_SUPERVISOR"
@@ -14,17 +14,18 @@ SUPERVISOR_VARIABLE = "ACCORD_SUPERVISOR"
 TOKEN_VARIABLE = "ACCORD_TOKEN"
 
 
-def load() -> Serving:
+def load(bento: Path) -> Serving:
+    """The settings of the service of the Bento in this folder."""
     given = os.environ.get(VARIABLE)
-    if given is None and FILE.is_file():
-        given = FILE.read_text(encoding="utf-8")
+    if given is None and (bento / FILE).is_file():
+        given = (bento / FILE).read_text(encoding="utf-8")
     return Serving() if given is None else Serving.model_validate_json(given)
 
 
-def home() -> Path:
-    """The project whose champion is served and whose traffic is logged: that of the store which holds the Bento. A Bento
+def home(bento: Path) -> Path:
+    """The project whose champion is served and whose traffic is logged: that of the store which holds the Bento. One
     elsewhere, such as in a container, is its own."""
     given, store = os.environ.get(HOME_VARIABLE), Path(os.environ.get("BENTOML_HOME", ""))
     if given:
         return Path(given)
-    return store.parent if store.name == ".bentoml" else Path.cwd()
+    return store.parent if store.name == ".bentoml" else bento

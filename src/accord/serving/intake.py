@@ -100,7 +100,7 @@ def from_file(source: Path, folder: Path, data: Data, settings: Serving) -> int:
     key = {name: data.columns[name] for name in data.key}
     intake = Intake(outcomes, key, partial(Pseudonyms, folder), settings)
     texts = [ID, *(name for name, column in {**outcomes, **key}.items() if column.type == "category")]
-    frame = sources.read("outcomes", Source(path=str(source)), texts)
+    frame = sources.read("outcomes", Source(path=str(source)), Path(), texts)
     for name in outcomes:
         if name not in frame.columns:
             raise AccordError(

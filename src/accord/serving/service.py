@@ -6,13 +6,14 @@ loads the model.
 
 import gc
 import os
+from pathlib import Path
 from typing import Annotated, Any
 
 import bentoml
 from pydantic import BaseModel, Field, WithJsonSchema
 
-from accord import paths
 from accord.files import read_json
+from accord.paths import Paths
 from accord.schema.data import Column
 from accord.serving import counts, handover
 from accord.serving.fast_path import App, Lane
@@ -21,14 +22,16 @@ from accord.serving.output import say
 from accord.serving.requests import Decoder
 from accord.terminal import take_over_logs
 
-SETTINGS = handover.load()
-CONTRACT = read_json(paths.BUNDLE / "contract.json")
+BENTO = Paths(Path())
+"""BentoML runs a service in its Bento's folder."""
+SETTINGS = handover.load(BENTO.root)
+CONTRACT = read_json(BENTO.bundle / "contract.json")
 COLUMNS, CONTEXT = (
     {name: Column.model_validate(column) for name, column in CONTRACT[part].items()}
     for part in ("columns", "context")
 )
 SCHEMA = Decoder(COLUMNS, CONTEXT, SETTINGS.max_rows, SETTINGS.max_text).json_schema["properties"]["rows"]
-EXAMPLE = read_json(paths.BUNDLE / "example.json")
+EXAMPLE = read_json(BENTO.bundle / "example.json")
 LANE = Lane()
 HOST = (
     "0.0.0.0" if os.environ.get("BENTOML_CONTAINERIZED") else SETTINGS.host
@@ -96,8 +99,9 @@ class Accord:
 
         take_over_logs()
         np.seterr(over="ignore")  # an exponential that overflows is infinite, as in the batch path
+        home = Paths(handover.home(BENTO.root))
         worker = (bentoml.server_context.worker_index or 1) - 1
-        self.operations = Operations(handover.home(), SETTINGS, worker)
+        self.operations = Operations(home, BENTO.bundle, SETTINGS, worker)
         LANE.open(self.operations)
         if bentoml.server_context.worker_index == 1 and not os.environ.get(handover.TOKEN_VARIABLE):
             say(

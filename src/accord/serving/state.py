@@ -17,11 +17,12 @@ from typing import Annotated, Any
 
 import msgspec
 
-from accord import code, paths
+from accord import code
 from accord.bundle.bundle import Bundle, load_bundle
 from accord.errors import AccordError, nearest
 from accord.files import read_json
 from accord.locks import held
+from accord.paths import Paths
 from accord.schema.serving import Serving
 from accord.serving import handover
 from accord.serving.counters import Metrics
@@ -63,15 +64,16 @@ class Operations:
     """The state of one worker. A thread follows the pointer to the champion and the changes of the policy's weights,
     which all workers share as files."""
 
-    def __init__(self, home: Path, settings: Serving, worker: int) -> None:
-        """`worker` is the number of this one among the service's, from 0."""
+    def __init__(self, home: Paths, bundle: Path, settings: Serving, worker: int) -> None:
+        """`home` is the project whose champion is followed and whose traffic is logged, `bundle` the folder of the Bento's
+        own, and `worker` the number of this one among the service's, from 0."""
         self.settings = settings
         self.metrics = Metrics(worker)
         self.code = code.hash_of_all()[:16]
         """What answers here, for the log."""
         self._home = home
-        self._folder = home / paths.TRAFFIC
-        self._pointer = home / paths.CHAMPION
+        self._folder = home.traffic
+        self._pointer = home.champion
         self._changes = self._folder / POLICY_CHANGES
         self._champion: dict[str, Any] = {}
         """What the pointer says of the model in use; nothing where that is no champion."""
@@ -86,7 +88,7 @@ class Operations:
         self._housekeeper: subprocess.Popen[bytes] | None = None
         self._kept_house = time.monotonic()
         self.log = TrafficLog(self._folder, settings.traffic)
-        self._bundle = load_bundle(paths.BUNDLE)
+        self._bundle = load_bundle(bundle)
         """The model in use as it was made, without changes of its policy's weights."""
         self.engine = self._engine(self._bundle)
         self._follow()
@@ -243,7 +245,7 @@ class Operations:
             champion = read_json(self._pointer)
             model_id = champion.get("model_id")
             if model_id is not None and model_id != self.engine.bundle.model_id:
-                bundle = load_bundle(self._home / paths.RELEASES / model_id)
+                bundle = load_bundle(self._home.releases / model_id)
                 engine = self._engine(bundle)
                 self._warm(engine)
                 self._bundle, self.engine = bundle, engine

@@ -17,33 +17,33 @@ from accord.files import replacing
 from accord.serving.handover import TOKEN_VARIABLE
 from accord.terminal import complain
 
-FILE = Path(".accord/token")
 N_BYTES = 32
 
 
-def token_for(url: str) -> str | None:
-    """The token for the service at this address; the project's own goes to a loopback address only. None if there is
-    none. Raises AccordError for a file that can't be trusted."""
+def token_for(url: str, file: Path) -> str | None:
+    """The token for the service at this address; the project's own, in this file, goes to a loopback address only. None if
+    there is none. Raises AccordError for a file that can't be trusted."""
     given = os.environ.get(TOKEN_VARIABLE)
     if given:
         return given
-    return _read() if is_loopback(urlsplit(url).hostname or "") else None
+    return _read(file) if is_loopback(urlsplit(url).hostname or "") else None
 
 
-def own() -> str:
-    """The project's own token, which is made when it is first needed, and stays. Raises AccordError if it can't be kept."""
+def own(file: Path) -> str:
+    """The project's own token in this file, which is made when it is first needed, and stays. Raises AccordError if it
+    can't be kept."""
     try:
-        FILE.parent.mkdir(mode=0o700, exist_ok=True)
-        folder = os.open(FILE.parent, os.O_RDONLY | os.O_DIRECTORY)
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+        folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fchmod(folder, 0o700)
             fcntl.flock(folder, fcntl.LOCK_EX)  # of services that start at once one makes it, and all have it
-            return _read() or _made()
+            return _read(file) or _made(file)
         finally:
             os.close(folder)
     except OSError as error:
         raise AccordError(
-            f"{FILE}, which holds the service's token, can't be written: {error.strerror}; correct that, or set {TOKEN_VARIABLE}"
+            f"{file}, which holds the service's token, can't be written: {error.strerror}; correct that, or set {TOKEN_VARIABLE}"
         ) from error
 
 
@@ -61,15 +61,15 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def _read() -> str | None:
+def _read(path: Path) -> str | None:
     try:
-        with open(FILE, "rb", opener=_unfollowed) as file:
-            return _trusted(file).read().decode("ascii", "replace").strip() or None
+        with open(path, "rb", opener=_unfollowed) as file:
+            return _trusted(file, path).read().decode("ascii", "replace").strip() or None
     except FileNotFoundError:
         return None
     except OSError as error:
-        what = "is a link" if FILE.is_symlink() else f"can't be read: {error.strerror}"
-        raise _untrusted(what) from error
+        what = "is a link" if path.is_symlink() else f"can't be read: {error.strerror}"
+        raise _untrusted(path, what) from error
 
 
 def _unfollowed(path: str, _: int) -> int:
@@ -77,23 +77,23 @@ def _unfollowed(path: str, _: int) -> int:
     return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
-def _trusted(file: BinaryIO) -> BinaryIO:
+def _trusted(file: BinaryIO, path: Path) -> BinaryIO:
     found = os.fstat(file.fileno())
     if not stat.S_ISREG(found.st_mode):
-        raise _untrusted("is no file")
+        raise _untrusted(path, "is no file")
     if found.st_uid != os.geteuid():
-        raise _untrusted("belongs to another user")
+        raise _untrusted(path, "belongs to another user")
     if found.st_mode & 0o077:
         os.fchmod(file.fileno(), 0o600)
         complain(
-            f"accord: other users could read {FILE}; now they can't. If one may have, delete it and start the service again"
+            f"accord: other users could read {path}; now they can't. If one may have, delete it and start the service again"
         )
     return file
 
 
-def _made() -> str:
+def _made(path: Path) -> str:
     made = secrets.token_urlsafe(N_BYTES)
-    with replacing(FILE) as temporary:
+    with replacing(path) as temporary:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         with os.fdopen(os.open(temporary, flags, 0o600), "w") as file:
             file.write(f"{made}\n")
@@ -102,8 +102,8 @@ def _made() -> str:
     return made
 
 
-def _untrusted(what: str) -> AccordError:
+def _untrusted(path: Path, what: str) -> AccordError:
     return AccordError(
-        f"{FILE} {what}; expected a file of this user, with the service's token. Remove it and start the service again, "
+        f"{path} {what}; expected a file of this user, with the service's token. Remove it and start the service again, "
         f"which makes another, or set {TOKEN_VARIABLE}"
     )

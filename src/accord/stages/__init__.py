@@ -4,35 +4,38 @@ afresh instead of its slice of the lock."""
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import yaml
 
-from accord import paths
 from accord.errors import AccordError
+from accord.paths import Paths
 from accord.program import exit_with_message
 from accord.schema.config import Config
 from accord.terminal import say
 
+Stage = Callable[[Config, Paths], str]
 
-def run(stage: Callable[[Config], str]) -> None:
+
+def run(stage: Stage) -> None:
     """Runs a stage as a program: prints what it did, or one line about a user's mistake and exit code 2."""
     exit_with_message(lambda: _run(stage))
 
 
-def _run(stage: Callable[[Config], str]) -> None:
+def _run(stage: Stage) -> None:
     start = time.perf_counter()
-    name = stage.__name__
-    done = stage(_config(name, sys.argv[1:]))
+    name, paths = stage.__name__, Paths(Path())  # DVC runs a stage in the project's root
+    done = stage(_config(name, sys.argv[1:], paths), paths)
     say(f"  {name}: {done} ({time.perf_counter() - start:.1f} s)")
 
 
-def _config(stage: str, words: Sequence[str]) -> Config:
+def _config(stage: str, words: Sequence[str], paths: Paths) -> Config:
     """What the stage reads of the config: its slice, or, given words, one composed afresh. See accord.config.slices."""
     if words:
         from accord.config import slices
 
-        return slices.afresh(stage, words)
-    path = paths.SLICES / f"{stage}.yaml"
+        return slices.afresh(stage, words, paths)
+    path = paths.slices / f"{stage}.yaml"
     if not path.exists():
         raise AccordError(f"{path} is missing; stage compose writes it: run `dvc repro`")
     cut = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)

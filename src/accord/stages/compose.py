@@ -1,20 +1,22 @@
 """params.yaml and conf/, composed and validated, as conf.lock.yaml, and each stage's slice of it."""
 
 import sys
+from pathlib import Path
 
-from accord import paths
 from accord.config import lock, selection, slices
 from accord.config.compose import composed
 from accord.files import replacing, write_text
+from accord.paths import Paths
 from accord.program import exit_with_message
 from accord.terminal import say
 
 
 def compose() -> None:
-    chosen = selection.with_words(selection.read(), sys.argv[1:])
-    values = composed(chosen)
-    write_text(lock.LOCK, lock.dump(values))
-    with replacing(paths.SLICES) as folder:
+    paths = Paths(Path())  # DVC runs a stage in the project's root
+    chosen = selection.with_words(selection.read(paths), sys.argv[1:], paths.conf)
+    values = composed(chosen, paths.conf)
+    write_text(paths.config_lock, lock.dump(values))
+    with replacing(paths.slices) as folder:
         folder.mkdir()
         for stage in slices.SECTIONS:
             write_text(folder / f"{stage}.yaml", lock.dump(slices.of(stage, values)))

@@ -2,25 +2,25 @@
 
 import polars as pl
 
-from accord import paths
 from accord.data import partitions, scored
 from accord.evaluation import decisions
 from accord.files import write_json
 from accord.monitoring import expectation
+from accord.paths import Paths
 from accord.schema.config import Config
 from accord.stages import run
 
 
-def decide(config: Config) -> str:
-    rows = scored.rows(paths.SPLITS, config.data.derived)
-    predictions = {split: pl.read_parquet(paths.PREDICTIONS / f"{split}.parquet") for split in rows}
-    result = decisions.decide(config, rows, predictions, paths.TRAINED)
-    partitions.write(paths.DECISIONS, result.decisions.items())
-    undecided = expectation.load_undecided(paths.EVALUATED)
+def decide(config: Config, paths: Paths) -> str:
+    rows = scored.rows(paths.splits, config.data.derived)
+    predictions = {split: pl.read_parquet(paths.predictions / f"{split}.parquet") for split in rows}
+    result = decisions.decide(config, rows, predictions, paths.trained)
+    partitions.write(paths.decisions, result.decisions.items())
+    undecided = expectation.load_undecided(paths.evaluated)
     expected = expectation.decided(config, undecided, rows, result.decisions, result.baselines)
-    expectation.save(expected, paths.DECIDED)
-    write_json(paths.TEAM_METRICS, result.metrics)
-    write_json(paths.TEAMS, result.report)
+    expectation.save(expected, paths.decided)
+    write_json(paths.team_metrics, result.metrics)
+    write_json(paths.teams, result.report)
     return result.summary
 
 

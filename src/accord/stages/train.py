@@ -1,23 +1,23 @@
 """One model a target, and the baseline beside it."""
 
-from accord import paths
 from accord.files import replacing
 from accord.models.trained import MODEL_FILE
+from accord.paths import Paths
 from accord.schema.config import Config
 from accord.stages import run
 from accord.training import cost
 from accord.training.jobs import Job, cpu_s, train_all
 
 
-def train(config: Config) -> str:
+def train(config: Config, paths: Paths) -> str:
     targets = config.objective.targets
-    with replacing(paths.TRAINED) as output:
+    with replacing(paths.trained) as output:
         jobs = [
-            Job(name, target, config.model, config.seed, paths.FEATURES, paths.SPLITS, output)
+            Job(name, target, config.model, config.seed, paths.features, paths.splits, output)
             for name, target in targets.items()
         ]
         train_all(jobs, config.engine.workers)
-        cost.note([output / name / MODEL_FILE for name in targets], cpu_s())
+        cost.note([output / name / MODEL_FILE for name in targets], cpu_s(), paths)
     return f"{config.model['_target_'].rpartition('.')[2]} for {', '.join(targets)}"
 
 

@@ -4,21 +4,22 @@ import hashlib
 from pathlib import Path
 
 from accord.files import read_json, write_json
+from accord.paths import Paths
 
-NOTES = Path(".accord/training_cpu_s.json")
 
-
-def note(models: list[Path], cpu_s: float) -> None:
+def note(models: list[Path], cpu_s: float, paths: Paths) -> None:
     """Keeps the processor seconds that these model files cost to train, under the hash of what is in them."""
-    known = read_json(NOTES) if NOTES.exists() else {}
-    write_json(NOTES, {**known, _key(models): round(cpu_s, 3)})
+    write_json(paths.training_cost, {**_known(paths), _key(models): round(cpu_s, 3)})
 
 
-def training_cpu_s(folder: Path) -> float | None:
+def training_cpu_s(folder: Path, paths: Paths) -> float | None:
     """Processor seconds that the models in a bundle's folder cost; None if they were not trained on this machine."""
-    known = read_json(NOTES) if NOTES.exists() else {}
-    value = known.get(_key([file for file in folder.iterdir() if file.is_file()]))
-    return None if value is None else float(value)
+    return _known(paths).get(_key([file for file in folder.iterdir() if file.is_file()]))
+
+
+def _known(paths: Paths) -> dict[str, float]:
+    known: dict[str, float] = read_json(paths.training_cost) if paths.training_cost.exists() else {}
+    return known
 
 
 def _key(models: list[Path]) -> str:
