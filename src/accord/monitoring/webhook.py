@@ -1,4 +1,4 @@
-"""Telling others: a POST of what was decided. That it fails is told, and changes nothing."""
+"""Posts what was decided to the webhook. A failure is reported, and changes nothing else."""
 
 from typing import Any
 
