@@ -25,12 +25,12 @@ import machine
 import polars as pl
 
 from accord.bundle.bundle import load_bundle
+from accord.config import lock
 from accord.data import partitions
 from accord.monitoring import expectation
 from accord.monitoring.calibration import whole_days
 from accord.monitoring.columns import DriftRow
 from accord.paths import Paths
-from accord.schema.loop import Monitoring
 
 PATHS = Paths(Path())
 CHUNK_ROWS = 500_000
@@ -78,7 +78,7 @@ def ours(file: Path) -> dict[str, float]:
     from accord.monitoring.decision import decide
 
     bundle, expected = load_bundle(PATHS.bundle), expectation.load(PATHS.bundle)
-    found = decide(bundle, expected, pl.scan_parquet(file), Monitoring())
+    found = decide(bundle, expected, pl.scan_parquet(file), lock.load(PATHS).monitoring)
     return {row.column: row.value for row in _distances(found.drift)}
 
 

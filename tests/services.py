@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 import httpx
 import polars as pl
 from projects import Project
+from shipped import shipped, shipped_option
 
 from accord.bundle.bundle import Bundle, as_json_row
 from accord.config import lock
@@ -35,9 +36,9 @@ from accord.training import jobs
 TOKEN = "a token of the tests"
 READY_WITHIN_S = 300
 MODELS: dict[str, dict[str, Any]] = {
-    "lightgbm": {"_target_": "accord.models.lightgbm.LightGBM", "n_estimators": 20},
-    "linear": {"_target_": "accord.models.linear.Linear"},
-    "baseline": {"_target_": "accord.models.baseline.Baseline"},
+    "lightgbm": {**shipped_option("model", "lightgbm"), "n_estimators": 20},
+    "linear": shipped_option("model", "linear"),
+    "baseline": shipped_option("model", "baseline"),
 }
 POLICY = Policy(
     weights={"fee": 4.0, "w": 0.5},
@@ -224,7 +225,7 @@ def running(
 ) -> Iterator[Running]:
     """The project's Bento as `accord serve` starts it, with a home and settings of its own."""
     traffic = {"segment_seconds": 1e6, "min_free_mb": 0, **(settings or {}).get("traffic", {})}
-    chosen = Serving(**{"port": free_port(), **(settings or {}), "traffic": traffic})
+    chosen = shipped(Serving, **{"port": free_port(), **(settings or {}), "traffic": traffic})
     tag = f"accord:{read_json(project.paths.bundle / 'manifest.json')['model_id']}"
     words, source, variables = server.command(tag, chosen, home.root, project.paths)
     variables |= {"ACCORD_TOKEN": TOKEN}

@@ -3,13 +3,14 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from shipped import shipped
 from uuid_utils import uuid7
 
 from accord.schema.serving import Traffic
 from accord.traffic.records import LoggedOutcome, LoggedRow, Predicted, Refused, Reported
 
 NOON = datetime(2024, 5, 31, 12, tzinfo=UTC)
-SETTINGS = Traffic(min_free_mb=0, retention_days=36_500)
+SETTINGS = shipped(Traffic, min_free_mb=0, retention_days=36_500)
 
 
 def predicted(*rows: dict[str, Any], at: datetime = NOON, model: str = "first", **more: Any) -> Predicted:

@@ -241,3 +241,21 @@ def test_a_reference_that_leads_nowhere_is_one_error(composed, value: str):
     with pytest.raises(AccordError) as error:
         composed(serving={"host": value})
     assert "\n" not in str(error.value)
+
+
+def test_a_key_that_an_option_leaves_out_is_named_with_how_to_inherit_it(composed, selected_folder: Path):
+    mine = selected_folder / "conf/serving/mine.yaml"
+    mine.write_text("host: 0.0.0.0\n", encoding="utf-8")
+    with pytest.raises(AccordError) as error:
+        composed("serving=mine")
+    assert "serving.port is missing in conf/serving/mine.yaml or params.yaml" in str(error.value)
+    assert "add it, or begin with `defaults: [default, _self_]`" in str(error.value)
+    mine.write_text("defaults: [default, _self_]\nhost: 0.0.0.0\n", encoding="utf-8")
+    assert composed("serving=mine")["serving"] == {**composed()["serving"], "host": "0.0.0.0"}
+
+
+def test_a_parameter_that_the_file_of_a_model_leaves_out_is_named(composed, selected_folder: Path):
+    file = selected_folder / "conf/model/linear.yaml"
+    file.write_text("_target_: accord.models.linear.Linear\nC: 1.0\n", encoding="utf-8")
+    with pytest.raises(AccordError, match=r"model\.max_iter is missing, which Linear needs"):
+        composed("model=linear")

@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from shipped import shipped
 
 from accord.retraining.rules import Training, due
 from accord.schema.loop import Retraining
@@ -14,6 +15,11 @@ PAST = [Training(JULY, cpu_s=10.0)]
 
 def found(*kinds: str) -> dict[str, Any]:
     return {"alarms": [{"kind": kind, "what": "distance", "evidence": "it moved"} for kind in kinds]}
+
+
+def rule(**given: Any) -> Retraining:
+    """A rule that holds nothing back, but for what is given."""
+    return shipped(Retraining, **{"cooldown": "0d", "budget_cpu_s": None, **given})
 
 
 @pytest.mark.parametrize(
@@ -32,46 +38,46 @@ def found(*kinds: str) -> dict[str, Any]:
     ],
 )
 def test_each_rule_asks_for_its_own_alarms(when: str, kinds: list[str], is_due: bool) -> None:
-    assert due(Retraining(when=when), found(*kinds), PAST, AUGUST).due is is_due
+    assert due(rule(when=when), found(*kinds), PAST, AUGUST).due is is_due
 
 
 def test_the_schedule_counts_from_the_rows_of_the_last_training() -> None:
-    rule = Retraining(when="schedule", every="3mo")
-    assert not due(rule, None, PAST, date(2013, 9, 30)).due
-    assert due(rule, None, PAST, OCTOBER).due
-    assert due(rule, None, [], OCTOBER).due
+    settings = rule(when="schedule", every="3mo")
+    assert not due(settings, None, PAST, date(2013, 9, 30)).due
+    assert due(settings, None, PAST, OCTOBER).due
+    assert due(settings, None, [], OCTOBER).due
 
 
 def test_a_cooldown_counts_refused_trainings_too() -> None:
-    rule = Retraining(when="always", cooldown="6w")
-    early = due(rule, None, PAST, AUGUST)
+    settings = rule(when="always", cooldown="6w")
+    early = due(settings, None, PAST, AUGUST)
     assert not early.due
     assert "cooldown of 6w since 2013-07-01" in early.reason
-    assert due(rule, None, PAST, date(2013, 8, 12)).due
+    assert due(settings, None, PAST, date(2013, 8, 12)).due
 
 
 def test_nothing_is_trained_twice_on_the_same_rows() -> None:
-    again = due(Retraining(when="always"), None, PAST, JULY)
+    again = due(rule(when="always"), None, PAST, JULY)
     assert not again.due
     assert "nothing newer" in again.reason
 
 
 def test_a_training_must_fit_into_what_the_budget_has_left() -> None:
     past = [Training(date(2013, 6, 1), 10.0), Training(date(2013, 7, 20), 10.0)]
-    assert due(Retraining(when="always", budget_cpu_s=20), None, past, AUGUST).due
-    over = due(Retraining(when="always", budget_cpu_s=19), None, past, AUGUST)
+    assert due(rule(when="always", budget_cpu_s=20), None, past, AUGUST).due
+    over = due(rule(when="always", budget_cpu_s=19), None, past, AUGUST)
     assert not over.due
     assert over.evidence["spent_cpu_s"] == 10.0
-    assert not due(Retraining(when="always", budget_cpu_s=25, budget_period="3mo"), None, past, AUGUST).due
+    assert not due(rule(when="always", budget_cpu_s=25, budget_period="3mo"), None, past, AUGUST).due
 
 
 def test_skew_is_a_fault_to_repair_and_not_to_learn() -> None:
-    skewed = due(Retraining(when="quality"), found("quality", "skew"), PAST, AUGUST)
+    skewed = due(rule(when="quality"), found("quality", "skew"), PAST, AUGUST)
     assert not skewed.due
     assert "repair it first" in skewed.reason
 
 
 def test_the_evidence_says_what_the_decision_rests_on() -> None:
-    evidence = due(Retraining(when="drift"), found("drift", "drift", "quality"), PAST, AUGUST).evidence
+    evidence = due(rule(when="drift"), found("drift", "drift", "quality"), PAST, AUGUST).evidence
     assert evidence["alarms"] == {"drift": 2, "quality": 1}
     assert evidence["last_training"] == "2013-07-01"

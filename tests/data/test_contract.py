@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shipped import shipped
 
 from accord.data.contract import Checked, check
 from accord.data.validation import validate
@@ -228,7 +229,7 @@ def data_of(**checks: Any) -> Data:
 def test_a_share_of_broken_rows_past_the_limit_fails_the_data(xs: list[float], fails: bool):
     data = data_of()
     rows = pl.DataFrame({"row_id": range(len(xs)), "x": xs, "y": [1.0, 2.0, 1.0, 2.0][: len(xs)]})
-    found = validate(rows, data, Features(), data.targets)
+    found = validate(rows, data, shipped(Features), data.targets)
     assert found.report["n_valid"] + found.report["n_quarantined"] == found.report["n_rows"] == len(xs)
     if fails:
         with pytest.raises(
@@ -244,7 +245,7 @@ def test_a_leak_fails_the_data_only_if_it_is_told_to(action: str):
     data = data_of(leaks={"action": action})
     values = [float(i // 10) for i in range(400)]
     rows = pl.DataFrame({"row_id": range(400), "x": values, "y": values})
-    found = validate(rows, data, Features(), data.targets)
+    found = validate(rows, data, shipped(Features), data.targets)
     assert [leak["feature"] for leak in found.report["leaks"]] == ["x"]
     if action == "fail":
         with pytest.raises(AccordError, match=r"Possible leak: feature 'x'.*role outcome.*accepted"):

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shipped import shipped
 
 from accord.errors import AccordError
 from accord.features.transform import Transform, fit, load_matrix, save_matrix
@@ -49,7 +50,7 @@ def fitted(rare: int = 3, drop: tuple[str, ...] = (), derived: dict[str, str] | 
         TRAIN,
         COLUMNS,
         DERIVED if derived is None else derived,
-        Features(rare_level_rows=rare, drop=list(drop)),
+        shipped(Features, rare_level_rows=rare, drop=list(drop)),
     )
 
 
@@ -134,7 +135,7 @@ def test_outcomes_are_no_input():
 
 def test_no_feature_at_all_is_one_error():
     with pytest.raises(AccordError, match=r"no feature.*features\.drop"):
-        fit(TRAIN, {"sold": COLUMNS["sold"]}, {}, Features())
+        fit(TRAIN, {"sold": COLUMNS["sold"]}, {}, shipped(Features))
 
 
 def test_the_transform_is_fitted_on_the_rows_it_is_given_alone():
@@ -147,7 +148,7 @@ def test_the_transform_is_fitted_on_the_rows_it_is_given_alone():
 
 
 def test_the_order_of_training_rows_does_not_matter():
-    again = fit(TRAIN.reverse(), COLUMNS, DERIVED, Features(rare_level_rows=1))
+    again = fit(TRAIN.reverse(), COLUMNS, DERIVED, shipped(Features, rare_level_rows=1))
     assert again == fitted(rare=1)
 
 

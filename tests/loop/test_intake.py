@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from shipped import shipped
 from traffic_records import SETTINGS, predicted
 
 from accord.errors import AccordError
@@ -20,7 +21,7 @@ from accord.traffic.pii import Pseudonyms
 from accord.traffic.reading import scan_outcomes
 from accord.traffic.records import key_text
 
-SERVING = Serving(traffic=SETTINGS, max_rows=3)
+SERVING = shipped(Serving, traffic=SETTINGS, max_rows=3)
 KEY = {
     "ride": Column(type="integer"),
     "started_at": Column(type="datetime"),

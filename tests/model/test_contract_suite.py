@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
+from shipped import shipped
 
 from accord import models
 from accord.features.transform import fit as fit_transform
@@ -208,7 +209,7 @@ def test_the_order_of_columns_in_a_frame_changes_no_prediction(case: Case, train
         "empty": Column(type="number", nullable=True),
     }
     seen = rows.filter(pl.col("colour").is_null() | (pl.col("colour") != "mauve"))
-    transform = fit_transform(seen, columns, {}, Features(rare_level_rows=1))
+    transform = fit_transform(seen, columns, {}, shipped(Features, rare_level_rows=1))
     assert transform.matrix(rows).tobytes() == X.tobytes()
     for order in list(permutations(rows.columns))[::17]:
         assert trained.raw(transform.matrix(rows.select(order))).tobytes() == trained.raw(X).tobytes()
@@ -297,7 +298,7 @@ def test_a_new_model_is_one_class_and_one_conf_file(with_median: Path):
     assert composed["model"] == {"_target_": "accord.models.median.Median", "shift": 0.5}
 
     features, splits = with_median / "features", with_median / "splits"
-    transform = fit_transform(pl.DataFrame({"x": [1.0]}), {"x": Column(type="number")}, {}, Features())
+    transform = fit_transform(pl.DataFrame({"x": [1.0]}), {"x": Column(type="number")}, {}, shipped(Features))
     features.mkdir()
     write_json(features / "transform.json", transform.as_dict())
     for name, late in (("train", [1.0, 2.0, None, 9.0]), ("tune", [3.0, 4.0])):

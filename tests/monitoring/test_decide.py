@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 from projects import Project
+from shipped import shipped
 
 from accord.bundle import interface
 from accord.bundle.bundle import Bundle, load_bundle
@@ -26,7 +27,7 @@ from accord.schema.loop import Monitoring
 from accord.schema.objective import Metric, Policy
 from accord.sql.rows import with_derived
 
-SETTINGS = Monitoring(min_rows=100)
+SETTINGS = shipped(Monitoring, min_rows=100)
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +170,7 @@ def test_a_slice_of_a_few_days_has_no_limits(
     asked = replace(
         expected, derived={**expected.derived, "weekday": "extract(dow FROM started_at)"}, slices=["weekday"]
     )
-    found = decide(bundle, asked, logged(rows, bundle), Monitoring(min_rows=30))
+    found = decide(bundle, asked, logged(rows, bundle), shipped(Monitoring, min_rows=30))
     assert found.slices
     assert {re.sub(r"\d days", "N days", row.judged.note) for row in found.slices} == {
         "insufficient: N days of 7"

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from projects import Project
 from services import MODELS, POLICY, json_rows, make_bundle
+from shipped import shipped
 
 from accord.bundle.bundle import Bundle, load_bundle
 from accord.schema.data import Column
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarn
 
 UNSEEN = ["", " ", "moon", "BIKE 3", "Fahrrad Ü", "東京", "a'b", 'a"b\\', "\x00", "bike 3 ", "x" * 1000]
 POINTS = [0.0, -0.0, 0.5, 1.0, 5.5, 90.0, 5e-324, 1e-310, 0.1 + 0.2, 2.0**53 + 2, 1.7976931348623157e308]
-SETTINGS = Serving()
+SETTINGS = shipped(Serving)
 
 
 def engine(bundle: Bundle, weights: dict[str, float] | None = None, settings: Serving = SETTINGS) -> Engine:
@@ -232,7 +233,7 @@ def test_explored_actions_leave_the_score_and_the_predictions_alone(
 ) -> None:
     """Within five standard deviations of the share that explores."""
     bundle, share, n = load_bundle(released["lightgbm"]), 0.4, 4000
-    plain, exploring = engine(bundle), engine(bundle, settings=Serving(explore=share))
+    plain, exploring = engine(bundle), engine(bundle, settings=shipped(Serving, explore=share))
     [row] = decoded(plain, json_rows(packaged, bundle)[:1])
     [usual] = plain.answer_quickly([row])
     assert usual.probability is None

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from projects import Project
+from shipped import shipped
 
 from accord import cli, code
 from accord.bundle.bundle import Bundle, load_bundle
@@ -70,7 +71,7 @@ def explained(monkeypatch: pytest.MonkeyPatch, bundle: Bundle, every: bool = Fal
     }
     monkeypatch.setattr(reading, "find", lambda *_: logged)
     monkeypatch.setattr(explain, "load_bundle", lambda _: bundle)
-    return explanation.as_text(explain.explain(EXAMPLE_ID, Traffic(), HERE), HERE, every)
+    return explanation.as_text(explain.explain(EXAMPLE_ID, shipped(Traffic), HERE), HERE, every)
 
 
 def section(text: str, title: str) -> list[str]:

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from projects import Project
 from services import TOKEN, Running, exchange, json_rows, post
+from shipped import shipped
 
 from accord.bundle.bundle import load_bundle
 from accord.schema.serving import Traffic
@@ -49,7 +50,7 @@ def nothing_else(live: Running, row: dict[str, Any]) -> Any:
     assert "Traceback" not in live.log.read_text()
     copy = live.home.root / "copy"
     shutil.copytree(live.home.traffic, copy)
-    kept = keep_house(copy, Traffic(min_free_mb=0))
+    kept = keep_house(copy, shipped(Traffic, min_free_mb=0))
     assert kept is not None
     assert (kept.problem, kept.n_damaged, kept.n_torn) == (None, 0, 0)
     assert kept.n_predictions == scan_predictions(copy).collect().height > 0

@@ -21,6 +21,7 @@ import polars as pl
 import pytest
 from projects import Project
 from services import POLICY, TOKEN, Home, Running, exchange, home_with, json_rows, make_bundle, running
+from shipped import shipped
 
 from accord.bundle.bundle import load_bundle
 from accord.files import read_json
@@ -47,7 +48,7 @@ def expected(released: dict[str, Path], rows: Rows) -> dict[str, list[tuple[Any,
     found = {}
     for folder in released.values():
         bundle = load_bundle(folder)
-        engine = Engine.of(bundle, Serving(), partial(Pseudonyms, folder))
+        engine = Engine.of(bundle, shipped(Serving), partial(Pseudonyms, folder))
         answers = engine.answer(engine.decoder.rows(json.dumps({"rows": rows}).encode()))
         found[folder.name] = [(a.predictions, a.score, a.action) for a in answers]
     return found

@@ -25,7 +25,7 @@ def test_what_is_answered_while_postgres_is_away_is_in_it_once_afterwards(
     rows = json_rows(packaged, load_bundle(released["lightgbm"]))
     requests = [post("/predict", json.dumps({"rows": rows[i : i + 3]}).encode()) for i in range(60)]
     with started() as server:
-        postgres = Postgres(url=server.url)
+        postgres = Postgres(url=server.url, table="accord_predictions")
         traffic = {"segment_seconds": 2, "postgres": postgres.model_dump()}
         with running(packaged, home, {"workers": 2, "traffic": traffic}) as service:
             with Clients(service.port, requests, n_clients=2, pause_s=0.02) as clients:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from projects import Project
 from services import Clients, Home, json_rows, memory_mb, post, running
+from shipped import shipped
 
 from accord.bundle.bundle import load_bundle
 from accord.schema.serving import Serving
@@ -28,7 +29,7 @@ def test_a_thousand_champions_fail_no_request_mix_no_answer_and_leave_no_memory_
     asked = [rows[i : i + (1, 1, 3, 200)[i % 4]] for i in range(40)]  # by the quick path, and by threads
     expected = {}
     for model_id, bundle in loaded.items():
-        engine = Engine.of(bundle, Serving(), lambda: Pseudonyms(tmp_path))
+        engine = Engine.of(bundle, shipped(Serving), lambda: Pseudonyms(tmp_path))
         for i, part in enumerate(asked):
             answers = engine.answer(engine.decoder.rows(json.dumps({"rows": part}).encode()))
             expected[model_id, i] = [(a.predictions, a.score, a.action) for a in answers]

@@ -11,8 +11,10 @@ import httpx
 import polars as pl
 import pytest
 from projects import Project
+from shipped import shipped
 
 from accord.bundle.bundle import as_json_row
+from accord.schema.serving import Serving
 
 GOOD: dict[str, Any] = {
     "station": "north",
@@ -291,7 +293,8 @@ def imported(project: Project, tmp_path: Path, script: str) -> set[str]:
             f"{script}; import sys; print(*{{name.partition('.')[0] for name in sys.modules}})",
         ],
         cwd=project.root,
-        env=project.environment | {"ACCORD_HOME": str(tmp_path)},
+        env=project.environment
+        | {"ACCORD_HOME": str(tmp_path), "ACCORD_SERVING": shipped(Serving).model_dump_json()},
         capture_output=True,
         text=True,
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from shipped import shipped
 from traffic_records import NOON, SETTINGS, predicted, refused
 
 from accord.files import read_json
@@ -207,7 +208,7 @@ def test_one_process_keeps_house_at_a_time(folder: Path, write: Write):
 
 def test_it_runs_as_a_program(folder: Path, write: Write):
     write(predicted())
-    serving = Serving(traffic=SETTINGS).model_dump_json()
+    serving = shipped(Serving, traffic=SETTINGS).model_dump_json()
     subprocess.run(
         [sys.executable, "-m", "accord.traffic.compaction", str(folder)],
         env={**os.environ, "ACCORD_SERVING": serving, "PYTHONPATH": str(ROOT / "src")},

@@ -11,6 +11,7 @@ from tempfile import TemporaryFile
 from typing import IO
 
 import pytest
+from shipped import shipped
 from traffic_records import SETTINGS
 
 from accord.schema.serving import Postgres, Serving, Traffic
@@ -29,7 +30,7 @@ class Program:
         self._words, self._output = words, output
         self._environment = {
             **os.environ,
-            "ACCORD_SERVING": Serving(traffic=settings).model_dump_json(),
+            "ACCORD_SERVING": shipped(Serving, traffic=settings).model_dump_json(),
             "PYTHONPATH": str(ROOT / "src"),
         }
         self.start()

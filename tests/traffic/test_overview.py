@@ -24,7 +24,9 @@ def test_it_counts_rows_by_day_and_model_and_refusals_by_status(folder: Path, wr
 
 def test_it_names_the_problem_and_what_waits_on_this_machine(folder: Path, write: Write):
     write(predicted())
-    settings = SETTINGS.model_copy(update={"postgres": Postgres(url="postgresql://me@127.0.0.1:1/nowhere")})
+    settings = SETTINGS.model_copy(
+        update={"postgres": Postgres(url="postgresql://me@127.0.0.1:1/nowhere", table="t")}
+    )
     kept = keep_house(folder, settings)
     assert kept is not None
     text = as_text(folder, settings, kept)

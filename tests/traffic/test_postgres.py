@@ -246,11 +246,13 @@ def test_a_wrong_url_is_told_without_the_password(
 ):
     write(predicted())
     for url in ("nonsense:hush@host", "postgresql://me:hush@127.0.0.1:1/db", "postgresql://a:hush@[/x"):
-        problem = kept_now(folder, SETTINGS.model_copy(update={"postgres": Postgres(url=url)})).problem
+        problem = kept_now(
+            folder, SETTINGS.model_copy(update={"postgres": Postgres(url=url, table="t")})
+        ).problem
         assert problem
         assert "hush" not in problem
     monkeypatch.delenv("ACCORD_POSTGRES", raising=False)
-    unset = Postgres(url="${oc.env:ACCORD_POSTGRES}")
+    unset = Postgres(url="${oc.env:ACCORD_POSTGRES}", table="t")
     problem = kept_now(folder, SETTINGS.model_copy(update={"postgres": unset})).problem
     assert problem == (
         "serving.traffic.postgres.url refers to the environment's ACCORD_POSTGRES, which is not set; "
@@ -264,7 +266,7 @@ def test_without_psycopg_segments_wait_and_one_line_says_why(
 ):
     write(predicted())
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    settings = SETTINGS.model_copy(update={"postgres": Postgres(url="postgresql://me@host/db")})
+    settings = SETTINGS.model_copy(update={"postgres": Postgres(url="postgresql://me@host/db", table="t")})
     assert "pip install 'psycopg[binary]'" in (kept_now(folder, settings).problem or "")
     assert scan_predictions(folder).collect().height == 1
 

@@ -103,8 +103,14 @@ def _explained(error: ValidationError, values: Mapping[str, Any], selection: Sel
         where = ".".join(path[:-1]) or "the config"
         return f"{'.'.join(path)}: unknown key in {source}; {where} knows no '{path[-1]}': {nearest(path[-1], _keys_at(path[:-1]))}{more}"
     if fault["type"] == "missing":
-        return f"{'.'.join(path)} is missing in {source}; add it{more}"
+        return f"{'.'.join(path)} is missing in {source}; add it{_or_inherit(path[0], selection)}{more}"
     return f"{'.'.join(path)}: found {fault['input']!r} in {source}; {fault['msg']}{more}"
+
+
+def _or_inherit(group: str, selection: Selection) -> str:
+    """How an option gets what it leaves out, in a group with an option to get it from."""
+    shared = "default" in options().get(group, ()) and selection.groups[group] != "default"
+    return ", or begin with `defaults: [default, _self_]`" if shared else ""
 
 
 def _keys_at(path: list[str]) -> list[str]:

@@ -52,7 +52,7 @@ class Fitted(Protocol):
 
 
 class Model(BaseModel, ABC):
-    """Hyperparameters, as the keys of its file in conf/model, and how to train and load with them."""
+    """Hyperparameters, as the keys of its file in conf/model, where their values stand, and how to train with them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 

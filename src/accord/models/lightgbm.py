@@ -102,21 +102,21 @@ class _RowScore:
 
 
 class LightGBM(Model):
-    n_estimators: int = Field(default=500, ge=1)
-    early_stopping_rounds: int = Field(default=50, ge=1)
+    n_estimators: int = Field(ge=1)
+    early_stopping_rounds: int = Field(ge=1)
     """Training stops when the tune loss hasn't improved for as many rounds, and keeps the best round."""
-    learning_rate: float = Field(default=0.05, gt=0, le=1)
-    num_leaves: int = Field(default=15, ge=2)
-    min_leaf_rows: int = Field(default=20, ge=1)
-    min_leaf_share: float = Field(default=0.0, ge=0, lt=0.5)
+    learning_rate: float = Field(gt=0, le=1)
+    num_leaves: int = Field(ge=2)
+    min_leaf_rows: int = Field(ge=1)
+    min_leaf_share: float = Field(ge=0, lt=0.5)
     """A leaf holds at least this share of the training rows, and at least `min_leaf_rows`."""
-    feature_fraction: float = Field(default=1.0, gt=0, le=1)
-    bagging_fraction: float = Field(default=1.0, gt=0, le=1)
-    lambda_l2: float = Field(default=0.0, ge=0)
-    max_bin: int = Field(default=255, ge=2)
-    cat_smooth: float = Field(default=10.0, ge=0)
-    cat_l2: float = Field(default=10.0, ge=0)
-    max_cat_threshold: int = Field(default=32, ge=1)
+    feature_fraction: float = Field(gt=0, le=1)
+    bagging_fraction: float = Field(gt=0, le=1)
+    lambda_l2: float = Field(ge=0)
+    max_bin: int = Field(ge=2)
+    cat_smooth: float = Field(ge=0)
+    cat_l2: float = Field(ge=0)
+    max_cat_threshold: int = Field(ge=1)
 
     def fit(
         self, features: list[Feature], loss: str, train: Examples, tune: Examples, seed: int

@@ -67,9 +67,9 @@ class FittedLinear:
 class Linear(Model):
     """Logistic, ridge, Poisson or Tweedie regression, as the loss of the target asks."""
 
-    C: float = Field(default=1.0, gt=0)
+    C: float = Field(gt=0)
     """Inverse strength of the L2 penalty, as in scikit-learn's LogisticRegression."""
-    max_iter: int = Field(default=500, ge=1)
+    max_iter: int = Field(ge=1)
 
     def fit(
         self, features: list[Feature], loss: str, train: Examples, tune: Examples, seed: int

@@ -42,6 +42,10 @@ def build(params: Mapping[str, Any]) -> Model:
             raise AccordError(
                 f"model.{key}: {kind.__name__} has no such parameter; {nearest(key, kind.model_fields)}"
             ) from error
+        if fault["type"] == "missing":
+            raise AccordError(
+                f"model.{key} is missing, which {kind.__name__} needs; add it to the model's file in conf/model or to params.yaml"
+            ) from error
         raise AccordError(f"model.{key}: found {fault['input']!r}; {fault['msg']}") from error
 
 

@@ -14,27 +14,27 @@ from accord.schema.serving import Serving
 class Features(Section):
     """Which columns the models see, and how categories become numbers."""
 
-    drop: list[Name] = []
+    drop: list[Name]
     """Features left out by name."""
-    rare_level_rows: int = Field(default=20, ge=1)
+    rare_level_rows: int = Field(ge=1)
     """A level seen less often than this in training counts as unseen; such rows share one level."""
 
 
 class Engine(Section):
     """Where the work runs."""
 
-    workers: int = Field(default=2, ge=1)
+    workers: int = Field(ge=1)
     """Models trained at once, each on one thread: one thread a model is deterministic and wastes no core."""
 
 
 class Evaluation(Section):
-    n_resamples: int = Field(default=500, ge=50)
+    n_resamples: int = Field(ge=50)
     """Bootstrap resamples behind each interval."""
-    level: float = Field(default=0.95, gt=0.5, lt=1)
+    level: float = Field(gt=0.5, lt=1)
     """Coverage of each interval."""
-    min_slice_rows: int = Field(default=200, ge=1)
+    min_slice_rows: int = Field(ge=1)
     """Smaller slices are counted but not scored."""
-    n_explained: int = Field(default=2000, ge=1)
+    n_explained: int = Field(ge=1)
     """Rows whose contributions make up the importance."""
 
 

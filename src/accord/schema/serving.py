@@ -10,13 +10,13 @@ from accord.schema.section import Name, Section, Share
 class Measure(Section):
     """How the packaged service is measured."""
 
-    clients: int = Field(default=1, ge=1)
+    clients: int = Field(ge=1)
     """Clients at which latency is taken."""
-    seconds: float = Field(default=2.0, gt=0)
+    seconds: float = Field(gt=0)
     """How long a latency measurement lasts; a step towards saturation takes half of it."""
-    rounds: int = Field(default=3, ge=1)
+    rounds: int = Field(ge=1)
     """Candidate and champion take turns this often."""
-    usd_per_vcpu_hour: float = Field(default=0.04, ge=0)
+    usd_per_vcpu_hour: float = Field(ge=0)
     """What a processor core costs, for the cost of predictions."""
 
 
@@ -25,7 +25,7 @@ class Postgres(Section):
 
     url: str
     """`postgresql://user:password@host/database`, best as a reference to the environment: `${oc.env:ACCORD_POSTGRES}`."""
-    table: Name = "accord_predictions"
+    table: Name
     """Made if it isn't there; refused requests go to the table of this name with `_refused` behind it."""
 
 
@@ -33,38 +33,38 @@ class Traffic(Section):
     """How the service logs what it is asked and what it answers. Workers append to segments, each request before its
     answer goes out; complete segments move on into Parquet by day, or into Postgres."""
 
-    segment_mb: float = Field(default=64, gt=0)
+    segment_mb: float = Field(gt=0)
     """A segment this large is complete."""
-    segment_seconds: float = Field(default=60, gt=0)
+    segment_seconds: float = Field(gt=0)
     """So is one this old."""
-    sync_ms: int = Field(default=200, ge=1)
+    sync_ms: int = Field(ge=1)
     """How often the log is flushed to the disk itself, which a loss of power, not a kill, may cost."""
-    retention_days: int = Field(default=90, ge=1)
+    retention_days: int = Field(ge=1)
     """Days after which traffic is deleted."""
-    max_mb: float = Field(default=10_000, gt=0)
+    max_mb: float = Field(gt=0)
     """Disk space that the log may take on this machine."""
-    min_free_mb: float = Field(default=200, ge=0)
+    min_free_mb: float = Field(ge=0)
     """Disk space that the log leaves to others."""
-    when_full: Literal["answer", "refuse"] = "refuse"
+    when_full: Literal["answer", "refuse"]
     """What the service does when it can't log: answer all the same and count it, or refuse with 503."""
-    postgres: Postgres | None = None
-    """Default: Parquet files by day, under data/traffic."""
+    postgres: Postgres | None
+    """None: Parquet files by day, under data/traffic."""
 
 
 class Serving(Section):
-    host: str = "127.0.0.1"
-    port: int = Field(default=3000, ge=1, le=65535)
-    workers: int = Field(default=1, ge=1)
-    max_rows: int = Field(default=10_000, ge=1)
+    host: str
+    port: int = Field(ge=1, le=65535)
+    workers: int = Field(ge=1)
+    max_rows: int = Field(ge=1)
     """Rows that one request may hold."""
-    max_mb: float = Field(default=16, gt=0)
+    max_mb: float = Field(gt=0)
     """Size of a request's body."""
-    max_text: int = Field(default=1000, ge=1)
+    max_text: int = Field(ge=1)
     """Characters that a category's value may have."""
-    timeout_s: float = Field(default=30, gt=0)
+    timeout_s: float = Field(gt=0)
     """How long a client may take to send a request's body, and running requests to end when the service stops."""
-    explore: Share = 0.0
+    explore: Share
     """Share of rows whose action is drawn at random, each action alike, so that outcomes of what the policy would
     not do are learned too. The log has the probability of each action taken."""
-    traffic: Traffic = Traffic()
-    measure: Measure = Measure()
+    traffic: Traffic
+    measure: Measure

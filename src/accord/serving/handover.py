@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from accord.errors import AccordError
 from accord.schema.serving import Serving
 
 VARIABLE = "ACCORD_SERVING"
@@ -15,11 +16,15 @@ TOKEN_VARIABLE = "ACCORD_TOKEN"
 
 
 def load(bento: Path) -> Serving:
-    """The settings of the service of the Bento in this folder."""
-    given = os.environ.get(VARIABLE)
-    if given is None and (bento / FILE).is_file():
-        given = (bento / FILE).read_text(encoding="utf-8")
-    return Serving() if given is None else Serving.model_validate_json(given)
+    """The settings of the service of the Bento in this folder. Raises AccordError where there are none: the service has no
+    settings of its own."""
+    given, file = os.environ.get(VARIABLE), bento / FILE
+    if given is None and not file.is_file():
+        raise AccordError(
+            f"the service has no settings: neither {VARIABLE} nor {file}, which `accord package` puts into the Bento; "
+            "serve it by `accord serve`, or start it in the Bento's own folder"
+        )
+    return Serving.model_validate_json(file.read_text(encoding="utf-8") if given is None else given)
 
 
 def home(bento: Path) -> Path:

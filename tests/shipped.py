@@ -1,0 +1,71 @@
+"""Sections with the values that conf/ ships, for tests that need one of their own: the schema has no values."""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin
+
+import yaml
+
+from accord.schema.config import Config
+from accord.schema.section import Section
+
+CONF = Path(__file__).parents[1] / "conf"
+EACH = "*"
+S = TypeVar("S", bound=Section)
+
+
+def shipped(kind: type[S], **given: Any) -> S:
+    """A section of this kind: what is given, and for the rest what conf/ says."""
+    path = next(path for path, section in sections() if section is kind)
+    values: Any = shipped_values()
+    for name in path:
+        values = values[name]
+    return kind.model_validate(_over(values, given))
+
+
+def sections(
+    kind: type[Section] = Config, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], type[Section]]]:
+    """Each section of the schema with its path in the config, where a star stands for each name of a dictionary."""
+    yield path, kind
+    for name, field in kind.model_fields.items():
+        for inner, more in _sections_in(field.annotation):
+            yield from sections(inner, (*path, name, *more))
+
+
+def shipped_option(group: str, option: str) -> dict[str, Any]:
+    """The file of an option, as it stands."""
+    values = yaml.safe_load((CONF / group / f"{option}.yaml").read_text(encoding="utf-8"))
+    return dict(values)
+
+
+@cache
+def shipped_values() -> dict[str, Any]:
+    """What conf/config.yaml says itself, and the options that it begins with, but for data and objective."""
+    values = yaml.safe_load((CONF / "config.yaml").read_text(encoding="utf-8"))
+    chosen = {
+        group: option
+        for entry in values.pop("defaults")
+        if entry != "_self_"
+        for group, option in entry.items()
+    }
+    return values | {
+        group: shipped_option(group, option)
+        for group, option in chosen.items()
+        if group not in ("data", "objective")
+    }
+
+
+def _sections_in(annotation: Any) -> Iterator[tuple[type[Section], tuple[str, ...]]]:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation, ()
+    for argument in get_args(annotation):
+        for section, path in _sections_in(argument):
+            yield section, (EACH, *path) if get_origin(annotation) is dict else path
+
+
+def _over(values: Any, given: Any) -> Any:
+    if not isinstance(values, Mapping) or not isinstance(given, Mapping):
+        return given
+    return {**values, **{name: _over(values.get(name), value) for name, value in given.items()}}
