@@ -40,7 +40,8 @@ MODELS: dict[str, dict[str, Any]] = {
     "linear": shipped_option("model", "linear"),
     "baseline": shipped_option("model", "baseline"),
 }
-POLICY = Policy(
+POLICY = shipped(
+    Policy,
     weights={"fee": 4.0, "w": 0.5},
     score="fee - w * delay_minutes - 2 * late + CASE WHEN distance > 5.5 THEN 0.5 ELSE 0 END",
 )

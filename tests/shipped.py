@@ -1,17 +1,17 @@
 """Sections with the values that conf/ ships, for tests that need one of their own: the schema has no values."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
 import yaml
 
+from accord.config.compose import BASE, EACH, on_base
 from accord.schema.config import Config
 from accord.schema.section import Section
 
 CONF = Path(__file__).parents[1] / "conf"
-EACH = "*"
 S = TypeVar("S", bound=Section)
 
 
@@ -21,7 +21,7 @@ def shipped(kind: type[S], **given: Any) -> S:
     values: Any = shipped_values()
     for name in path:
         values = values[name]
-    return kind.model_validate(_over(values, given))
+    return kind.model_validate(on_base(kind, values, given))
 
 
 def sections(
@@ -42,19 +42,13 @@ def shipped_option(group: str, option: str) -> dict[str, Any]:
 
 @cache
 def shipped_values() -> dict[str, Any]:
-    """What conf/config.yaml says itself, and the options that it begins with, but for data and objective."""
-    values = yaml.safe_load((CONF / "config.yaml").read_text(encoding="utf-8"))
-    chosen = {
-        group: option
-        for entry in values.pop("defaults")
-        if entry != "_self_"
-        for group, option in entry.items()
-    }
-    return values | {
-        group: shipped_option(group, option)
-        for group, option in chosen.items()
-        if group not in ("data", "objective")
-    }
+    """What conf/config.yaml says itself, the options that it begins with, and of data and objective what each begins with."""
+    values, bases = (
+        yaml.safe_load((CONF / name).read_text(encoding="utf-8")) for name in ("config.yaml", BASE)
+    )
+    options = [entry for entry in values.pop("defaults") if entry != "_self_"]
+    chosen = {group: shipped_option(group, option) for entry in options for group, option in entry.items()}
+    return {**values, **chosen, **bases}
 
 
 def _sections_in(annotation: Any) -> Iterator[tuple[type[Section], tuple[str, ...]]]:
@@ -63,9 +57,3 @@ def _sections_in(annotation: Any) -> Iterator[tuple[type[Section], tuple[str, ..
     for argument in get_args(annotation):
         for section, path in _sections_in(argument):
             yield section, (EACH, *path) if get_origin(annotation) is dict else path
-
-
-def _over(values: Any, given: Any) -> Any:
-    if not isinstance(values, Mapping) or not isinstance(given, Mapping):
-        return given
-    return {**values, **{name: _over(values.get(name), value) for name, value in given.items()}}

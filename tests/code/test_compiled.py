@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from row_expressions import EXPRESSIONS, ROWS, condition_sql, numeric_sql
+from shipped import shipped
 
 from accord.errors import AccordError
 from accord.schema.config import Config
@@ -20,20 +21,22 @@ from accord.sql.rows import TYPES, evaluate, with_derived
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = {
-    "x": Column(type="number", nullable=True),
-    "y": Column(type="number", nullable=True),
-    "i": Column(type="integer", nullable=True),
-    "j": Column(type="integer"),
-    "small": Column(type="integer", min=-20, max=20),
-    "level": Column(type="category", values=["A", "b", "Bc", "2013-1-1", "2024-02-29"], nullable=True),
-    "text": Column(type="category", nullable=True),
-    "b": Column(type="boolean", nullable=True),
-    "c": Column(type="boolean", nullable=True),
-    "at": Column(type="datetime", nullable=True),
-    "until": Column(type="datetime"),
-    "year": Column(type="integer", min=1900, max=2100),
-    "month": Column(type="integer", min=1, max=12),
-    "day": Column(type="integer", min=1, max=31),
+    "x": shipped(Column, type="number", nullable=True),
+    "y": shipped(Column, type="number", nullable=True),
+    "i": shipped(Column, type="integer", nullable=True),
+    "j": shipped(Column, type="integer"),
+    "small": shipped(Column, type="integer", min=-20, max=20),
+    "level": shipped(
+        Column, type="category", values=["A", "b", "Bc", "2013-1-1", "2024-02-29"], nullable=True
+    ),
+    "text": shipped(Column, type="category", nullable=True),
+    "b": shipped(Column, type="boolean", nullable=True),
+    "c": shipped(Column, type="boolean", nullable=True),
+    "at": shipped(Column, type="datetime", nullable=True),
+    "until": shipped(Column, type="datetime"),
+    "year": shipped(Column, type="integer", min=1900, max=2100),
+    "month": shipped(Column, type="integer", min=1, max=12),
+    "day": shipped(Column, type="integer", min=1, max=31),
 }
 KINDS = {name: column.type for name, column in COLUMNS.items()} | {"p": "number", "q": "number"}
 SCHEMA = {name: TYPES[kind] for name, kind in KINDS.items()}
@@ -158,14 +161,14 @@ def test_rows_that_polars_refuses_do_not_count():
 
 
 def test_nothing_is_proven_where_polars_refuses_all_rows():
-    column = {"text": Column(type="category", values=["nonsense"])}
+    column = {"text": shipped(Column, type="category", values=["nonsense"])}
     tree = compile_sql("date(text)", "w", {"text": "category"})
     assert tree is not None
     assert not proof("date(text)", tree, "w", pl.DataFrame({"text": ["nonsense"]}), column, 0, 50).holds
 
 
 def test_random_rows_keep_to_the_contract():
-    months = {"month": Column(type="integer", min=1, max=12)}
+    months = {"month": shipped(Column, type="integer", min=1, max=12)}
     wrong = ["case", ["in", list(range(1, 13)), ["column", "month"]], ["column", "month"], ["literal", -1]]
     assert proof("month", wrong, "w", pl.DataFrame({"month": [3]}), months, seed=0).holds
     assert not proof("month", wrong, "w", pl.DataFrame({"month": [3]}), {"month": COLUMNS["i"]}, seed=0).holds

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from omegaconf import OmegaConf
+from shipped import shipped_values
 
 from accord.config import lock
 from accord.errors import AccordError
@@ -259,3 +260,72 @@ def test_a_parameter_that_the_file_of_a_model_leaves_out_is_named(composed, sele
     file.write_text("_target_: accord.models.linear.Linear\nC: 1.0\n", encoding="utf-8")
     with pytest.raises(AccordError, match=r"model\.max_iter is missing, which Linear needs"):
         composed("model=linear")
+
+
+def test_the_data_set_of_the_readme_begins_with_what_conf_has_for_all(composed, selected_folder: Path):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    example = readme.split("```yaml\nname: yours\n")[1].split("```")[0]
+    (selected_folder / "conf/data/yours.yaml").write_text(f"name: yours\n{example}", encoding="utf-8")
+    values, base = composed("data=yours", "objective=quality"), shipped_values()
+    data = values["data"]
+    assert data["rows"] == "rides"
+    assert data["sources"]["rides"]["separator"] == base["data"]["sources"]["*"]["separator"]
+    assert [column["role"] for column in data["columns"].values()] == ["feature", "feature", "outcome"]
+    assert data["split"] == {**base["data"]["split"], "cutoff": None, "train": None}
+    assert data["checks"]["leaks"] == {**base["data"]["checks"]["leaks"], "accepted": []}
+    assert data["time"] is None
+    assert values["objective"]["targets"]["late"]["owner"] == "product"
+    assert values["objective"]["policy"] is None
+
+
+def test_what_data_sets_begin_with_holds_for_what_an_override_adds(composed):
+    values = composed(
+        data={"time": {"label_delay": "2d"}},
+        objective={"metrics": {"reach": {"team": "sales", "sql": "AVG(action)", "better": "higher"}}},
+    )
+    assert values["data"]["time"]["zone"] == "America/New_York"
+    assert values["objective"]["metrics"]["reach"]["scale"] == 1.0
+    assert values["objective"]["policy"]["action"] == "score > 0"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("data:\n", "data: [\n", "is not valid YAML"),
+        ("objective:\n", "objectives:\n", "expected the sections data and objective"),
+        (
+            "    tune: 0.2\n",
+            "    tune: 0.2\n    tnue: 0.2\n",
+            r"data\.split\.tnue: unknown key in .*conf/_base\.yaml",
+        ),
+        ("  split:\n", "  splot: {}\n  split:\n", r"data\.splot: unknown key in .*conf/_base\.yaml"),
+        (
+            "      level_rows: 30",
+            "      #",
+            r"data\.checks\.leaks\.level_rows is missing in .*conf/_base\.yaml",
+        ),
+    ],
+    ids=["syntax", "unknown section", "unknown key", "unknown key of a section", "a key left out"],
+)
+def test_a_mistake_in_what_data_sets_begin_with_is_named(
+    composed, selected_folder: Path, old: str, new: str, said: str
+):
+    file = selected_folder / "conf/_base.yaml"
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(AccordError, match=said) as error:
+        composed()
+    assert "\n" not in str(error.value)
+
+
+def test_without_what_data_sets_begin_with_nothing_composes(composed, selected_folder: Path):
+    (selected_folder / "conf/_base.yaml").unlink()
+    with pytest.raises(AccordError, match=r"conf/_base\.yaml is missing"):
+        composed()
+
+
+@pytest.mark.parametrize("cleared", ["time", "checks", "columns"])
+def test_a_section_that_is_null_gets_nothing_to_begin_with(composed, cleared: str):
+    with pytest.raises(AccordError, match=rf"data\.({cleared}|as_of)"):
+        composed(data={cleared: None})

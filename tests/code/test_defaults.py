@@ -10,6 +10,7 @@ from accord.schema.section import Section
 WRITTEN_BY_USERS = ("data", "objective")
 """Sections of which each user writes an own one, where a key may be left out whose absence says that there is none."""
 SECTIONS = [(path, kind) for path, kind in sections() if path and path[0] not in WRITTEN_BY_USERS]
+USERS_SECTIONS = [(path, kind) for path, kind in sections() if path and path[0] in WRITTEN_BY_USERS]
 MODELS = sorted(file.stem for file in (CONF / "model").glob("*.yaml"))
 
 
@@ -36,6 +37,27 @@ def test_conf_has_the_keys_of_a_section_and_no_others(section: tuple[tuple[str, 
     for name in path:
         found = found[name]
     assert found.keys() == kind.model_fields.keys()
+
+
+@pytest.mark.parametrize("section", USERS_SECTIONS, ids=names)
+def test_what_a_user_may_leave_out_has_no_value_in_the_schema(section: tuple[tuple[str, ...], type[Section]]):
+    _, kind = section
+    for name in with_defaults(kind):
+        default = kind.model_fields[name].get_default(call_default_factory=True)
+        assert default is None or default is False or default in ("", [], {}), name
+
+
+@pytest.mark.parametrize("section", USERS_SECTIONS, ids=names)
+def test_what_users_begin_with_are_keys_that_the_schema_asks_for(
+    section: tuple[tuple[str, ...], type[Section]],
+):
+    path, kind = section
+    base = shipped_values()
+    for name in path:
+        base = base.get(name, {})
+    assert base.keys() <= kind.model_fields.keys()
+    values = {name for name, value in base.items() if not isinstance(value, dict)}
+    assert not values & set(with_defaults(kind))
 
 
 @pytest.mark.parametrize("option", MODELS, ids=names)

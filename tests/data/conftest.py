@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from shipped import shipped
 
 from accord.schema.data import Data
 
@@ -77,6 +78,6 @@ def data_with() -> Any:
             },
             "targets": {"y": {"task": "regression", "sql": "id"}},
         }
-        return Data.model_validate({**plain, **parts})
+        return shipped(Data, **{**plain, **parts})
 
     return build

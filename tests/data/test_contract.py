@@ -20,7 +20,7 @@ from accord.sql.rows import NotComputedError, with_derived
 def checked(found: list[Any], **column: Any) -> Checked:
     """One column `x` of these values against the contract of it."""
     rows = pl.DataFrame({"n": range(len(found)), "x": pl.Series(found, strict=False)})
-    return check(rows, {"x": Column(**column)})
+    return check(rows, {"x": shipped(Column, **column)})
 
 
 def reasons(found: Checked) -> dict[int, list[str]]:
@@ -92,7 +92,9 @@ def test_an_instant_with_a_zone_is_converted_to_utc():
     rows = pl.DataFrame({"x": [datetime(2024, 3, 1, 12)]}).select(
         pl.col("x").dt.replace_time_zone("America/New_York")
     )
-    assert check(rows, {"x": Column(type="datetime")}).valid["x"].to_list() == [datetime(2024, 3, 1, 17)]
+    assert check(rows, {"x": shipped(Column, type="datetime")}).valid["x"].to_list() == [
+        datetime(2024, 3, 1, 17)
+    ]
 
 
 def test_quarantine_holds_rows_as_they_came():
@@ -103,35 +105,39 @@ def test_quarantine_holds_rows_as_they_came():
 
 def test_columns_outside_of_the_contract_come_along():
     rows = pl.DataFrame({"extra": ["p", "q", "r"], "x": [1, -1, 3]})
-    found = check(rows, {"x": Column(type="integer", min=0)})
+    found = check(rows, {"x": shipped(Column, type="integer", min=0)})
     assert found.valid.rows() == [("p", 1), ("r", 3)]
     assert found.quarantine["extra"].to_list() == ["q"]
 
 
 def test_all_rows_of_a_duplicate_key_are_quarantined():
     rows = pl.DataFrame({"day": [1, 1, 2, 1], "place": ["a", "b", "a", "a"]})
-    columns = {"day": Column(type="integer"), "place": Column(type="category")}
+    columns = {"day": shipped(Column, type="integer"), "place": shipped(Column, type="category")}
     found = check(rows, columns, key=["day", "place"])
     assert found.valid.rows() == [(1, "b"), (2, "a")]
     assert found.quarantine["reasons"].to_list() == [["primary_key"], ["primary_key"]]
 
 
 def test_a_key_is_never_null_whatever_the_column_says():
-    found = check(pl.DataFrame({"x": [1, None]}), {"x": Column(type="integer", nullable=True)}, key=["x"])
+    found = check(
+        pl.DataFrame({"x": [1, None]}), {"x": shipped(Column, type="integer", nullable=True)}, key=["x"]
+    )
     assert found.valid["x"].to_list() == [1]
     assert found.quarantine["reasons"].to_list() == [["x|nullability"]]
 
 
 def test_a_sql_rule_passes_null_as_a_check_in_sql_does():
     rows = pl.DataFrame({"low": [1, 5, None], "high": [2, 3, 1]})
-    columns = {"low": Column(type="integer", nullable=True), "high": Column(type="integer")}
+    columns = {"low": shipped(Column, type="integer", nullable=True), "high": shipped(Column, type="integer")}
     found = check(rows, columns, rules={"ordered": "low <= high"})
     assert found.valid["high"].to_list() == [2, 1]
     assert found.quarantine["reasons"].to_list() == [["rule|ordered"]]
 
 
 def test_a_sql_rule_sees_the_declared_types():
-    found = check(pl.DataFrame({"x": ["10", "9"]}), {"x": Column(type="integer")}, rules={"big": "x >= 10"})
+    found = check(
+        pl.DataFrame({"x": ["10", "9"]}), {"x": shipped(Column, type="integer")}, rules={"big": "x >= 10"}
+    )
     assert found.valid["x"].to_list() == [10]
 
 
@@ -139,7 +145,7 @@ def test_a_sql_rule_sees_the_declared_types():
 def test_a_rule_holds_for_a_row_alone_as_for_the_row_among_others(sql: str):
     one = pl.DataFrame({"x": [49.0]})
     frames = [one, pl.concat([one, one]), pl.DataFrame({"x": [49.0] * 1000})]
-    columns = {"x": Column(type="number")}
+    columns = {"x": shipped(Column, type="number")}
     kept = {check(frame, columns, rules={"holds": sql}).valid.height == frame.height for frame in frames}
     assert kept == {with_derived(one, {"holds": sql})["holds"][0]}
 
@@ -147,7 +153,9 @@ def test_a_rule_holds_for_a_row_alone_as_for_the_row_among_others(sql: str):
 def test_a_rule_without_a_value_names_its_row():
     rows = pl.DataFrame({"day": ["2024-02-29", "2023-02-29"]})
     with pytest.raises(NotComputedError, match=r"data\.rules\.late: .* from row 2"):
-        check(rows, {"day": Column(type="category")}, rules={"late": "date(day) > DATE '2020-01-01'"})
+        check(
+            rows, {"day": shipped(Column, type="category")}, rules={"late": "date(day) > DATE '2020-01-01'"}
+        )
 
 
 def test_a_decision_after_its_event_is_quarantined():
@@ -155,20 +163,23 @@ def test_a_decision_after_its_event_is_quarantined():
         "event": [datetime(2024, 1, 2)] * 3,
         "decided": [datetime(2024, 1, 1), datetime(2024, 1, 2), datetime(2024, 1, 3)],
     })  # fmt: skip
-    columns = {name: Column(type="datetime") for name in rows.columns}
-    found = check(rows, columns, time=Time(event="event", decision="decided"))
+    columns = {name: shipped(Column, type="datetime") for name in rows.columns}
+    found = check(rows, columns, time=shipped(Time, event="event", decision="decided"))
     assert found.valid.height == 2
     assert found.quarantine["reasons"].to_list() == [["decision|after_event"]]
 
 
 def test_a_row_that_breaks_several_rules_has_every_reason():
     rows = pl.DataFrame({"a": [-1], "b": ["?"]})
-    columns = {"a": Column(type="integer", min=0), "b": Column(type="category", values=["x"])}
+    columns = {
+        "a": shipped(Column, type="integer", min=0),
+        "b": shipped(Column, type="category", values=["x"]),
+    }
     assert sorted(check(rows, columns).quarantine["reasons"][0]) == ["a|min", "b|values"]
 
 
 def test_no_rows_are_no_rows_on_either_side():
-    found = check(pl.DataFrame(schema={"x": pl.Int64}), {"x": Column(type="integer", min=0)})
+    found = check(pl.DataFrame(schema={"x": pl.Int64}), {"x": shipped(Column, type="integer", min=0)})
     assert (found.valid.height, found.quarantine.height, found.broken) == (0, 0, {})
     assert "reasons" in found.quarantine.columns
 
@@ -180,10 +191,10 @@ def test_rows_that_all_break_a_rule_leave_typed_columns():
 
 
 COLUMNS = {
-    "key": Column(type="integer"),
-    "number": Column(type="number", min=0, max=10, nullable=True),
-    "level": Column(type="category", values=["a", "b"]),
-    "count": Column(type="integer", nullable=True),
+    "key": shipped(Column, type="integer"),
+    "number": shipped(Column, type="number", min=0, max=10, nullable=True),
+    "level": shipped(Column, type="category", values=["a", "b"]),
+    "count": shipped(Column, type="integer", nullable=True),
 }
 ROW = st.tuples(
     st.integers(0, 6),
@@ -214,13 +225,17 @@ def test_every_row_lands_in_exactly_one_frame(values: list[tuple]):
 
 
 def data_of(**checks: Any) -> Data:
-    return Data.model_validate({
-        "name": "small",
-        "sources": {"small": {"path": "small.csv"}},
-        "columns": {"x": {"type": "number", "min": 0}, "y": {"type": "number", "role": "outcome", "nullable": True}},
-        "checks": {"max_quarantined_share": 0.25, **checks},
-        "targets": {"y": {"task": "regression", "sql": "y"}},
-    })  # fmt: skip
+    return shipped(
+        Data,
+        name="small",
+        sources={"small": {"path": "small.csv"}},
+        columns={
+            "x": {"type": "number", "min": 0},
+            "y": {"type": "number", "role": "outcome", "nullable": True},
+        },
+        checks={"max_quarantined_share": 0.25, **checks},
+        targets={"y": {"task": "regression", "sql": "y"}},
+    )
 
 
 @pytest.mark.parametrize(

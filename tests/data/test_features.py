@@ -19,13 +19,13 @@ from accord.schema.config import Features
 from accord.schema.data import Column
 
 COLUMNS = {
-    "id": Column(type="integer", role="info"),
-    "colour": Column(type="category", nullable=True),
-    "size": Column(type="integer", nullable=True),
-    "weight": Column(type="number", nullable=True),
-    "new": Column(type="boolean", nullable=True),
-    "made": Column(type="datetime", nullable=True),
-    "sold": Column(type="number", role="outcome"),
+    "id": shipped(Column, type="integer", role="info"),
+    "colour": shipped(Column, type="category", nullable=True),
+    "size": shipped(Column, type="integer", nullable=True),
+    "weight": shipped(Column, type="number", nullable=True),
+    "new": shipped(Column, type="boolean", nullable=True),
+    "made": shipped(Column, type="datetime", nullable=True),
+    "sold": shipped(Column, type="number", role="outcome"),
 }
 SCHEMA = {
     "id": pl.Int64, "colour": pl.String, "size": pl.Int64, "weight": pl.Float64, "new": pl.Boolean, "made": pl.Datetime("us"), "sold": pl.Float64,

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from leak_worlds import HONEST as HONEST_WORLDS
 from leak_worlds import PLANTED, World
+from shipped import shipped
 
 from accord.data.leaks import Surroundings, across_splits, suspects
 from accord.schema.data import Data, LeakCheck
@@ -23,7 +24,7 @@ TARGETS = {"binary": BINARY, "regression": AMOUNT}
 def found(column: object, task: str = "binary", target: np.ndarray | None = None, **check: object) -> list:
     y = TARGETS[task] if target is None else target
     frame = pl.DataFrame({"column": column}, strict=False)
-    return suspects(frame, {"y": (y, task)}, LeakCheck(**check))
+    return suspects(frame, {"y": (y, task)}, shipped(LeakCheck, **check))
 
 
 def letters(values: np.ndarray) -> list[str]:
@@ -149,7 +150,7 @@ def test_rows_without_an_outcome_do_not_count():
 
 def test_each_target_is_judged_on_its_own():
     frame = pl.DataFrame({"binary": BINARY, "amount": AMOUNT})
-    listed = suspects(frame, {"b": (BINARY, "binary"), "a": (AMOUNT, "regression")}, LeakCheck())
+    listed = suspects(frame, {"b": (BINARY, "binary"), "a": (AMOUNT, "regression")}, shipped(LeakCheck))
     assert {(suspect.feature, suspect.target) for suspect in listed if suspect.kind == "column"} == {
         ("binary", "b"),
         ("amount", "a"),
@@ -176,7 +177,7 @@ def test_a_leak_planted_in_a_table_is_found_and_nothing_else_accused(kind: str, 
     world = World.of(3)
     y = world.target(task)
     listed = suspects(
-        world.with_column(**PLANTED[kind](world, y)), {"y": (y, task)}, LeakCheck(), world.around()
+        world.with_column(**PLANTED[kind](world, y)), {"y": (y, task)}, shipped(LeakCheck), world.around()
     )
     accused = {suspect.feature for suspect in listed}
     assert accused <= {"planted", "other"}
@@ -200,7 +201,7 @@ WIDE = (
 def test_an_honest_table_has_no_suspects(world: str):
     for seed in range(3):
         features, targets, around = HONEST_WORLDS[world](seed)
-        assert suspects(features, targets, LeakCheck(), around) == []
+        assert suspects(features, targets, shipped(LeakCheck), around) == []
 
 
 def test_a_mean_over_earlier_rows_alone_is_honest_and_one_over_the_table_is_not():
@@ -210,7 +211,7 @@ def test_a_mean_over_earlier_rows_alone_is_honest_and_one_over_the_table_is_not(
     before = (pl.col("y").cum_sum() - pl.col("y")).over("c") / n_before
     columns = rows.select(before=before.fill_nan(None), whole=pl.col("y").mean().over("c")).to_dict()
     listed = suspects(
-        world.with_column(**columns), {"y": (world.late, "binary")}, LeakCheck(), world.around()
+        world.with_column(**columns), {"y": (world.late, "binary")}, shipped(LeakCheck), world.around()
     )
     assert {suspect.feature for suspect in listed} == {"whole"}
     assert "mean" in {suspect.kind for suspect in listed}
@@ -219,7 +220,7 @@ def test_a_mean_over_earlier_rows_alone_is_honest_and_one_over_the_table_is_not(
 def test_the_target_of_the_row_before_is_honest_and_that_of_the_next_is_not():
     world = World.of(5, 4000)
     columns = {"before": np.append(0.0, world.late[:-1]), "after": np.append(world.late[1:], 0.0)}
-    listed = suspects(world.with_column(**columns), {"y": (world.late, "binary")}, LeakCheck())
+    listed = suspects(world.with_column(**columns), {"y": (world.late, "binary")}, shipped(LeakCheck))
     assert {(suspect.feature, suspect.kind) for suspect in listed} == {("after", "next")}
 
 
@@ -230,7 +231,7 @@ def test_a_plan_for_later_is_honest_and_the_time_of_the_outcome_is_not():
         "changed": leak_worlds.times(world.hours + world.rng.exponential(10, world.n) * (1 + 9 * world.late)),
     }
     listed = suspects(
-        world.with_column(**columns), {"y": (world.late, "binary")}, LeakCheck(), world.around()
+        world.with_column(**columns), {"y": (world.late, "binary")}, shipped(LeakCheck), world.around()
     )
     assert {(suspect.feature, suspect.kind) for suspect in listed} == {("changed", "time")}
 
@@ -240,7 +241,7 @@ def test_the_day_is_that_of_the_zone():
     day = ((world.hours + 9) // 24).astype(int)
     frame = world.with_column(mean=leak_worlds.group_mean(day, world.late))
     around = Surroundings(world.around().columns, "happened", None, "Asia/Tokyo")
-    [suspect] = suspects(frame, {"y": (world.late, "binary")}, LeakCheck(), around)
+    [suspect] = suspects(frame, {"y": (world.late, "binary")}, shipped(LeakCheck), around)
     assert "day of happened" in suspect.detail
 
 
@@ -255,7 +256,7 @@ def contract(rows: pl.DataFrame, outcomes: tuple[str, ...], **more: object) -> D
         }
         for name, kind in rows.schema.items()
     }  # fmt: skip
-    return Data.model_validate({
+    return shipped(Data, **{
         "name": "made", "sources": {"made": {"path": "made.csv"}}, "columns": columns,
         "targets": {"late": {"task": "binary", "sql": outcomes[0]}}, **more,
     })  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from shipped import shipped
 
 from accord.data.contract import AVAILABLE
 from accord.data.joins import ingest
@@ -18,7 +19,7 @@ HERE = Path()  # the sources' paths are absolute
 
 
 def rows_of(settings: dict[str, Any]) -> pl.DataFrame:
-    return ingest(Data.model_validate(settings), HERE).sort("ride")
+    return ingest(shipped(Data, **settings), HERE).sort("ride")
 
 
 def test_a_row_gets_the_latest_value_that_was_available_at_its_decision(rides: dict):
@@ -76,14 +77,14 @@ def test_the_order_of_a_source_does_not_change_the_rows(rides: dict):
 
 
 def test_rows_come_in_the_order_of_event_time_and_key(rides: dict):
-    rows = ingest(Data.model_validate(rides), HERE)
+    rows = ingest(shipped(Data, **rides), HERE)
     assert rows["ride"].to_list() == [1, 3, 2, 4]
     assert rows.columns == [*rides["columns"], f"weather{AVAILABLE}"]
 
 
 def test_rows_without_a_key_are_numbered_in_the_order_of_the_source(rides: dict):
     rides["key"] = []
-    rows = ingest(Data.model_validate(rides), HERE)
+    rows = ingest(shipped(Data, **rides), HERE)
     assert dict(zip(rows["ride"], rows["row_id"], strict=True)) == {1: 0, 2: 1, 3: 2, 4: 3}
 
 

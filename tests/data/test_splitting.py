@@ -7,12 +7,13 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shipped import shipped
 
 from accord.data.splitting import SPLITS, blocks, by_key, by_time, held_out, split
 from accord.errors import AccordError
 from accord.schema.data import Data, Split, Time
 
-ONE_DAY = Time(event="at", label_delay="1d")
+ONE_DAY = shipped(Time, event="at", label_delay="1d")
 
 
 def days_of(rows: pl.DataFrame, assigned: pl.Series, name: str) -> list[date]:
@@ -21,7 +22,7 @@ def days_of(rows: pl.DataFrame, assigned: pl.Series, name: str) -> list[date]:
 
 def test_splits_follow_each_other_in_time(days: pl.DataFrame):
     assigned, boundaries = by_time(
-        days, ONE_DAY, Split(cutoff=date(2024, 4, 1), test="1mo", tune="1mo", holdout=0)
+        days, ONE_DAY, shipped(Split, cutoff=date(2024, 4, 1), test="1mo", tune="1mo", holdout=0)
     )
     assert (boundaries.tune, boundaries.test, boundaries.future) == tuple(
         datetime(2024, month, 1) for month in (2, 3, 4)
@@ -38,7 +39,9 @@ def test_splits_follow_each_other_in_time(days: pl.DataFrame):
 
 
 def test_rows_whose_outcome_was_unknown_at_the_next_boundary_are_purged(days: pl.DataFrame):
-    assigned, _ = by_time(days, ONE_DAY, Split(cutoff=date(2024, 4, 1), test="1mo", tune="1mo", holdout=0))
+    assigned, _ = by_time(
+        days, ONE_DAY, shipped(Split, cutoff=date(2024, 4, 1), test="1mo", tune="1mo", holdout=0)
+    )
     assert [str(day) for day in days_of(days, assigned, "purged")] == [
         "2024-01-31",
         "2024-02-29",
@@ -63,14 +66,16 @@ def test_rows_whose_outcome_was_unknown_at_the_next_boundary_are_purged(days: pl
 )
 def test_a_row_at_a_boundary_falls_on_the_right_side(days: pl.DataFrame, at: datetime, name: str):
     rows = pl.concat([days, days.head(1).with_columns(at=pl.lit(at).cast(pl.Datetime("us")))])
-    assigned, _ = by_time(rows, ONE_DAY, Split(cutoff=date(2024, 4, 1), test="1mo", tune="1mo", holdout=0))
+    assigned, _ = by_time(
+        rows, ONE_DAY, shipped(Split, cutoff=date(2024, 4, 1), test="1mo", tune="1mo", holdout=0)
+    )
     assert assigned[-1] == name
 
 
 def test_a_delay_longer_than_a_stretch_lets_nothing_unknown_train(days: pl.DataFrame):
-    time = Time(event="at", label_delay="40d")
+    time = shipped(Time, event="at", label_delay="40d")
     assigned, boundaries = by_time(
-        days, time, Split(cutoff=date(2024, 4, 1), test="1mo", tune="1mo", holdout=0)
+        days, time, shipped(Split, cutoff=date(2024, 4, 1), test="1mo", tune="1mo", holdout=0)
     )
     known = days["at"].dt.offset_by("40d")
     for name, boundary in (
@@ -82,18 +87,18 @@ def test_a_delay_longer_than_a_stretch_lets_nothing_unknown_train(days: pl.DataF
 
 
 def test_a_day_begins_where_the_zone_says(days: pl.DataFrame):
-    time = Time(event="at", zone="America/New_York")
+    time = shipped(Time, event="at", zone="America/New_York")
     rows = days.head(1).with_columns(
         at=pl.lit(datetime(2024, 4, 1, 3)).cast(pl.Datetime("us"))
     )  # 23:00 of March there
     rows = pl.concat([days.filter(pl.col("at") < datetime(2024, 3, 20)), rows])
-    settings = Split(cutoff=date(2024, 4, 1), test="1mo", tune="1mo", holdout=0)
+    settings = shipped(Split, cutoff=date(2024, 4, 1), test="1mo", tune="1mo", holdout=0)
     assert by_time(rows, time, settings)[0][-1] == "test"
-    assert by_time(rows, Time(event="at"), settings)[0][-1] == "future"
+    assert by_time(rows, shipped(Time, event="at"), settings)[0][-1] == "future"
 
 
 def test_shares_are_of_the_past_rows(days: pl.DataFrame):
-    assigned, _ = by_time(days, Time(event="at"), Split(test=0.2, tune=0.1, holdout=0))
+    assigned, _ = by_time(days, shipped(Time, event="at"), shipped(Split, test=0.2, tune=0.1, holdout=0))
     counts = dict(assigned.value_counts().rows())
     assert counts["test"] == pytest.approx(96, abs=2)
     assert counts["tune"] == pytest.approx(48, abs=2)
@@ -103,7 +108,9 @@ def test_shares_are_of_the_past_rows(days: pl.DataFrame):
 
 def test_a_share_with_a_cutoff_counts_rows_before_it(days: pl.DataFrame):
     assigned, _ = by_time(
-        days, Time(event="at"), Split(cutoff=date(2024, 4, 1), test=0.25, tune=0.25, holdout=0)
+        days,
+        shipped(Time, event="at"),
+        shipped(Split, cutoff=date(2024, 4, 1), test=0.25, tune=0.25, holdout=0),
     )
     counts = dict(assigned.value_counts().rows())
     past = (days["at"] < datetime(2024, 4, 1)).sum()
@@ -113,7 +120,9 @@ def test_a_share_with_a_cutoff_counts_rows_before_it(days: pl.DataFrame):
 
 
 def test_the_holdout_is_whole_days_near_the_share(days: pl.DataFrame):
-    assigned, _ = by_time(days, ONE_DAY, Split(cutoff=date(2024, 4, 1), test="1mo", tune="1mo", holdout=0.3))
+    assigned, _ = by_time(
+        days, ONE_DAY, shipped(Split, cutoff=date(2024, 4, 1), test="1mo", tune="1mo", holdout=0.3)
+    )
     held = set(days_of(days, assigned, "holdout"))
     assert 15 <= len(held) <= 40  # of 91 days
     for name in ("train", "tune", "test"):
@@ -122,8 +131,8 @@ def test_the_holdout_is_whole_days_near_the_share(days: pl.DataFrame):
 
 def test_a_held_out_day_depends_on_its_date_alone(days: pl.DataFrame):
     some = days.filter(pl.col("id") % 3 == 0).reverse()
-    early = Split(cutoff=date(2024, 3, 15), test="2w", tune="2w", holdout=0.3)
-    late = Split(cutoff=date(2024, 4, 15), test="1mo", tune="2w", holdout=0.3)
+    early = shipped(Split, cutoff=date(2024, 3, 15), test="2w", tune="2w", holdout=0.3)
+    late = shipped(Split, cutoff=date(2024, 4, 15), test="1mo", tune="2w", holdout=0.3)
     first, second = by_time(days, ONE_DAY, early)[0], by_time(some, ONE_DAY, late)[0]
     before = date(2024, 3, 13)
     assert [day for day in days_of(days, first, "holdout") if day < before] == [
@@ -152,14 +161,15 @@ STRETCH = st.sampled_from(["3d", "2w", "1mo", 0.1, 0.3])
     cutoff=st.none() | st.dates(date(2024, 1, 1), date(2024, 7, 1)), delay=st.sampled_from(["0d", "1d", "20d"]),
 )  # fmt: skip
 def test_the_account_adds_up_for_any_rows(times: list[datetime], **parts: Any):
-    data = Data.model_validate({
-        "name": "days",
-        "sources": {"days": {"path": "days.csv"}},
-        "time": {"event": "at", "label_delay": parts["delay"]},
-        "columns": {"at": {"type": "datetime", "role": "info"}},
-        "split": {name: parts[name] for name in ("cutoff", "test", "tune", "holdout")},
-        "targets": {"y": {"task": "regression", "sql": "y"}},
-    })  # fmt: skip
+    data = shipped(
+        Data,
+        name="days",
+        sources={"days": {"path": "days.csv"}},
+        time={"event": "at", "label_delay": parts["delay"]},
+        columns={"at": {"type": "datetime", "role": "info"}},
+        split={name: parts[name] for name in ("cutoff", "test", "tune", "holdout")},
+        targets={"y": {"task": "regression", "sql": "y"}},
+    )
     rows = pl.DataFrame(
         {"row_id": range(len(times)), "at": times}, schema_overrides={"at": pl.Datetime("us")}
     )
@@ -187,11 +197,11 @@ def test_the_account_adds_up_for_any_rows(times: list[datetime], **parts: Any):
 @pytest.mark.parametrize(
     ("split_by", "said"),
     [
-        (Split(cutoff=date(2023, 1, 1), test="1mo", tune="1mo"), "no row happened before it"),
-        (Split(cutoff=date(2024, 1, 1), test="1mo", tune="1mo"), "no row happened before it"),
-        (Split(cutoff=date(2024, 1, 20), test="1mo", tune="1mo"), "nothing to train on"),
-        (Split(test="1y", tune="1mo"), "nothing to train on"),
-        (Split(test=0.9, tune=0.9), "nothing to train on"),
+        (shipped(Split, cutoff=date(2023, 1, 1), test="1mo", tune="1mo"), "no row happened before it"),
+        (shipped(Split, cutoff=date(2024, 1, 1), test="1mo", tune="1mo"), "no row happened before it"),
+        (shipped(Split, cutoff=date(2024, 1, 20), test="1mo", tune="1mo"), "nothing to train on"),
+        (shipped(Split, test="1y", tune="1mo"), "nothing to train on"),
+        (shipped(Split, test=0.9, tune=0.9), "nothing to train on"),
     ],
 )  # fmt: skip
 def test_a_split_that_leaves_nothing_is_one_error(days: pl.DataFrame, split_by: Split, said: str):
@@ -212,7 +222,7 @@ def test_a_missing_row_stops_the_account(days: pl.DataFrame, data_with):
 
 
 def test_a_row_lands_in_one_split_by_its_key_whatever_the_others_are(days: pl.DataFrame):
-    shares = Split(test=0.2, tune=0.1, holdout=0.1)
+    shares = shipped(Split, test=0.2, tune=0.1, holdout=0.1)
     whole = dict(zip(days["id"], by_key(days, ["id"], shares), strict=True))
     some = days.filter(pl.col("id") % 2 == 0).sample(fraction=1, shuffle=True, seed=3)
     assert {i: whole[i] for i in some["id"]} == dict(
@@ -222,7 +232,9 @@ def test_a_row_lands_in_one_split_by_its_key_whatever_the_others_are(days: pl.Da
 
 def test_shares_by_key_are_near_what_was_asked_for():
     rows = pl.DataFrame({"id": range(4000)})
-    counts = dict(by_key(rows, ["id"], Split(test=0.2, tune=0.1, holdout=0.05)).value_counts().rows())
+    counts = dict(
+        by_key(rows, ["id"], shipped(Split, test=0.2, tune=0.1, holdout=0.05)).value_counts().rows()
+    )
     for name, share in (("train", 0.65), ("test", 0.2), ("tune", 0.1), ("holdout", 0.05)):
         assert counts[name] / 4000 == pytest.approx(share, abs=0.025), name
 
@@ -230,7 +242,8 @@ def test_shares_by_key_are_near_what_was_asked_for():
 def test_the_holdout_by_key_does_not_move_with_the_other_shares():
     rows = pl.DataFrame({"id": range(500)})
     few, many = (
-        by_key(rows, ["id"], Split(test=test, tune=0.1, holdout=0.1)) == "holdout" for test in (0.1, 0.6)
+        by_key(rows, ["id"], shipped(Split, test=test, tune=0.1, holdout=0.1)) == "holdout"
+        for test in (0.1, 0.6)
     )
     assert few.equals(many)
 
@@ -238,7 +251,7 @@ def test_the_holdout_by_key_does_not_move_with_the_other_shares():
 def test_keys_of_several_columns_do_not_run_together():
     rows = pl.DataFrame({"a": ["1", "11"] * 500, "b": [f"{i}" for i in range(1000)]})
     swapped = rows.select(a="b", b="a")
-    shares = Split(test=0.4, tune=0.1, holdout=0.1)
+    shares = shipped(Split, test=0.4, tune=0.1, holdout=0.1)
     assert not by_key(rows, ["a", "b"], shares).equals(by_key(swapped, ["a", "b"], shares))
 
 
@@ -248,7 +261,7 @@ def test_keys_of_several_columns_do_not_run_together():
 )
 def test_a_split_by_key_that_can_not_be_is_one_error(days: pl.DataFrame, parts: dict, said: str):
     with pytest.raises(AccordError, match=said):
-        by_key(days, ["id"], Split(**parts))
+        by_key(days, ["id"], shipped(Split, **parts))
 
 
 def test_rows_of_a_day_are_one_block(days: pl.DataFrame):
@@ -268,7 +281,7 @@ def test_rows_without_time_are_their_own_blocks_up_to_a_thousand():
 
 
 def test_a_sliding_window_leaves_older_rows_out_of_train_and_keeps_their_holdout(days: pl.DataFrame):
-    expanding = Split(cutoff=date(2024, 4, 1), test="1mo", tune="2w", holdout=0.2)
+    expanding = shipped(Split, cutoff=date(2024, 4, 1), test="1mo", tune="2w", holdout=0.2)
     sliding = expanding.model_copy(update={"train": "3w"})
     assigned, boundaries = by_time(days, ONE_DAY, sliding)
     assert boundaries.train == datetime(2024, 1, 26)
@@ -281,4 +294,4 @@ def test_a_sliding_window_leaves_older_rows_out_of_train_and_keeps_their_holdout
 
 def test_data_without_time_has_no_stretch_to_train_on():
     with pytest.raises(AccordError, match=r"data\.split\.train is 3w"):
-        by_key(pl.DataFrame({"row": [1, 2]}), ["row"], Split(train="3w"))
+        by_key(pl.DataFrame({"row": [1, 2]}), ["row"], shipped(Split, train="3w"))

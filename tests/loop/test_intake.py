@@ -12,7 +12,7 @@ from shipped import shipped
 from traffic_records import SETTINGS, predicted
 
 from accord.errors import AccordError
-from accord.schema.data import Column, Data
+from accord.schema.data import Column, Data, Source
 from accord.schema.serving import Serving
 from accord.serving.intake import Intake, Keys, from_file
 from accord.serving.requests import InvalidRowError
@@ -23,19 +23,23 @@ from accord.traffic.records import key_text
 
 SERVING = shipped(Serving, traffic=SETTINGS, max_rows=3)
 KEY = {
-    "ride": Column(type="integer"),
-    "started_at": Column(type="datetime"),
-    "rider": Column(type="category", pii="hash"),
+    "ride": shipped(Column, type="integer"),
+    "started_at": shipped(Column, type="datetime"),
+    "rider": shipped(Column, type="category", pii="hash"),
 }
 OUTCOMES = {
-    "delay": Column(type="number", role="outcome", nullable=True, max=500),
-    "arrived_at": Column(type="datetime", role="outcome", nullable=True),
-    "stops": Column(type="integer", role="outcome"),
+    "delay": shipped(Column, type="number", role="outcome", nullable=True, max=500),
+    "arrived_at": shipped(Column, type="datetime", role="outcome", nullable=True),
+    "stops": shipped(Column, type="integer", role="outcome"),
 }
-DATA = Data.model_validate(
-    {"name": "rides", "sources": {"rides": {"path": "rides.csv"}}, "key": list(KEY), "columns": {**KEY, **OUTCOMES},
-     "targets": {"late": {"task": "binary", "sql": "delay > 10"}}}
-)  # fmt: skip
+DATA = shipped(
+    Data,
+    name="rides",
+    sources={"rides": {"path": "rides.csv"}},
+    key=list(KEY),
+    columns={**KEY, **OUTCOMES},
+    targets={"late": {"task": "binary", "sql": "delay > 10"}},
+)
 ROW: dict[str, Any] = {
     "ride": 7, "started_at": "2024-03-11T08:00:00+02:00", "rider": "ann", "delay": 2.5, "arrived_at": None, "stops": 1
 }  # fmt: skip
@@ -115,6 +119,17 @@ def test_a_file_gives_what_the_predictions_are_to_be_labelled_with(
         assert found["outcome|stops"].to_list() == list(range(10))
         assert found["outcome|arrived_at"].unique().to_list() == ["2024-03-12T00:00:00.000001"]
     assert "00700700" not in str(scan_outcomes(folder).collect().to_dicts())
+
+
+def test_a_file_is_read_as_the_rows_of_the_data_set_are(folder: Path, tmp_path: Path, write: Any):
+    source = shipped(Source, path="rides.csv", separator=";", nulls=["-"])
+    data = DATA.model_copy(update={"sources": {"rides": source}})
+    rows, keys = table(10), Keys(KEY, partial(Pseudonyms, folder))
+    rows.write_csv(tmp_path / "outcomes.csv", separator=";", null_value="-")
+    write(*(predicted(key=keys(row)[1]) for row in rows.to_dicts()))
+    assert from_file(tmp_path / "outcomes.csv", folder, data, SERVING) == 10
+    found = labelled(folder).collect().sort("prediction_id")
+    assert found["outcome|delay"].to_list() == rows["delay"].to_list()
 
 
 def test_a_file_with_a_broken_row_leaves_nothing_behind(folder: Path, tmp_path: Path):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from shipped import shipped
 from uuid_utils import uuid7
 
 from accord.data.batch_list import Batch, listed, relist, sha256, write
@@ -22,10 +23,15 @@ DAY = datetime(2024, 3, 1)
 
 
 def data(key: list[str], time: bool = True) -> Data:
-    return Data.model_validate(
-        {"name": "rides", "sources": {"rides": {"path": "rides.csv"}}, "key": key, "columns": COLUMNS,
-         "time": {"event": "started_at"} if time else None, "targets": {"late": {"task": "binary", "sql": "delay > 10"}}}
-    )  # fmt: skip
+    return shipped(
+        Data,
+        name="rides",
+        sources={"rides": {"path": "rides.csv"}},
+        key=key,
+        columns=COLUMNS,
+        time={"event": "started_at"} if time else None,
+        targets={"late": {"task": "binary", "sql": "delay > 10"}},
+    )
 
 
 RIDES = data(["ride", "started_at"])

@@ -202,11 +202,11 @@ def test_the_order_of_columns_in_a_frame_changes_no_prediction(case: Case, train
         }
     )
     columns = {
-        "x": Column(type="number", nullable=True),
-        "z": Column(type="number"),
-        "colour": Column(type="category", nullable=True),
-        "constant": Column(type="number"),
-        "empty": Column(type="number", nullable=True),
+        "x": shipped(Column, type="number", nullable=True),
+        "z": shipped(Column, type="number"),
+        "colour": shipped(Column, type="category", nullable=True),
+        "constant": shipped(Column, type="number"),
+        "empty": shipped(Column, type="number", nullable=True),
     }
     seen = rows.filter(pl.col("colour").is_null() | (pl.col("colour") != "mauve"))
     transform = fit_transform(seen, columns, {}, shipped(Features, rare_level_rows=1))
@@ -264,7 +264,7 @@ from accord.training import jobs
 
 folder = Path(sys.argv[1])
 params = lock.load(Paths(Path())).model
-target = Target(task="regression", sql="late")
+target = Target(task="regression", sql="late", owner="product")
 jobs.train_one(jobs.Job("delay", target, params, 1, folder / "features", folder / "splits", folder / "trained"))
 print(loading.model_class(params["_target_"]).load(folder / "trained/delay/model").constant)
 """
@@ -298,7 +298,9 @@ def test_a_new_model_is_one_class_and_one_conf_file(with_median: Path):
     assert composed["model"] == {"_target_": "accord.models.median.Median", "shift": 0.5}
 
     features, splits = with_median / "features", with_median / "splits"
-    transform = fit_transform(pl.DataFrame({"x": [1.0]}), {"x": Column(type="number")}, {}, shipped(Features))
+    transform = fit_transform(
+        pl.DataFrame({"x": [1.0]}), {"x": shipped(Column, type="number")}, {}, shipped(Features)
+    )
     features.mkdir()
     write_json(features / "transform.json", transform.as_dict())
     for name, late in (("train", [1.0, 2.0, None, 9.0]), ("tune", [3.0, 4.0])):

@@ -154,8 +154,8 @@ def test_an_outcome_that_is_still_to_come_is_none(
 def test_a_derived_feature_is_a_slice_and_a_group(
     bundle: Bundle, expected: Expectation, rows: pl.DataFrame
 ) -> None:
-    gap = Metric(team="riders", builtin="log_loss", target="late", group="is_long")
-    share = Metric(team="riders", sql="COUNT(*) FILTER (WHERE is_long)", better="higher")
+    gap = shipped(Metric, team="riders", builtin="log_loss", target="late", group="is_long")
+    share = shipped(Metric, team="riders", sql="COUNT(*) FILTER (WHERE is_long)", better="higher")
     asked = replace(asking(expected, gap=gap, share=share), slices=["station", "is_long"])
     found = decide(bundle, asked, logged(rows, bundle), SETTINGS)
     judged = {(row.column, row.level): row.judged.low for row in found.slices}
@@ -182,7 +182,7 @@ def test_a_derived_feature_that_cannot_be_computed_is_said_and_left_out(
     bundle: Bundle, expected: Expectation, rows: pl.DataFrame
 ) -> None:
     derived = {"weekday": "extract(dow FROM date(concat(station, '-1')))", **expected.derived}
-    gap = Metric(team="riders", builtin="log_loss", target="late", group="weekday")
+    gap = shipped(Metric, team="riders", builtin="log_loss", target="late", group="weekday")
     asked = replace(asking(expected, gap=gap), derived=derived, slices=["weekday", "is_long"])
     nobodys = logged(rows, bundle).with_columns(pl.lit(None, pl.String).alias("row|station"))
     found = decide(bundle, asked, nobodys, SETTINGS)
@@ -226,7 +226,7 @@ def test_actions_are_calibrated_apart_and_reported_with_predictions(
     project: Project, bundle: Bundle, rows: pl.DataFrame
 ) -> None:
     """So that another weight leaves all other calibrations as they are. Bundles made before have them in one group."""
-    policy = Policy(weights={"w": 10.0}, score="w - delay_minutes")
+    policy = shipped(Policy, weights={"w": 10.0}, score="w - delay_minutes")
     acting = replace(bundle, policy=policy)
     config = lock.load(project.paths)
     config = config.model_copy(update={"objective": config.objective.model_copy(update={"policy": policy})})

@@ -10,6 +10,7 @@ from threading import Thread
 import numpy as np
 import polars as pl
 import pytest
+from shipped import shipped
 
 from accord.monitoring import estimate, quality, webhook
 from accord.monitoring.alarms import Alarm
@@ -21,7 +22,7 @@ from accord.objective.teams import Played
 from accord.schema.objective import Target
 from accord.tasks.metrics import METRICS
 
-TARGET = Target(task="binary", sql="late")
+TARGET = shipped(Target, task="binary", sql="late")
 N_DAYS, N_A_DAY = 30, 200
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
+from shipped import shipped
 
 from accord import bootstrap
 from accord.objective import fairness, teams
@@ -13,8 +14,8 @@ GENERATOR = np.random.default_rng(0)
 SIDE = GENERATOR.choice(["left", "right", "rare"], N, p=[0.5, 0.45, 0.05])
 Y = (GENERATOR.random(N) < 0.3).astype(float)
 P = np.clip(0.3 + 0.2 * Y + 0.1 * (SIDE == "left") + GENERATOR.normal(0, 0.1, N), 0.01, 0.99)
-TARGETS = {"late": Target.model_validate({"task": "binary", "sql": "delay > 0"})}
-POLICY = Policy(score="late - 0.45")
+TARGETS = {"late": shipped(Target, task="binary", sql="delay > 0")}
+POLICY = shipped(Policy, score="late - 0.45")
 
 
 @pytest.fixture(scope="module")

@@ -5,24 +5,19 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from shipped import shipped
 
 from accord.objective import judge, teams
 from accord.schema.objective import Metric, Objective
 
 N_DAYS, PER_DAY = 40, 50
-OBJECTIVE = Objective.model_validate({
-    "name": "cover",
-    "targets": {"late": {"task": "binary", "sql": "delay > 0"}},
-    "policy": {"weights": {"cost": 0.3}, "score": "late - cost"},
-    "metrics": {
+OBJECTIVE = shipped(Objective, name="cover", targets={"late": {"task": "binary", "sql": "delay > 0"}}, policy={"weights": {"cost": 0.3}, "score": "late - cost"}, metrics={
         "margin": {"team": "sales", "sql": "SUM(CASE WHEN action THEN actual_late - cost ELSE 0 END) / COUNT(*)",
                    "better": "higher", "weight": 1, "scale": 0.01, "tolerance": 0.01},
         "loss": {"team": "science", "builtin": "log_loss", "max": 0.6, "tolerance": 0.02},
         "gap": {"team": "governance", "sql": "AVG(CASE WHEN action = (actual_late = 1) THEN 0 ELSE 1 END)", "group": "side",
                 "max": 0.2},
-    },
-    "promotion": {"gain": 0.2},
-})  # fmt: skip
+    }, promotion={"gain": 0.2})  # fmt: skip
 SETTINGS = judge.Settings(n_resamples=400, level=0.95, min_rows=50, seed=1)
 
 
@@ -96,7 +91,7 @@ def test_errors_piled_on_one_group_are_refused_by_governance() -> None:
 
 
 def test_a_hard_limit_without_evidence_fails_the_candidate() -> None:
-    measured = Metric.model_validate({"team": "product", "builtin": "p99_ms", "max": 10})
+    measured = shipped(Metric, team="product", builtin="p99_ms", max=10)
     objective = OBJECTIVE.model_copy(update={"metrics": {**OBJECTIVE.metrics, "latency": measured}})
     world = World(5)
     card = world.card(world.model(0.2), None, objective)
@@ -107,7 +102,7 @@ def test_a_hard_limit_without_evidence_fails_the_candidate() -> None:
 
 
 def test_a_measured_limit_is_judged_in_its_unit() -> None:
-    measured = Metric.model_validate({"team": "product", "builtin": "p99_ms", "max": 10, "tolerance": 1})
+    measured = shipped(Metric, team="product", builtin="p99_ms", max=10, tolerance=1)
     objective = OBJECTIVE.model_copy(update={"metrics": {"latency": measured}})
     world = World(5)
     pair = judge.Pair(world.played(world.model(0.2)), None)

@@ -3,13 +3,14 @@
 import numpy as np
 import polars as pl
 import pytest
+from shipped import shipped
 
 from accord.objective import teams
 from accord.schema.objective import Metric, Policy, Target
 
 ROWS = pl.DataFrame({"delay": [5.0, None, -1.0, 2.0], "distance": [100.0, 200.0, None, 400.0]})
-TARGETS = {"late": Target.model_validate({"task": "binary", "sql": "delay > 0"})}
-POLICY = Policy(weights={"far": 150}, score="distance * late - far / 3")
+TARGETS = {"late": shipped(Target, task="binary", sql="delay > 0")}
+POLICY = shipped(Policy, weights={"far": 150}, score="distance * late - far / 3")
 LATE = np.array([0.5, 0.25, 0.5, 1.0])
 SCORES = {0: 100 * 0.5 - 50, 1: 200 * 0.25 - 50, 3: 400 * 1.0 - 50}
 
@@ -29,6 +30,6 @@ SCORES = {0: 100 * 0.5 - 50, 1: 200 * 0.25 - 50, 3: 400 * 1.0 - 50}
 )
 def test_a_metric_takes_what_is_missing_as_null_and_weights_as_numbers(metric: dict, expected: float) -> None:
     played = teams.play(ROWS, TARGETS, POLICY, {"late": LATE}, {"late": LATE}, pl.Series(range(4)))
-    one = Metric.model_validate({"team": "sales", "better": "higher", **metric})
+    one = shipped(Metric, **{"team": "sales", "better": "higher", **metric})
     found = teams.statistic("worth", one, played, TARGETS, POLICY, min_rows=1)(np.ones((1, 4)))
     assert found == pytest.approx(expected, rel=1e-12)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from shipped import shipped
 
 from accord import bootstrap
 from accord.errors import AccordError
@@ -31,7 +32,7 @@ PLAIN: dict[str, Any] = {
         "latency": {"team": "product", "builtin": "p99_ms", "max": 10},
     },
 }  # fmt: skip
-OBJECTIVE = Objective.model_validate(PLAIN)
+OBJECTIVE = shipped(Objective, **PLAIN)
 
 
 def played(seed: int = 0) -> teams.Played:
@@ -131,7 +132,7 @@ def test_dominated_is_what_another_point_beats_without_a_loss(
 
 def test_a_lower_value_dominates_where_lower_is_better() -> None:
     gap = {"team": "governance", "sql": "AVG(action)", "group": "side", "tolerance": 0.1}
-    objective = Objective.model_validate({**PLAIN, "metrics": {"gap": gap}})
+    objective = shipped(Objective, **{**PLAIN, "metrics": {"gap": gap}})
     made = [{"metrics": {"gap": {"value": value}}} for value in (0.3, 0.1)]
     assert [one["dominated_by"] for one in sweep.with_dominance(made, objective)] == [[1], []]
 
@@ -160,7 +161,7 @@ def test_a_sweep_that_can_not_be_is_refused(changes: dict[str, Any], expected: s
 @pytest.mark.parametrize("policy", [None, {"score": "late"}])
 def test_an_objective_without_anything_to_move_is_refused_in_one_line(policy: dict[str, Any] | None) -> None:
     metrics = {"loss": PLAIN["metrics"]["loss"]}
-    objective = Objective.model_validate({**PLAIN, "policy": policy, "metrics": metrics})
+    objective = shipped(Objective, **{**PLAIN, "policy": policy, "metrics": metrics})
     with pytest.raises(AccordError, match="nothing to trade off") as error:
         sweep.policy_of(objective)
     assert "\n" not in str(error.value)

@@ -171,7 +171,8 @@ def test_a_row_that_python_cannot_hold_is_answered_by_the_batch_path(
     packaged: Project, tmp_path: Path
 ) -> None:
     """A day after the last of Python's calendar is one that Polars has."""
-    policy = Policy(
+    policy = shipped(
+        Policy,
         score=POLICY.score,
         weights=POLICY.weights,
         action="booked_at + INTERVAL '1 day' > strptime('2024-03-01', '%Y-%m-%d')",

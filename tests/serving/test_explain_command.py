@@ -23,7 +23,8 @@ from accord.schema.serving import Traffic
 from accord.serving.answers import Answer
 from accord.traffic import reading
 
-POLICY = Policy(
+POLICY = shipped(
+    Policy,
     weights={"w": 2.0, "fee": 5.0},
     score="w * (fee - delay_minutes) - 10 * late * (station = 'north')",
     action="score > 0",

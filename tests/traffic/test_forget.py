@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from postgres_server import Server
+from shipped import shipped
 from traffic_records import SETTINGS, predicted, refused, reported
 
 from accord.commands.forget import as_text
@@ -34,15 +35,20 @@ ROOT = Path(__file__).parents[2]
 
 def data(subject: str | None = "rider", key: list[str] | None = None, pii: str | None = None) -> Data:
     columns = {
-        "rider": Column(type="category", pii=pii),
-        "number": Column(type="integer"),
-        "started_at": Column(type="datetime"),
+        "rider": shipped(Column, type="category", pii=pii),
+        "number": shipped(Column, type="integer"),
+        "started_at": shipped(Column, type="datetime"),
     }
     target = {"task": "regression", "sql": "number"}
-    return Data.model_validate(
-        {"name": "rides", "sources": {"rides": {"path": "rides.csv"}}, "subject": subject, "key": key or [],
-         "columns": columns, "targets": {"late": target}}
-    )  # fmt: skip
+    return shipped(
+        Data,
+        name="rides",
+        sources={"rides": {"path": "rides.csv"}},
+        subject=subject,
+        key=key or [],
+        columns=columns,
+        targets={"late": target},
+    )
 
 
 @pytest.fixture

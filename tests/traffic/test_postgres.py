@@ -9,6 +9,7 @@ import polars as pl
 import psycopg
 import pytest
 from postgres_server import Server
+from shipped import shipped
 from traffic_records import NOON, SETTINGS, predicted, refused, reported
 
 from accord.errors import AccordError
@@ -129,10 +130,15 @@ def test_outcomes_in_postgres_stand_beside_their_predictions_as_those_in_files_d
 def rides(key: list[str]) -> Data:
     target = {"task": "regression", "sql": "ride"}
     columns = {name: {"type": "integer"} for name in key}
-    return Data.model_validate(
-        {"name": "rides", "sources": {"rides": {"path": "rides.csv"}}, "subject": key[0], "key": key,
-         "columns": columns, "targets": {"late": target}}
-    )  # fmt: skip
+    return shipped(
+        Data,
+        name="rides",
+        sources={"rides": {"path": "rides.csv"}},
+        subject=key[0],
+        key=key,
+        columns=columns,
+        targets={"late": target},
+    )
 
 
 def test_a_scan_fetches_what_is_asked_for(folder: Path, write: Write, settings: Traffic):

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shipped import shipped
 from traffic_records import predicted, reported
 
 from accord.schema.data import Column
@@ -32,7 +33,7 @@ NEIGHBOURS = st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) |
 def read(parts: Sequence[Sequence[Any]], type_: str) -> pl.DataFrame:
     """The values as they were logged, each part in a file of its own, as `x`, and whether one couldn't be read. The
     filter goes down into the Parquet reader."""
-    column = Column(type=type_)
+    column = shipped(Column, type=type_)
     with tempfile.TemporaryDirectory() as folder:
         files = []
         for i, values in enumerate(parts):
@@ -96,12 +97,12 @@ def test_instants_read_however_json_writes_them(text: str, instant: datetime):
 
 def test_a_personal_column_is_null_and_no_fault_of_the_log():
     log = frames([predicted({"x": "a pseudonym"})])["predictions"].lazy()
-    column = Column(type="datetime", pii="hash")
+    column = shipped(Column, type="datetime", pii="hash")
     assert log.select(as_declared("x", column, log.collect_schema())).collect()["x"].to_list() == [None]
     assert n_unread(log, {"x": column}) == {}
 
 
 def test_an_outcome_is_read_from_where_outcomes_are_logged():
     log = frames([reported("a", row={"x": "no"}, x="1.5")])["outcomes"]
-    column = Column(type="number", role="outcome")
+    column = shipped(Column, type="number", role="outcome")
     assert log.select(as_declared("x", column, log.schema))["x"].to_list() == [1.5]

@@ -12,7 +12,7 @@ from accord.schema.data import Source
 from accord.sql.rows import columns_of
 
 
-def predict(bundle: Bundle, source: Path, output: Path, explain: bool = False) -> int:
+def predict(bundle: Bundle, source: Source, output: Path, explain: bool = False) -> int:
     """Writes the rows with a column a target, as CSV or Parquet by the output's name; how many there were. With `explain`
     each feature's contribution to each target's raw score stands beside them, as `target|feature`.
 
@@ -27,11 +27,11 @@ def predict(bundle: Bundle, source: Path, output: Path, explain: bool = False) -
             f"Can't write {output}: it is a folder; expected a file's name. Choose another, or remove it"
         )
     texts = [name for name, kind in bundle.types.items() if kind == "category"]
-    rows = sources.read("input", Source(path=str(source)), Path(), texts)
+    rows = sources.read("input", source, Path(), texts)
     for name in bundle.columns:
         if name not in rows.columns:
             raise AccordError(
-                f"Column '{name}' is missing from {source}; {nearest(name, rows.columns)}. The model needs it"
+                f"Column '{name}' is missing from {source.path}; {nearest(name, rows.columns)}. The model needs it"
             )
     known = {
         name: c.model_copy(update={"nullable": True})
@@ -45,7 +45,7 @@ def predict(bundle: Bundle, source: Path, output: Path, explain: bool = False) -
     }
     checked = contract.check(rows, {**bundle.columns, **known}, rules=rules)
     if checked.quarantine.height:
-        raise AccordError(_first_broken(rows, checked, bundle, source))
+        raise AccordError(_first_broken(rows, checked, bundle, source.path))
     predictions = bundle.answer(checked.valid)
     because = {} if not explain else bundle.explain(checked.valid)
     parts = [pl.Series(f"{target}|{part.name}", part) for target, parts in because.items() for part in parts]
@@ -57,7 +57,7 @@ def predict(bundle: Bundle, source: Path, output: Path, explain: bool = False) -
     return rows.height
 
 
-def _first_broken(rows: pl.DataFrame, checked: contract.Checked, bundle: Bundle, source: Path) -> str:
+def _first_broken(rows: pl.DataFrame, checked: contract.Checked, bundle: Bundle, source: str) -> str:
     """The first broken row in words; rows count from 1, as after a CSV's header."""
     index = rows.with_row_index("row|number").join(
         checked.quarantine.select(pl.all().exclude("reasons")), on=rows.columns, how="semi", nulls_equal=True

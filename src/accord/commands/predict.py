@@ -24,6 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.bundle.bundle import load_bundle
     from accord.bundle.predict import predict
+    from accord.config import lock
 
-    n_rows = predict(load_bundle(paths.bundle), arguments.input, arguments.output, arguments.explain)
+    rows = lock.load(paths).data.like_rows(arguments.input)
+    n_rows = predict(load_bundle(paths.bundle), rows, arguments.output, arguments.explain)
     say(f"{n_rows:,} rows to {arguments.output}")

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -17,10 +18,18 @@ from accord.errors import AccordError, nearest
 from accord.models import loading
 from accord.paths import Paths
 from accord.schema.config import Config
+from accord.schema.data import Data
+from accord.schema.objective import Objective
+from accord.schema.section import Section
+
+BASE = Path("_base.yaml")
+"""In conf/: what every data set and objective begins with."""
+BASED: dict[str, type[Section]] = {"data": Data, "objective": Objective}
+EACH = "*"
 
 
 def composed(selection: Selection, conf: Path) -> dict[str, Any]:
-    """The config as plain values with every default spelled out.
+    """The config as plain values with every value spelled out.
 
     `${oc.env:...}` stays a reference, since the result is committed. Raises AccordError for anything that
     doesn't fit the schema, the model's own parameters, or the data's columns.
@@ -30,7 +39,7 @@ def composed(selection: Selection, conf: Path) -> dict[str, Any]:
         with initialize_config_dir(str(conf.absolute()), version_base="1.3"):
             config = compose("config", overrides=chosen)
         OmegaConf.set_struct(config, False)
-        values = _resolved(OmegaConf.merge(config, selection.overrides))
+        values = _on_bases(_resolved(OmegaConf.merge(config, selection.overrides)), conf)
     except InterpolationKeyError as error:
         raise AccordError(_unfitting(error, selection, conf)) from error
     except (HydraException, OmegaConfBaseException) as error:
@@ -38,7 +47,7 @@ def composed(selection: Selection, conf: Path) -> dict[str, Any]:
     try:
         typed = Config.model_validate(values)
     except ValidationError as error:
-        raise AccordError(_explained(error, values, selection)) from error
+        raise AccordError(_explained(error, values, selection, conf)) from error
     check_expressions(typed)
     plain = typed.model_dump(mode="json")
     plain["model"] = loading.checked_params(typed.model)
@@ -71,6 +80,56 @@ def _resolved(config: Any) -> dict[str, Any]:
     return {str(key): value for key, value in values.items()}
 
 
+def _on_bases(values: dict[str, Any], conf: Path) -> dict[str, Any]:
+    """The sections that users write, data and objective, each on what conf/_base.yaml has for them.
+
+    Hydra's own defaults list can't give it: it knows neither a value for each column, whatever its name, nor one that
+    counts only where the data set has a `time`. And whoever forgot it in their file would go without.
+    """
+    file = conf / BASE
+    try:
+        bases = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise AccordError(
+            f"{file} is missing, on which data and objective rest; git checkout {file}"
+        ) from error
+    except yaml.YAMLError as error:
+        raise AccordError(f"{file} is not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(bases, Mapping) or bases.keys() != BASED.keys():
+        raise AccordError(f"{file}: expected the sections {' and '.join(BASED)}, and no others")
+    return {**values, **{name: on_base(kind, bases[name], values[name]) for name, kind in BASED.items()}}
+
+
+def on_base(kind: type[Section], base: Mapping[str, Any], given: Any) -> Any:
+    """What is given of a section, and for the rest its base. A section inside that may be missing, such as `time`, stays
+    so, and a star in the base stands for each name."""
+    if not isinstance(given, Mapping):
+        return given
+    owed = {
+        name: value
+        for name, value in base.items()
+        if name in given or not (_is_for_each(value) or _may_be_missing(kind, name))
+    }
+    return _over(owed, given)
+
+
+def _over(base: Any, given: Any) -> Any:
+    if not isinstance(base, Mapping) or not isinstance(given, Mapping):
+        return given
+    if _is_for_each(base):
+        return {name: _over(base[EACH], value) for name, value in given.items()}
+    return {**base, **{name: _over(base.get(name), value) for name, value in given.items()}}
+
+
+def _may_be_missing(kind: type[Section], name: str) -> bool:
+    """An unknown name is not one: the schema refuses it."""
+    return name in kind.model_fields and not kind.model_fields[name].is_required()
+
+
+def _is_for_each(base: Any) -> bool:
+    return isinstance(base, Mapping) and EACH in base
+
+
 def _unfitting(error: InterpolationKeyError, selection: Selection, conf: Path) -> str:
     """An option that refers to what another option doesn't have, such as an objective to another data set's target."""
     found = re.search(r"'(.+)'", str(error))
@@ -88,14 +147,14 @@ def _unfitting(error: InterpolationKeyError, selection: Selection, conf: Path) -
     return f"{chosen} don't fit together: conf refers to {missing}, which is not there{hint}"
 
 
-def _explained(error: ValidationError, values: Mapping[str, Any], selection: Selection) -> str:
+def _explained(error: ValidationError, values: Mapping[str, Any], selection: Selection, conf: Path) -> str:
     """The first fault as one line: the key, what was found, what was expected."""
     faults = error.errors()
     fault = faults[0]
     path = [str(part) for part in fault["loc"]]
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     source = (
-        f"conf/{path[0]}/{selection.groups[path[0]]}.yaml or params.yaml"
+        f"conf/{path[0]}/{selection.groups[path[0]]}.yaml{f', conf/{BASE}' if path[0] in BASED else ''} or params.yaml"
         if path[0] in selection.groups
         else "conf/config.yaml or params.yaml"
     )
@@ -103,13 +162,13 @@ def _explained(error: ValidationError, values: Mapping[str, Any], selection: Sel
         where = ".".join(path[:-1]) or "the config"
         return f"{'.'.join(path)}: unknown key in {source}; {where} knows no '{path[-1]}': {nearest(path[-1], _keys_at(path[:-1]))}{more}"
     if fault["type"] == "missing":
-        return f"{'.'.join(path)} is missing in {source}; add it{_or_inherit(path[0], selection)}{more}"
+        return f"{'.'.join(path)} is missing in {source}; add it{_or_inherit(path[0], selection, conf)}{more}"
     return f"{'.'.join(path)}: found {fault['input']!r} in {source}; {fault['msg']}{more}"
 
 
-def _or_inherit(group: str, selection: Selection) -> str:
+def _or_inherit(group: str, selection: Selection, conf: Path) -> str:
     """How an option gets what it leaves out, in a group with an option to get it from."""
-    shared = "default" in options().get(group, ()) and selection.groups[group] != "default"
+    shared = "default" in options(conf).get(group, ()) and selection.groups[group] != "default"
     return ", or begin with `defaults: [default, _self_]`" if shared else ""
 
 

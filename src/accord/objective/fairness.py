@@ -43,7 +43,7 @@ def by_group(
             levels.append({"level": str(label), "n_rows": int(mask.sum()), "rates": scored})
         gaps = {}
         for name, sql in rates(targets, policy is not None).items():
-            metric = Metric(team="governance", sql=sql, group=column)
+            metric = Metric(team="governance", sql=sql, group=column, weight=0, scale=1)
             statistic = teams.statistic(name, metric, played, targets, policy, min_rows)
             gaps[name] = teams.as_dict(bootstrap.estimate(statistic, counts, level))
         tables.append({"column": column, "levels": levels, "gaps": gaps})
@@ -68,7 +68,7 @@ def _rates(
 ) -> dict[str, Any]:
     found = {}
     for name, sql in rates(targets, policy is not None).items():
-        metric = Metric(team="governance", sql=sql, better="higher")
+        metric = Metric(team="governance", sql=sql, better="higher", weight=0, scale=1)
         statistic = teams.statistic(name, metric, group, targets, policy, min_rows=1)
         found[name] = teams.as_dict(bootstrap.estimate(statistic, counts, level))
     return found

@@ -319,7 +319,7 @@ class Plays:
 def followed(objective: Objective) -> dict[str, Metric]:
     """The metrics that are followed: of prediction quality for each target, and the teams'."""
     quality = {
-        f"{name} {builtin}": Metric(team=target.owner, builtin=builtin, target=name)
+        f"{name} {builtin}": Metric(team=target.owner, builtin=builtin, target=name, weight=0, scale=1)
         for name, target in objective.targets.items()
         for builtin in LEADING[target.task]
     }

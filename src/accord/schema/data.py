@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
@@ -16,9 +17,9 @@ class Source(Section):
     path: str
     """`data/raw/rides.csv`, a pattern such as `data/raw/*.parquet`, `package://module/file.csv`, or
     `sklearn://breast_cancer`. CSV may be zipped or gzipped."""
-    nulls: list[str] = ["", "NA"]
+    nulls: list[str]
     """Words that mean a missing value in CSV."""
-    separator: Annotated[str, StringConstraints(min_length=1, max_length=1)] = ","
+    separator: Annotated[str, StringConstraints(min_length=1, max_length=1)]
     available_at: Sql | None = None
     """When each of its rows could be known, as a SQL expression in UTC. A source that says so joins only by `as_of`."""
     timeless: bool = False
@@ -39,7 +40,7 @@ class Column(Section):
     """What the contract promises of one column; a row that breaks it is quarantined with the reason."""
 
     type: Literal["integer", "number", "category", "boolean", "datetime"]
-    role: Literal["feature", "outcome", "info"] = "feature"
+    role: Literal["feature", "outcome", "info"]
     """outcome: known only after the label delay, for targets alone. info: kept for slices, groups and reports."""
     unit: str | None = None
     min: float | None = None
@@ -69,9 +70,9 @@ class Time(Section):
     """The column with the time of the event that the row is about."""
     decision: Name | None = None
     """The column with the time at which the prediction is needed: a feature must be known by then. Default: event."""
-    label_delay: Duration = "0d"
+    label_delay: Duration
     """How long after the event its outcome is known."""
-    zone: str = "UTC"
+    zone: str
 
 
 DUPLICATES = "duplicates"
@@ -81,19 +82,19 @@ DUPLICATES = "duplicates"
 class LeakCheck(Section):
     """When a feature looks too good to be known at decision time. docs/data.md lists what is looked for."""
 
-    score: float = Field(default=0.98, gt=0.5, le=1)
+    score: float = Field(gt=0.5, le=1)
     """AUC (binary) or R2 of the ranks (regression) that one column reaches alone, or with another."""
-    level_rows: int = Field(default=30, ge=2)
+    level_rows: int = Field(ge=2)
     """Rows a level, or a null, needs before it can be suspected of deciding the target."""
-    action: Literal["report", "fail"] = "report"
+    action: Literal["report", "fail"]
     accepted: list[Name] = []
     """Features that a person has looked at and vouches for; also a source, the subject, or `duplicates`."""
 
 
 class Checks(Section):
-    max_quarantined_share: Share = 0.01
+    max_quarantined_share: Share
     """Past this share of broken rows the stage fails: the source has changed, not a few rows."""
-    leaks: LeakCheck = LeakCheck()
+    leaks: LeakCheck
 
 
 class Split(Section):
@@ -102,12 +103,12 @@ class Split(Section):
 
     cutoff: date | None = None
     """Everything from here on is the future. Default: all rows are past."""
-    test: Duration | Share = 0.2
+    test: Duration | Share
     """A calendar stretch, such as 1mo, or a share of the rows."""
-    tune: Duration | Share = 0.2
+    tune: Duration | Share
     train: Duration | None = None
     """How far train reaches back from where tune begins. Default: to the first row."""
-    holdout: Share = 0.1
+    holdout: Share
     """Share of days (of rows, where there is no time) that no model ever trains or tunes on."""
 
 
@@ -133,8 +134,8 @@ class Data(Section):
     """More features, as SQL expressions over the columns of one row; the service computes them too."""
     rules: dict[Name, Sql] = {}
     """Further promises, as SQL conditions that every row must meet."""
-    checks: Checks = Checks()
-    split: Split = Split()
+    checks: Checks
+    split: Split
     slices: list[Name] = []
     """Columns by whose values the metrics are broken down."""
     groups: list[Name] = []
@@ -148,6 +149,10 @@ class Data(Section):
         if isinstance(values, Mapping) and "rows" not in values and len(values.get("sources") or ()) == 1:
             return {**values, "rows": next(iter(values["sources"]))}
         return values
+
+    def like_rows(self, path: Path) -> Source:
+        """A file that somebody hands over, written as the rows' own source is: separator, words for missing values."""
+        return self.sources[self.rows].model_copy(update={"path": str(path)})
 
     @property
     def personal(self) -> set[str]:

@@ -24,7 +24,7 @@ class Target(Section):
     task: Literal["binary", "regression"]
     sql: Sql
     """The target as a SQL expression over outcome columns."""
-    owner: str = "product"
+    owner: str
     """The team that answers for it."""
     loss: Literal["log", "squared", "poisson", "tweedie"] | None = None
     """What training minimises. Default: log for binary, squared for regression."""
@@ -56,7 +56,7 @@ class Policy(Section):
     """Numbers to turn without training anything again."""
     score: Sql
     """How much speaks for acting on a row."""
-    action: Sql = "score > 0"
+    action: Sql
     """When to act; it may use `score` too."""
 
 
@@ -86,9 +86,9 @@ class Metric(Section):
     """Hard limit: below it nothing is promoted."""
     max: float | None = None
     """Hard limit: above it nothing is promoted."""
-    weight: float = Field(default=0.0, ge=0)
+    weight: float = Field(ge=0)
     """What one `scale` of improvement is worth in the objective's score; 0 keeps the metric out of it."""
-    scale: float = Field(default=1.0, gt=0)
+    scale: float = Field(gt=0)
     """An improvement worth talking about, in the metric's unit."""
     tolerance: float | None = Field(default=None, ge=0)
     """How much worse than the champion's is still no harm, in the metric's unit. Default: it isn't compared."""
@@ -105,9 +105,9 @@ class Metric(Section):
 class Promotion(Section):
     """When a candidate takes the champion's place."""
 
-    gain: float = Field(default=0.0, ge=0)
+    gain: float = Field(ge=0)
     """The objective's score must rise by at least this much."""
-    level: float = Field(default=0.95, gt=0.5, lt=1)
+    level: float = Field(gt=0.5, lt=1)
     """Confidence of each one-sided comparison with the champion."""
 
 
@@ -120,4 +120,4 @@ class Objective(Section):
     policy: Policy | None = None
     """Default: predictions are delivered, and nothing is decided."""
     metrics: dict[Name, Metric] = {}
-    promotion: Promotion = Promotion()
+    promotion: Promotion

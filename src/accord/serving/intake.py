@@ -17,7 +17,7 @@ from uuid_utils import uuid7
 
 from accord.data import sources
 from accord.errors import AccordError, nearest
-from accord.schema.data import Column, Data, Source
+from accord.schema.data import Column, Data
 from accord.schema.serving import Serving
 from accord.serving.requests import Decoder, InvalidRowError, Row
 from accord.traffic.log import NotLoggedError, TrafficLog
@@ -63,7 +63,7 @@ class Intake:
         settings: Serving,
     ) -> None:
         self.decoder = OutcomeDecoder(
-            outcomes, {ID: Column(type="category"), **key}, settings.max_rows, settings.max_text
+            outcomes, {ID: Column(type="category", role="info"), **key}, settings.max_rows, settings.max_text
         )
         self._outcomes, self._key_names = list(outcomes), list(key)
         self._keys = Keys(key, pseudonyms)
@@ -94,13 +94,13 @@ class Intake:
 
 
 def from_file(source: Path, folder: Path, data: Data, settings: Serving) -> int:
-    """Logs the outcomes of a CSV or Parquet file, without a service; how many there were. Other columns of the file are
-    left aside. Raises AccordError, and logs nothing, if a row breaks the contract."""
+    """Logs the outcomes of a CSV or Parquet file, without a service; how many there were. CSV is read as the data set's own
+    rows are, and other columns are left aside. Raises AccordError, and logs nothing, if a row breaks the contract."""
     outcomes = {name: column for name, column in data.columns.items() if column.role == "outcome"}
     key = {name: data.columns[name] for name in data.key}
     intake = Intake(outcomes, key, partial(Pseudonyms, folder), settings)
     texts = [ID, *(name for name, column in {**outcomes, **key}.items() if column.type == "category")]
-    frame = sources.read("outcomes", Source(path=str(source)), Path(), texts)
+    frame = sources.read("outcomes", data.like_rows(source), Path(), texts)
     for name in outcomes:
         if name not in frame.columns:
             raise AccordError(
