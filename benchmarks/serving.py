@@ -30,7 +30,7 @@ from typing import Any
 import machine
 from servers import HOST, REQUIREMENTS, SERVERS, Server, Task
 
-from accord.bundle import bundle
+from accord.bundle.bundle import load_bundle
 from accord.data import partitions
 from accord.paths import Paths
 
@@ -332,7 +332,7 @@ def main() -> None:
     given = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped"))  # so that the servers are stopped too
     print(versions(), flush=True)
-    model = bundle.load(PATHS.bundle)
+    model = load_bundle(PATHS.bundle)
     rows = partitions.scan(PATHS.splits / "test").select(list(model.columns)).head(N_ROWS).collect()
     given.cache.mkdir(parents=True, exist_ok=True)
     # On the project's disk: a temporary folder in memory would make a durable log look free.

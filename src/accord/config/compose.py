@@ -22,7 +22,7 @@ from accord.schema.data import Data
 from accord.schema.objective import Objective
 from accord.schema.section import Section
 
-BASE = Path("_base.yaml")
+BASE = "_base.yaml"
 """In conf/: what every data set and objective begins with."""
 BASED: dict[str, type[Section]] = {"data": Data, "objective": Objective}
 EACH = "*"
