@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from projects import Project
+from shipped import shipped
 
 from accord.bundle import interface
 from accord.bundle.bundle import Bundle, load_bundle
@@ -24,16 +25,18 @@ from accord.schema.objective import Metric, Policy
 from accord.sql.rows import with_derived
 
 GOLDEN = Path(__file__).parent / "decision.json"
-SETTINGS = Monitoring(min_rows=60)
-POLICY = Policy(weights={"patience": 6.0}, score="patience - delay_minutes")
+SETTINGS = shipped(Monitoring, min_rows=60)
+POLICY = shipped(Policy, weights={"patience": 6.0}, score="patience - delay_minutes")
 METRICS = {
-    "surprise": Metric(
-        team="riders", builtin="log_loss", target="late", description="of late rides", max=0.01
+    "surprise": shipped(
+        Metric, team="riders", builtin="log_loss", target="late", description="of late rides", max=0.01
     ),
-    "gap": Metric(team="riders", builtin="log_loss", target="late", group="is_long"),
-    "long_rides": Metric(team="operations", sql="AVG(distance)", better="higher", unit="km", min=1, max=50),
-    "latency": Metric(team="operations", builtin="p99_ms", max=20),
-    "memory": Metric(team="operations", builtin="memory_mb"),
+    "gap": shipped(Metric, team="riders", builtin="log_loss", target="late", group="is_long"),
+    "long_rides": shipped(
+        Metric, team="operations", sql="AVG(distance)", better="higher", unit="km", min=1, max=50
+    ),
+    "latency": shipped(Metric, team="operations", builtin="p99_ms", max=20),
+    "memory": shipped(Metric, team="operations", builtin="memory_mb"),
 }
 
 
@@ -63,15 +66,15 @@ def rounded(value: Any) -> Any:
 
 def a_window_with_everything(project: Project) -> tuple[Bundle, expectation.Expectation, pl.DataFrame]:
     """Rides of test with a dead sensor, two models, outcomes of most rows, and a prediction that was altered."""
-    config = lock.load(project.root / lock.LOCK)
-    trained = load_bundle(project.root / "models/bundle")
+    config = lock.load(project.paths)
+    trained = load_bundle(project.paths.bundle)
     bundle = replace(
         trained,
         manifest={**trained.manifest, "model_id": "m1"},
         policy=POLICY,
         models={"late": Formula(0.3), "delay_minutes": Formula(1.5)},  # type: ignore[dict-item]
     )
-    rows = partitions.read(project.root / "data/splits/test")
+    rows = partitions.read(project.paths.splits / "test")
     return bundle, expected(config, bundle, with_derived(rows, config.data.derived)), logged(rows, bundle)
 
 

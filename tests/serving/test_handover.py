@@ -11,21 +11,20 @@ from accord.serving import handover
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder without settings, which is also the working directory."""
-    monkeypatch.chdir(tmp_path)
+def bento(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a Bento without settings."""
     monkeypatch.delenv(handover.VARIABLE, raising=False)
     return tmp_path
 
 
-def test_the_environment_goes_before_what_the_bento_holds(folder: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_environment_goes_before_what_the_bento_holds(bento: Path, monkeypatch: pytest.MonkeyPatch):
     packaged, today = shipped(Serving, port=3001), shipped(Serving, port=3002)
-    (folder / handover.FILE).write_text(packaged.model_dump_json(), encoding="utf-8")
-    assert handover.load() == packaged
+    (bento / handover.FILE).write_text(packaged.model_dump_json(), encoding="utf-8")
+    assert handover.load(bento) == packaged
     monkeypatch.setenv(handover.VARIABLE, today.model_dump_json())
-    assert handover.load() == today
+    assert handover.load(bento) == today
 
 
-def test_a_service_without_settings_says_so(folder: Path):
-    with pytest.raises(AccordError, match=r"no settings: neither ACCORD_SERVING nor serving\.json"):
-        handover.load()
+def test_a_service_without_settings_says_so(bento: Path):
+    with pytest.raises(AccordError, match=r"no settings: neither ACCORD_SERVING nor .*serving\.json"):
+        handover.load(bento)
