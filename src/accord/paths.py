@@ -29,6 +29,7 @@ class Paths:
         self.evaluated = root / "models/evaluated"
         self.decided = root / "models/decided"
         self.bundle = root / "models/bundle"
+        self.manifest = root / "models/bundle/manifest.json"
 
         self.traffic = root / "data/traffic"
         self.batches = root / "data/batches"

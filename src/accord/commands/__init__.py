@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from datetime import date
 from typing import TypeVar
 
 N = TypeVar("N", int, float)
@@ -18,6 +19,11 @@ def positive(kind: type[N]) -> Callable[[str], N]:
         return value
 
     return number
+
+
+def add_day(parser: argparse.ArgumentParser, option: str, name: str, does: str) -> None:
+    """An option that takes a day, which the command finds under the name."""
+    parser.add_argument(option, type=date.fromisoformat, dest=name, metavar="DATE", help=does)
 
 
 def add_url(parser: argparse.ArgumentParser) -> None:

@@ -9,10 +9,6 @@ HELP = "latency, throughput, memory and cost of the packaged service, champion b
 ALONE = True
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    pass
-
-
 def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.config import lock
     from accord.driving import measure

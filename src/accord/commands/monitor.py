@@ -2,9 +2,9 @@
 
 import argparse
 import sys
-from datetime import date, timedelta
+from datetime import timedelta
 
-from accord.commands import positive
+from accord.commands import add_day, positive
 from accord.errors import AccordError
 from accord.paths import Paths
 from accord.terminal import say
@@ -17,16 +17,8 @@ QUIET, ALARM = 0, 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--from",
-        type=date.fromisoformat,
-        dest="begin",
-        metavar="DATE",
-        help="the first day, such as 2013-07-01",
-    )
-    parser.add_argument(
-        "--to", type=date.fromisoformat, dest="end", metavar="DATE", help="the last day, included"
-    )
+    add_day(parser, "--from", "begin", "the first day, such as 2013-07-01")
+    add_day(parser, "--to", "end", "the last day, included")
     parser.add_argument(
         "--rows",
         type=positive(int),

@@ -2,9 +2,9 @@
 
 import argparse
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
 
+from accord.commands import add_day
 from accord.paths import Paths
 from accord.terminal import Lines, lines, say
 
@@ -14,12 +14,8 @@ ALONE = True
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--now", action="store_true", help="whatever the rule says")
-    parser.add_argument(
-        "--cutoff",
-        type=date.fromisoformat,
-        metavar="DATE",
-        help="the day before which the new rows end (default: where the window of accord monitor ends)",
-    )
+    does = "the day before which the new rows end (default: where the window of accord monitor ends)"
+    add_day(parser, "--cutoff", "cutoff", does)
 
 
 def run(arguments: argparse.Namespace, paths: Paths) -> None:

@@ -1,8 +1,8 @@
 """`accord simulate`: months with several rules of retraining side by side."""
 
 import argparse
-from datetime import date
 
+from accord.commands import add_day
 from accord.paths import Paths
 from accord.terminal import say
 
@@ -11,20 +11,8 @@ ALONE = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--from",
-        type=date.fromisoformat,
-        dest="begin",
-        metavar="DATE",
-        help="the first day (default: data.split.cutoff)",
-    )
-    parser.add_argument(
-        "--to",
-        type=date.fromisoformat,
-        dest="end",
-        metavar="DATE",
-        help="the day after the last (default: the rows' end)",
-    )
+    add_day(parser, "--from", "begin", "the first day (default: data.split.cutoff)")
+    add_day(parser, "--to", "end", "the day after the last (default: the rows' end)")
     parser.add_argument(
         "--period", default="1mo", metavar="STRETCH", help="how often it is decided (default: %(default)s)"
     )

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from accord import bootstrap
+from accord.bootstrap import Counts
 from accord.data import splitting
 from accord.models.trained import baseline_predictions
 from accord.objective import fairness, teams
@@ -59,11 +60,16 @@ def decide(
         )
         for split, frame in rows.items()
     }  # fmt: skip
-    of_teams = {split: _of_teams(played[split], config) for split in JUDGED if split in played}
+    counts = {
+        split: bootstrap.draw(played[split].n_blocks, config.evaluation.n_resamples, config.seed)
+        for split in JUDGED
+        if split in played
+    }
+    of_teams = {split: _of_teams(played[split], drawn, config) for split, drawn in counts.items()}
     return Decided(
         report={
             "teams": of_teams,
-            "fairness": _fairness(played["test"], config) if "test" in played else [],
+            "fairness": _fairness(played["test"], counts["test"], config) if "test" in played else [],
             "objective": objective.model_dump(include={"name", "description", "policy", "metrics"}),
         },
         metrics={
@@ -79,9 +85,8 @@ def decide(
     )
 
 
-def _of_teams(played: Played, config: Config) -> dict[str, dict[str, Any]]:
+def _of_teams(played: Played, counts: Counts, config: Config) -> dict[str, dict[str, Any]]:
     objective, settings = config.objective, config.evaluation
-    counts = bootstrap.draw(played.n_blocks, settings.n_resamples, config.seed)
     return teams.table(
         objective.metrics,
         played,
@@ -93,9 +98,8 @@ def _of_teams(played: Played, config: Config) -> dict[str, dict[str, Any]]:
     )
 
 
-def _fairness(played: Played, config: Config) -> list[dict[str, Any]]:
+def _fairness(played: Played, counts: Counts, config: Config) -> list[dict[str, Any]]:
     objective, settings = config.objective, config.evaluation
-    counts = bootstrap.draw(played.n_blocks, settings.n_resamples, config.seed)
     return fairness.by_group(
         played,
         objective.targets,

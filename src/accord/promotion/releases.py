@@ -8,18 +8,17 @@ All three are plain text for git.
 """
 
 import getpass
-import json
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from accord import dvc
+from accord import dvc, jsonl
 from accord.bundle.bundle import load_bundle
 from accord.errors import AccordError, nearest
-from accord.files import read_json, replacing, write_json, write_text
+from accord.files import read_json, replacing, write_json
 from accord.paths import Paths
 
 REMOTE = "releases"
@@ -39,9 +38,7 @@ def champion_id(paths: Paths) -> str | None:
 def history(paths: Paths) -> list[dict[str, Any]]:
     """All promotions and rollbacks, the oldest first. The champion's own record is among them even if the program died
     between naming the champion and writing the log."""
-    log = paths.release_log
-    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-    records = [json.loads(line) for line in lines if line.strip()]
+    records = jsonl.read(paths.release_log)
     current = champion(paths)
     return [*records, current] if current is not None and current not in records else records
 
@@ -107,7 +104,7 @@ def uncommitted(paths: Paths) -> dict[str, Any] | None:
 
 def commit(message: str, paths: Paths) -> None:
     """Commits the pointers of the releases, and nothing else."""
-    _write_log(history(paths), paths)  # a promotion that was killed may have left its line out
+    jsonl.write(paths.release_log, history(paths))  # a promotion that was killed may have left its line out
     files = _files(paths)
     for words in (["add", *files], ["commit", "--quiet", "--message", message, "--", *files]):
         done = _git(paths, *words)
@@ -174,12 +171,8 @@ def _name(
         **more,
     }
     write_json(paths.champion, record)
-    _write_log([*records, record], paths)
+    jsonl.write(paths.release_log, [*records, record])
     return record
-
-
-def _write_log(records: Sequence[Mapping[str, Any]], paths: Paths) -> None:
-    write_text(paths.release_log, "".join(json.dumps(line, sort_keys=True) + "\n" for line in records))
 
 
 def _before(released: list[str], current: str | None) -> str | None:

@@ -13,8 +13,6 @@ from accord.files import read_json, write_text
 from accord.paths import Paths
 from accord.report import index, model_card, scorecard, simulation, tradeoff
 
-MANIFEST = "manifest.json"
-
 
 def write(paths: Paths) -> list[Path]:
     """Writes each page whose figures are there; their paths. Raises AccordError if there are none at all."""
@@ -78,12 +76,12 @@ def _plots(paths: Paths) -> dict[str, dict[str, pl.DataFrame]]:
 
 def _made(paths: Paths) -> dict[str, Any] | None:
     """The model that the run made, and its verdict once it is judged."""
-    if not (paths.bundle / MANIFEST).exists():
+    if not paths.manifest.exists():
         return None
     card = _card_of_candidate(paths)
     verdict = None if card is None else card["verdict"]
     return {
-        "model_id": read_json(paths.bundle / MANIFEST)["model_id"],
+        "model_id": read_json(paths.manifest)["model_id"],
         "on": date.today().isoformat(),
         "verdict": verdict,
     }
@@ -92,12 +90,12 @@ def _made(paths: Paths) -> dict[str, Any] | None:
 def _model_card(card: dict[str, Any], paths: Paths) -> str:
     data = lock.load(paths).data.model_dump(include={"name", "description"})
     leaks = [*read_json(paths.validation)["leaks"], *read_json(paths.accounting)["leaks"]]
-    return model_card.render(read_json(paths.bundle / MANIFEST), data, card, _evaluation(paths), leaks)
+    return model_card.render(read_json(paths.manifest), data, card, _evaluation(paths), leaks)
 
 
 def _card_of_candidate(paths: Paths) -> dict[str, Any] | None:
     """The scorecard; None if there is none, or if it is of another model than the bundle's."""
-    if not (paths.scorecard.exists() and (paths.bundle / MANIFEST).exists()):
+    if not (paths.scorecard.exists() and paths.manifest.exists()):
         return None
     card: dict[str, Any] = read_json(paths.scorecard)
-    return card if card["candidate"] == read_json(paths.bundle / MANIFEST)["model_id"] else None
+    return card if card["candidate"] == read_json(paths.manifest)["model_id"] else None

@@ -1,29 +1,22 @@
 """The decision log, models/retraining.jsonl: a line for each time that retraining was decided on, plain text for git."""
 
-import json
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from accord.files import write_text
+from accord import jsonl
 from accord.retraining.rules import Training
 
 KEPT, PROMOTED, REFUSED, FAILED = "kept", "promoted", "refused", "failed"
 """No training was due; its model became the champion; it did not; it could not be made."""
 
 
-def read(log: Path) -> list[dict[str, Any]]:
-    """All decisions, the oldest first."""
-    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-    return [json.loads(line) for line in lines if line.strip()]
-
-
 def append(log: Path, record: dict[str, Any]) -> None:
-    """Adds the record, unless one of its id is there: the file is renamed into place, whole."""
-    records = read(log)
+    """Adds the record, unless one of its id is there."""
+    records = jsonl.read(log)
     if any(one["id"] == record["id"] for one in records):
         return
-    write_text(log, "".join(json.dumps(line, sort_keys=True) + "\n" for line in [*records, record]))
+    jsonl.write(log, [*records, record])
 
 
 def trainings(records: list[dict[str, Any]]) -> list[Training]:

@@ -18,7 +18,7 @@ from typing import Any
 import polars as pl
 from uuid_utils import uuid7
 
-from accord import dvc, pipeline, terminal
+from accord import dvc, jsonl, pipeline, terminal
 from accord.config import lock, selection
 from accord.config.selection import Selection
 from accord.data.partitions import local
@@ -31,8 +31,6 @@ from accord.retraining.rules import Due, Training
 from accord.schema.config import Config
 from accord.schema.data import Data
 from accord.training.cost import training_cpu_s
-
-MANIFEST = "manifest.json"
 
 
 def retrain(now: bool, cutoff: date | None, paths: Paths) -> dict[str, Any]:
@@ -112,9 +110,9 @@ def _planned(config: Config, now: bool, cutoff: date | None, paths: Paths) -> di
 def _in_use(paths: Paths) -> str | None:
     """The champion, or the candidate while there is none."""
     champion = releases.champion_id(paths)
-    if champion is not None or not (paths.bundle / MANIFEST).exists():
+    if champion is not None or not paths.manifest.exists():
         return champion
-    return str(read_json(paths.bundle / MANIFEST)["model_id"])
+    return str(read_json(paths.manifest)["model_id"])
 
 
 def _window_end(data: Data, decision: Mapping[str, Any] | None, paths: Paths) -> date | None:
@@ -163,11 +161,11 @@ def _taken_in(plan: Mapping[str, Any], paths: Paths) -> list[str]:
 def _trainings(paths: Paths) -> list[Training]:
     """Those of the log, and that of models/bundle, which may have been trained by hand. One that failed after it had made
     its bundle is none."""
-    records = decision_log.read(paths.retraining_log)
+    records = jsonl.read(paths.retraining_log)
     known = decision_log.trainings(records)
     tried = {record["cutoff"] for record in records if record["action"] != decision_log.KEPT}
-    if (paths.bundle / MANIFEST).exists():
-        cutoff = read_json(paths.bundle / MANIFEST)["data"]["split"]["cutoff"]
+    if paths.manifest.exists():
+        cutoff = read_json(paths.manifest)["data"]["split"]["cutoff"]
         if cutoff is not None and cutoff not in tried:
             known.append(Training(date.fromisoformat(cutoff), _cost(paths) or 0.0))
     return sorted(known, key=lambda training: training.on)

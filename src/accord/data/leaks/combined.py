@@ -116,7 +116,7 @@ def telling_slices(case: Case) -> list[Finding]:
             continue
         inside = codes == level
         face, bins = case.face[inside], rows.bins[name][inside]
-        score = reached(bins, rows.ordered[name][inside] if name in rows.ordered else bins, face)
+        score = reached(bins, mean_ranks(rows.ordered[name][inside] if name in rows.ordered else bins), face)
         told = telling(bins, score, face, case.check.score, sure)
         if told is not None:
             where = f"where {column} is {_label(rows, column, inside)} ({len(face):,} rows)"

@@ -185,13 +185,7 @@ class Case:
     def alone(self) -> dict[str, float]:
         """The AUC that each feature reaches, by its order in either direction or by its bins out of fold."""
         ordered = dict(zip(self.rows.ordered, self.rows.ranks, strict=True))
-        return {
-            name: max(_in_either_direction(auc(ordered[name], self.face)), of_bins)
-            if name in ordered
-            else of_bins
-            for name, codes in self.rows.bins.items()
-            for of_bins in [auc(mean_ranks(learned(codes, self.face)), self.face)]
-        }
+        return {name: reached(codes, ordered.get(name), self.face) for name, codes in self.rows.bins.items()}
 
 
 Check = Callable[[Case], list[Finding]]
@@ -234,10 +228,11 @@ def auc(ranks: NDArray[np.floating[Any]], face: Vector) -> float:
     return float((ranks[face == 1].sum(dtype=float) - n_pos * (n_pos + 1) / 2) / (n_pos * n_neg))
 
 
-def reached(codes: NDArray[np.intp], values: Vector | NDArray[np.intp], face: Vector) -> float:
-    """The AUC that a column reaches, by the order of its values in either direction or by its bins out of fold."""
+def reached(codes: NDArray[np.intp], ranks: NDArray[np.floating[Any]] | None, face: Vector) -> float:
+    """The AUC that a column reaches, by the ranks of its values in either direction, if they have any, or by its bins out
+    of fold."""
     of_bins = auc(mean_ranks(learned(codes, face)), face)
-    return max(_in_either_direction(auc(mean_ranks(values), face)), of_bins)
+    return of_bins if ranks is None else max(_in_either_direction(auc(ranks, face)), of_bins)
 
 
 def _in_either_direction(score: float) -> float:

@@ -41,7 +41,7 @@ def next_targets(case: Case) -> list[Finding]:
             if name in found or not (few or about.get(name, 0.5) > limit - 0.03) or not known.any():
                 continue
             values = codes if few else rows.ordered[name]
-            score = reached(codes[known], values[known], later[known])
+            score = reached(codes[known], mean_ranks(values[known]), later[known])
             told = telling(codes[known], score, later[known], limit, sure)
             if told is not None and score > case.alone[name] + 0.01:
                 detail = f"of the next row{words} {case.outcome.face.words}is told by it with {told}"
