@@ -6,6 +6,7 @@ DVC writes most of its files in place, so that a kill leaves them cut short, and
     .dvc/tmp/rwlock                       which process reads and writes which path, stages included; in place
     dvc.lock, *.dvc                       in place; what is lost of them comes back from the run cache, or by `dvc add`
     .dvc/cache                            temporary names that are renamed; a half-written one of the run cache is read
+    the index in DVC's site cache         what a push or pull is about; a half-written one is taken for whole: see `transfer`
 
 `alone` mends these while it has both locks, and touches nothing that a living process has: then it says who that is.
 """
@@ -30,7 +31,7 @@ from accord.errors import AccordError
 from accord.paths import Paths
 from accord.terminal import complain, foreign
 
-LOCK, RWLOCK_LOCK, RWLOCK = "tmp/lock", "tmp/rwlock.lock", "tmp/rwlock"
+LOCK, RWLOCK_LOCK, RWLOCK, TRANSFER = "tmp/lock", "tmp/rwlock.lock", "tmp/rwlock", "tmp/transfer"
 """In .dvc."""
 WAIT_S = 5.0
 """How long DVC may have its lock for something short, such as `dvc status`."""
@@ -99,14 +100,27 @@ def alone(paths: Paths) -> Iterator[int]:
             del _locks[root]
 
 
-def run(paths: Paths, *words: str) -> "subprocess.CompletedProcess[str]":
+def transfer(paths: Paths, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Runs `dvc push` or `dvc pull` with a site cache that is empty and its own. There DVC indexes the files that it is
+    about to transfer, and commits them one by one: after a kill in between, the next transfer would find that index, take
+    it for whole and pass over the files that are missing from it, although it stores the directory that lists them."""
+    site_cache = paths.dvc / TRANSFER
+    with alone(paths):
+        files.remove(site_cache)
+        try:
+            return run(paths, *words, DVC_SITE_CACHE_DIR=str(site_cache.resolve()))
+        finally:
+            files.remove(site_cache)
+
+
+def run(paths: Paths, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Runs DVC in the project's root, which paths among its words are relative to. It has the lock too for as long as it
     runs. Raises AccordError if a process is in its way."""
     with alone(paths) as lock:
         done = subprocess.run(
             [sys.executable, "-m", "dvc", *words],
             cwd=paths.root,
-            env=_environment(),
+            env={**_environment(), **environment},
             capture_output=True,
             text=True,
             pass_fds=[lock],

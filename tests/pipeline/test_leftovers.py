@@ -302,6 +302,45 @@ def test_a_pointer_cut_short_is_written_anew(small: Project, keep: int):
         assert small.read("models/releases/abc.dvc") == whole
 
 
+# What DVC notes of a push
+
+KILLED = """
+import os, sys
+from dvc.cli import main
+from sqltrie.sqlite.sqlite import SQLiteTrie
+put, left = SQLiteTrie.__setitem__, [int(sys.argv[1])]
+def killed(trie, key, value):
+    if not left[0]:
+        os._exit(9)
+    left[0] -= 1
+    put(trie, key, value)
+SQLiteTrie.__setitem__ = killed
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("after", [13, 16])
+@pytest.mark.parametrize("site_cache", [{}, {"DVC_SITE_CACHE_DIR": f".dvc/{dvc.TRANSFER}"}])
+def test_a_push_killed_while_dvc_indexes_its_files_is_done_whole_by_the_next(
+    small: Project, after: int, site_cache: dict[str, str]
+):
+    for name in "abcdef":
+        small.write(f"models/releases/abc/{name}", name)
+    dvc.run(small.paths, "add", "models/releases/abc")
+    dvc.run(small.paths, "remote", "add", "releases", str(small.root / "store"))
+    words = "push", "--quiet", "--remote", "releases", "models/releases/abc.dvc"
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(after), *words],
+        cwd=small.root, env={**small.environment, **site_cache},
+    )  # fmt: skip
+    assert killed.returncode == 9
+    assert not (small.root / "store").exists()
+    assert dvc.transfer(small.paths, *words).returncode == 0
+    stored = {path.read_text() for path in (small.root / "store").rglob("*") if path.is_file()}
+    assert len(stored) == 7
+    assert {*"abcdef"} < stored
+
+
 def test_what_was_begun_and_not_finished_is_removed(small: Project):
     begun = [
         small.root / ".first.tmp",

@@ -85,7 +85,7 @@ def restored(model_id: str, paths: Paths) -> Path:
     """The released bundle's folder; its bytes are fetched from the remote if they aren't here."""
     folder = paths.releases / model_id
     if not (folder / "manifest.json").is_file():
-        done = dvc.run(paths, "pull", "--quiet", "--remote", REMOTE, f"{paths.in_root(folder)}.dvc")
+        done = dvc.transfer(paths, "pull", "--quiet", "--remote", REMOTE, f"{paths.in_root(folder)}.dvc")
         if done.returncode:
             raise AccordError(
                 f"The bytes of release {model_id} are not here; fetch them: dvc pull --remote {REMOTE} {folder}.dvc"
@@ -144,11 +144,11 @@ def _store(model_id: str, paths: Paths) -> None:
     if not folder.exists():
         with replacing(folder) as temporary:
             shutil.copytree(paths.bundle, temporary)
-    for command in (
-        ("add", "--quiet", paths.in_root(folder)),
-        ("push", "--quiet", "--remote", REMOTE, f"{paths.in_root(folder)}.dvc"),
+    for run, command in (
+        (dvc.run, ("add", "--quiet", paths.in_root(folder))),
+        (dvc.transfer, ("push", "--quiet", "--remote", REMOTE, f"{paths.in_root(folder)}.dvc")),
     ):
-        done = dvc.run(paths, *command)
+        done = run(paths, *command)
         if done.returncode:
             raise AccordError(
                 f"Storing release {model_id} failed, nothing is promoted: {' '.join(done.stderr.split())[:300]}"
