@@ -75,6 +75,10 @@ lint: setup  ## style and types
 deps: setup  ## put what each stage imports among its deps in dvc.yaml
 	@python -m accord.code
 
+.PHONY: docs
+docs: setup  ## write docs/commands.md from the commands' help
+	@python docs/commands.py
+
 .PHONY: bench
 bench: setup  ## measure against the peers; the figures for docs/benchmarks.md and docs/drift.md
 	@python benchmarks/pipeline.py
