@@ -11,6 +11,8 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 from prometheus_client.registry import Collector
 
 from accord.serving.counts import Part, Requests, shared, together
+from accord.serving.output import encodable
+from accord.traffic.log import TrafficLog
 
 SECONDS = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
@@ -25,18 +27,20 @@ PASS_ON_AFTER_S = 0.2
 
 
 class Metrics:
-    """The counters of one worker, the others' beside them. `worker` is its number, from 0."""
+    """The counters of one worker and what ails its log, the others' beside them. `worker` is its number, from 0."""
 
     content_type = CONTENT_TYPE_LATEST.encode()
 
-    def __init__(self, worker: int) -> None:
-        memory = shared()
+    def __init__(self, worker: int, log: TrafficLog) -> None:
+        self._memory = memory = shared()
+        self._log = log
         self._part = Part(memory, worker)
         self._counts = self._part.read()
         self._lock = threading.Lock()
         self._is_due = False
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(_Together(memory))
+        self.pass_on_problem()  # the worker whose place this one takes may have left one
 
     def seen(self, endpoint: str, status: int, seconds: float) -> None:
         """Counts a request, in the thread of the event loop. The others see it a moment later."""
@@ -58,6 +62,16 @@ class Metrics:
     def reloaded(self) -> None:
         self._add(accord_reloads=1)
 
+    def pass_on_problem(self) -> None:
+        """Lets the other workers know what ails this one's log, if that has changed."""
+        with self._lock:
+            if self._counts.log_problem != self._log_problem():
+                self._write()
+
+    def log_problem(self) -> str | None:
+        """Why this worker, or another, can't log requests at the moment."""
+        return self._log_problem() or together(self._memory).log_problem
+
     def text(self) -> bytes:
         """The counts of all workers in Prometheus' format."""
         return generate_latest(self._registry)
@@ -66,12 +80,21 @@ class Metrics:
         with self._lock:
             for name, n in counters.items():
                 self._counts.counters[name] = self._counts.counters.get(name, 0) + n
-            self._part.write(self._counts)
+            self._write()
 
     def _pass_on(self) -> None:
         self._is_due = False
         with self._lock:
-            self._part.write(self._counts)
+            self._write()
+
+    def _log_problem(self) -> str | None:
+        problem = self._log.problem
+        return None if problem is None else encodable(problem)
+
+    def _write(self) -> None:
+        """For who holds the lock. So a problem is passed on before a request that meets it is answered."""
+        self._counts.log_problem = self._log_problem()
+        self._part.write(self._counts)
 
 
 class _Together(Collector):

@@ -35,6 +35,8 @@ class Counts(msgspec.Struct):
     requests: dict[str, Requests] = {}
     """By status and endpoint, such as `200 /predict`."""
     counters: dict[str, int] = {}
+    log_problem: str | None = None
+    """Why the worker, or one of them, can't log requests at the moment."""
 
 
 encode = msgspec.json.Encoder().encode
@@ -97,10 +99,12 @@ def _total(parts: Iterable[Counts]) -> Counts:
     """The sums of several workers' counts."""
     requests: dict[str, Requests] = {}
     counters: Counter[str] = Counter()
+    log_problem = None
     for part in parts:
+        log_problem = log_problem or part.log_problem
         counters.update(part.counters)
         for name, one in part.requests.items():
             so_far = requests.get(name, Requests([0] * len(one.counts)))
             counts = [a + b for a, b in zip(so_far.counts, one.counts, strict=True)]
             requests[name] = Requests(counts, so_far.seconds + one.seconds)
-    return Counts(requests, dict(counters))
+    return Counts(requests, dict(counters), log_problem)

@@ -68,7 +68,6 @@ class Operations:
         """`home` is the project whose champion is followed and whose traffic is logged, `bundle` the folder of the Bento's
         own, and `worker` the number of this one among the service's, from 0."""
         self.settings = settings
-        self.metrics = Metrics(worker)
         self.code = code.hash_of_all()[:16]
         """What answers here, for the log."""
         self._home = home
@@ -88,6 +87,7 @@ class Operations:
         self._housekeeper: subprocess.Popen[bytes] | None = None
         self._kept_house = time.monotonic()
         self.log = TrafficLog(self._folder, settings.traffic)
+        self.metrics = Metrics(worker, self.log)
         self._bundle = load_bundle(bundle)
         """The model in use as it was made, without changes of its policy's weights."""
         self.engine = self._engine(self._bundle)
@@ -103,9 +103,11 @@ class Operations:
         self.log.close()
 
     def state(self) -> tuple[bool, list[str]]:
-        """Whether requests are answered, and what is wrong if anything is."""
-        problems = [p for p in (self.log.problem, self._reload_problem, self._housekeeping_problem()) if p]
-        ready = self.log.problem is None or self.settings.traffic.when_full == "answer"
+        """Whether requests are answered, and what is wrong if anything is. Each worker has a log of its own, and a request
+        may reach any of them, so a problem of one log is the service's."""
+        log_problem = self.metrics.log_problem()
+        problems = [p for p in (log_problem, self._reload_problem, self._housekeeping_problem()) if p]
+        ready = log_problem is None or self.settings.traffic.when_full == "answer"
         return ready, problems
 
     def gauges(self) -> str:
@@ -214,6 +216,7 @@ class Operations:
 
     def _tell_problem(self) -> None:
         """Says when requests can no longer be logged, and when they can again: in a container that output may be all that is seen."""
+        self.metrics.pass_on_problem()
         problem = self.log.problem
         if (problem is not None) != self._has_told:
             self._has_told = problem is not None
