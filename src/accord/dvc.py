@@ -41,7 +41,7 @@ BUSY = ("is being blocked by:", "Unable to acquire lock")
 """How DVC says that another process is at work; it goes on with advice to remove the lock."""
 
 _locks: dict[Path, int] = {}
-"""The descriptors of the locks of the projects, by their roots, in which this process is in `alone`."""
+"""The descriptors of the locks that this process has in `alone`, by their files: a sandbox shares its project's."""
 
 
 class Entry(msgspec.Struct, forbid_unknown_fields=True):
@@ -87,17 +87,17 @@ def alone(paths: Paths) -> Iterator[int]:
     """Only this command of accord's works on the project until the block ends, on files that DVC can read; the lock's
     descriptor. Within such a block it is entered at once. Raises AccordError that says who is at work, be it another
     command or a plain DVC."""
-    root = paths.root.resolve()
-    if root in _locks:
-        yield _locks[root]
+    file = paths.command_lock.resolve()
+    if file in _locks:
+        yield _locks[file]
         return
     with locks.alone(paths.command_lock) as lock:
-        _locks[root] = lock
+        _locks[file] = lock
         try:
             _mend(paths)
             yield lock
         finally:
-            del _locks[root]
+            del _locks[file]
 
 
 def transfer(paths: Paths, *words: str) -> "subprocess.CompletedProcess[str]":
