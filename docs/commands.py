@@ -10,7 +10,7 @@ PAGE = Path(__file__).with_suffix(".md")
 WIDTH = 110
 INTRODUCTION = """# Commands
 
-What `accord COMMAND --help` says of each command; `make docs` writes this page. Every command exits with 0 if it did what it was asked,
+What each command says of itself with `--help`; `make docs` writes this page. Every command exits with 0 if it did what it was asked,
 and with 2 if something that it was given is wrong, with one line that says what. `accord monitor` exits with 3 on alarms. `make`
 alone lists the targets; those that are named as a command pass `ARGS` on to it, as in `make run ARGS="model=linear"`.
 """
