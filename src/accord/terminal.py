@@ -47,11 +47,24 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Container[i
     sales     7
     product  12
     """
+    return columns([head, *rows], right)
+
+
+def columns(rows: Iterable[Sequence[str]], right: Container[int] = ()) -> list[str]:
+    """The rows, all of one length, as lines of aligned columns without a head. Blanks around a value stay.
+
+    >>> print(*columns([("score", "6.5"), ("acts if", "score > 0"), ("", " = 6.5 > 0")]), sep="\\n")
+    score    6.5
+    acts if  score > 0
+              = 6.5 > 0
+    """
     from tabulate import tabulate
 
-    cells = [[visible(cell) for cell in row] for row in [head, *rows]]
-    sides = ["right" if i in right else "left" for i in range(len(head))]
-    text = tabulate(cells, tablefmt="plain", colalign=sides, disable_numparse=True)
+    cells = [[visible(cell) for cell in row] for row in rows]
+    if not cells:
+        return []
+    sides = ["right" if i in right else "left" for i in range(len(cells[0]))]
+    text = tabulate(cells, tablefmt="plain", colalign=sides, disable_numparse=True, preserve_whitespace=True)
     return [line.rstrip() for line in text.split("\n")]
 
 

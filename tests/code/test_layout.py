@@ -11,6 +11,8 @@ PACKAGE = ROOT / "src/accord"
 TYPED = {"commands", "stages"}
 """A command or a stage may be called as the library module that does its work."""
 CURRENT_FOLDER = re.compile(r"Path\.cwd\(|getcwd\(|chdir\(|\bPath\(\)|^\w+ = Path\(\"", re.MULTILINE)
+PADDED = re.compile(r"\.[lr]just\(|\{[^{}\n]*:.?[<>^][\d{]")
+"""A value padded to a width, which `terminal.columns` does for whole tables."""
 DOORS = {
     "cli.py": "finds the project from where the user is",
     "client.py": "runs in other people's programs",
@@ -49,6 +51,15 @@ def test_no_import_is_renamed_to_avoid_a_collision():
         if line.lstrip().startswith("from accord") and " as " in line
     ]
     assert renamed == []
+
+
+def test_only_the_terminal_aligns_columns():
+    by_hand = [
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if PADDED.search(path.read_text("utf-8"))
+    ]
+    assert by_hand == []
 
 
 def test_architecture_names_every_folder():

@@ -3,7 +3,7 @@
 import argparse
 
 from accord.paths import Paths
-from accord.terminal import say
+from accord.terminal import columns, say
 
 HELP = "list the releases"
 
@@ -12,10 +12,10 @@ def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.promotion import releases
 
     records = releases.history(paths)
+    champion = releases.champion_id(paths)
+    rows = []
     for record in records:
-        mark = "*" if record["model_id"] == releases.champion_id(paths) and record is records[-1] else " "
-        say(
-            f"{mark} {record['at']}  {record['action']:<8}  {record['model_id']}  by {record['by']}: {record['reason']}"
-        )
-    if not records:
-        say("No release yet; promote a candidate: accord promote")
+        mark = "*" if record["model_id"] == champion and record is records[-1] else " "
+        said = f"by {record['by']}: {record['reason']}"
+        rows.append((f"{mark} {record['at']}", record["action"], record["model_id"], said))
+    say(*columns(rows) or ["No release yet; promote a candidate: accord promote"])

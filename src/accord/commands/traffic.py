@@ -1,12 +1,13 @@
 """`accord traffic`: what the service's log holds, after moving it on to where it is kept."""
 
 import argparse
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from accord.errors import AccordError
 from accord.paths import Paths
-from accord.terminal import Lines, lines, say
+from accord.terminal import Lines, lines, say, table
 
 if TYPE_CHECKING:
     from accord.schema.serving import Traffic
@@ -59,12 +60,13 @@ def as_text(folder: Path, settings: "Traffic", kept: "Kept") -> Lines:
             .sort("day", by)
             .collect(engine="streaming")
         )
-        said += ["", f"{'day':<12}{by:<20}{title:>14}"]
-        said += [f"{date!s:<12}{value!s:<20}{n:>14,}" for date, value, n in counts.iter_rows()] or ["none"]
-    said += ["", f"{'day':<12}{'predictions':>20}{'with outcome':>14}{'unmatched outcomes':>20}"]
-    covered = outcomes.coverage(folder, postgres=postgres)
-    said += [
-        f"{date!s:<12}{n:>20,}{n_with:>14,}{n_unmatched:>20,}"
-        for date, n, n_with, n_unmatched in covered.iter_rows()
-    ] or ["none"]
+        cells = [(str(date), str(value), f"{n:,}") for date, value, n in counts.iter_rows()]
+        said += _section(("day", by, title), cells, {2})
+    covered = outcomes.coverage(folder, postgres=postgres).iter_rows()
+    rows_of_days = [(str(date), *(f"{n:,}" for n in numbers)) for date, *numbers in covered]
+    said += _section(("day", "predictions", "with outcome", "unmatched outcomes"), rows_of_days, {1, 2, 3})
     return lines(said)
+
+
+def _section(head: Sequence[str], rows: Sequence[Sequence[str]], right: Container[int]) -> list[str]:
+    return ["", *table(head, rows, right), *([] if rows else ["none"])]

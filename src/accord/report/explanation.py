@@ -182,8 +182,7 @@ def _provenance(explanation: Explanation, paths: Paths) -> list[str]:
 
 
 def _table(values: Mapping[str, str]) -> list[str]:
-    width = max(map(len, values), default=0)
-    return [f"{name:<{width}}  {value}" for name, value in values.items()]
+    return terminal.columns(values.items())
 
 
 def _plain(value: Any) -> str:

@@ -129,6 +129,5 @@ def as_text(decision: Decision) -> terminal.Lines:
     ]
     if not decision.alarms:
         lines.append("Quiet: nothing beyond what is expected")
-    width = max((len(alarm.kind) for alarm in decision.alarms), default=0)
-    lines += [f"ALARM  {a.kind:<{width}}  {a.what}: {a.evidence}" for a in decision.alarms]
+    lines += terminal.columns([("ALARM", a.kind, f"{a.what}: {a.evidence}") for a in decision.alarms])
     return terminal.lines(lines)
