@@ -233,6 +233,12 @@ def test_a_group_that_is_not_chosen_is_named():
         selection.read(HERE)
 
 
+def test_an_override_takes_the_place_of_a_reference_to_the_config():
+    reference = {"objective": {"targets": "${data.targets}"}, "data": {"targets": {"late": {"unit": "h"}}}}
+    chosen = after("objective.targets.late.task=binary", overrides=reference)
+    assert chosen.overrides["objective"] == {"targets": {"late": {"task": "binary"}}}
+
+
 def test_a_date_is_kept_as_text_since_dvc_reads_no_other_from_params():
     chosen = after("data.split.cutoff=2013-08-01")
     assert chosen.overrides == {"data": {"split": {"cutoff": "2013-08-01"}}}

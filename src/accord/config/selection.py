@@ -151,6 +151,11 @@ def _nested(keys: Sequence[str], value: Any) -> dict[str, Any]:
 
 
 def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Merges dictionaries key by key, while any other value takes the place of what was there.
+
+    Not OmegaConf.merge: it would look up a reference such as `${data.targets}` among the overrides, when another override
+    is put into it, though the reference is to the whole config.
+    """
     merged = dict(under)
     for key, value in over.items():
         both = isinstance(merged.get(key), Mapping) and isinstance(value, Mapping)
