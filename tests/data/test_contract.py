@@ -256,7 +256,7 @@ def test_a_share_of_broken_rows_past_the_limit_fails_the_data(xs: list[float], f
 
 
 @pytest.mark.parametrize("action", ["fail", "report"])
-def test_a_leak_fails_the_data_only_if_it_is_told_to(action: str):
+def test_a_leak_fails_the_data_only_if_the_config_asks_for_it(action: str):
     data = data_of(leaks={"action": action})
     values = [float(i // 10) for i in range(400)]
     rows = pl.DataFrame({"row_id": range(400), "x": values, "y": values})

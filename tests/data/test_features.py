@@ -80,7 +80,7 @@ def test_a_missing_level_has_a_code_of_its_own():
     assert column(fitted(), TRAIN, "colour")[-1] == 3
 
 
-def test_a_category_without_any_common_level_still_tells_missing_from_unseen():
+def test_a_category_without_any_common_level_still_distinguishes_missing_from_unseen():
     transform = fitted(rare=100)
     assert transform.features[0] == Feature("colour", n_codes=2)
     assert column(transform, TRAIN, "colour") == [0] * 7 + [1]
@@ -176,7 +176,7 @@ def test_a_matrix_mapped_from_disk_is_the_one_saved(tmp_path: Path):
     assert found.tobytes() == X.tobytes()
 
 
-def test_unseen_levels_are_told_from_missing_ones():
+def test_unseen_levels_are_distinguished_from_missing_ones():
     rows = TRAIN.head(3).with_columns(colour=pl.Series(["red", "green", None]))
     assert fitted(derived={}).unseen(rows)["colour"].to_list() == [False, True, False]
 

@@ -110,7 +110,7 @@ def test_the_outcome_of_one_prediction_is_the_one_of_the_table(folder: Path, wri
     assert outcomes.of(folder, {"prediction_id": "none", "key": None}) == {}
 
 
-def test_what_the_traffic_holds_of_outcomes_is_told(folder: Path, write: Write):
+def test_accord_traffic_counts_the_outcomes_that_the_log_holds(folder: Path, write: Write):
     now = datetime.now(UTC)
     write(
         predicted(key="7|x", at=now),

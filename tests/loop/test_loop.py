@@ -179,7 +179,7 @@ def test_refused_rows_are_counted_with_their_reasons(accord: Accord, served: Run
     assert logged(served, rows).height == rows.height - n_refused
 
 
-def test_what_a_replay_needs_is_told_in_one_line(
+def test_a_replay_says_in_one_line_what_it_lacks(
     accord: Accord, served: Running, rides: Project, monkeypatch: pytest.MonkeyPatch
 ):
     def refused(*words: str, project: Project = rides) -> str:

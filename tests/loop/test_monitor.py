@@ -217,7 +217,9 @@ def webhook() -> Iterator[Webhook]:
         server.shutdown()
 
 
-def test_the_webhook_is_told_and_its_failure_changes_nothing(rides: Project, webhook: Webhook) -> None:
+def test_the_decision_is_posted_to_the_webhook_and_its_failure_changes_nothing(
+    rides: Project, webhook: Webhook
+) -> None:
     settings = Path(rides.root / "conf.lock.yaml")
     said = settings.read_text()
     assert "webhook: null" in said

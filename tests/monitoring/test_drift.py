@@ -97,7 +97,7 @@ def test_a_new_level_raises_the_score_and_is_named() -> None:
     assert new.new == {"c": 5}
 
 
-def test_more_levels_than_are_told_apart_count_together() -> None:
+def test_levels_beyond_the_largest_number_count_together() -> None:
     many = pl.Series([f"level {i}" for i in range(3_000)] * 2)
     reference = refer(many, "category")
     assert reference.n_bins == 1_001

@@ -135,7 +135,7 @@ def hook() -> Iterator[str]:
     server.server_close()
 
 
-def test_a_webhook_is_told_the_alarms(hook: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_alarms_are_posted_to_a_webhook(hook: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Hook, "got", [])
     monkeypatch.setenv("ACCORD_TEST_HOOK", hook)
     assert webhook.notify("${oc.env:ACCORD_TEST_HOOK}", DECISION) == "The webhook was told"
@@ -144,7 +144,7 @@ def test_a_webhook_is_told_the_alarms(hook: str, monkeypatch: pytest.MonkeyPatch
     assert "1 alarm in 400 rows of 2024-03-11T00:00:00 to 2024-03-25T00:00:00" in str(Hook.got[0]["text"])
 
 
-def test_a_webhook_that_fails_is_told_without_its_address(hook: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_of_a_webhook_does_not_show_its_address(hook: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Hook, "status", 500)
     said = webhook.notify(hook, DECISION)
     assert "500" in said

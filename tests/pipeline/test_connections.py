@@ -118,7 +118,7 @@ def test_the_pages_of_evidently_stay_on_the_machine(own: Project, tmp_path: Path
 
 
 @pytest.mark.parametrize("line", FOREIGN)
-def test_a_documented_command_of_others_is_told_to_send_nothing(line: str) -> None:
+def test_a_documented_command_of_another_program_has_its_usage_events_switched_off(line: str) -> None:
     words = line.split()
     name = next(word for word in words if "=" not in word)
     assert SILENT[name] in words[: words.index(name)]

@@ -224,7 +224,7 @@ def test_a_service_that_is_not_ready_says_why():
     ],
     ids=["502", "page", "other"],
 )
-def test_what_is_no_service_of_accord_is_told_in_one_line(response: httpx.Response):
+def test_a_client_says_in_one_line_that_a_url_is_no_service_of_accord(response: httpx.Response):
     with pytest.raises(ServiceError) as refused:
         through(Calls(None).row_type(), "/contract", response)
     assert "\n" not in str(refused.value)

@@ -110,7 +110,7 @@ def test_a_prediction_of_the_service_is_explained(
     assert "WARNING" not in text
 
 
-def test_all_contributions_are_told_on_request_the_largest_first(
+def test_all_contributions_are_shown_on_request_the_largest_first(
     monkeypatch: pytest.MonkeyPatch, bundle: Bundle
 ):
     constant, *parts, total = section(explained(monkeypatch, bundle, every=True), "What adds up to late")
@@ -143,7 +143,7 @@ def test_weights_that_were_set_meanwhile_are_those_that_count(
     assert "recomputed: same bits" in text
 
 
-def test_an_explored_action_is_told_with_its_probability(monkeypatch: pytest.MonkeyPatch, bundle: Bundle):
+def test_an_explored_action_is_shown_with_its_probability(monkeypatch: pytest.MonkeyPatch, bundle: Bundle):
     [acted] = section(explained(monkeypatch, bundle), "Policy")[-1:]
     other = acted.split()[-1] != "true"
     text = explained(monkeypatch, bundle, action=other, probability=0.05)
@@ -195,11 +195,11 @@ def test_a_row_beside_those_of_other_models_is_still_recomputed(
     assert "Can't be recomputed: seats: the log has 'two'; expected integer" in text
 
 
-def test_an_outcome_is_told_once_it_is_known(monkeypatch: pytest.MonkeyPatch, bundle: Bundle):
+def test_an_outcome_is_shown_once_it_is_known(monkeypatch: pytest.MonkeyPatch, bundle: Bundle):
     assert "outcome     delay 12.5\n" in explained(monkeypatch, bundle, **{"outcome|delay": 12.5})
 
 
-def test_without_the_model_the_log_alone_is_told(monkeypatch: pytest.MonkeyPatch, bundle: Bundle):
+def test_without_the_model_only_what_the_log_has_is_shown(monkeypatch: pytest.MonkeyPatch, bundle: Bundle):
     text = explained(monkeypatch, bundle, model="0123456789abcdef")
     assert "The model can't be loaded: 0123456789abcdef is neither models/bundle, nor a release" in text
     assert "station" in text

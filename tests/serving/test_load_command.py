@@ -65,7 +65,7 @@ def test_a_stall_counts_for_every_request_that_was_due_meanwhile(connections: in
     assert max(load.latencies_s) >= STALL_S
 
 
-def test_requests_that_found_no_connection_in_time_are_told_and_their_wait_counts(
+def test_requests_that_found_no_connection_in_time_are_reported_and_their_wait_counts(
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr("accord.driving.load.GRACE_S", 0.0)
@@ -76,7 +76,7 @@ def test_requests_that_found_no_connection_in_time_are_told_and_their_wait_count
     assert "15 never sent" in as_text(load)
 
 
-def test_errors_are_told_by_status_with_a_reason():
+def test_errors_are_reported_by_status_with_a_reason():
     full = http(503, b'{"error": "the disk is full"}')
     load = asyncio.run(through(Load(200, 0.2, 8), http(200, b"{}"), full, b"", http(404, b"<p>\nno</p>")))
     assert load.answers == {GOOD: 10, "503": 10, "404": 10, "no answer": 10}

@@ -125,7 +125,7 @@ def test_columns_that_identify_are_hashed_or_dropped_and_the_others_kept(
 
 
 @pytest.mark.parametrize("size", [1, 200], ids=["quick", "by a thread"])
-def test_no_byte_of_the_log_tells_what_the_config_calls_personal(
+def test_no_byte_of_the_log_shows_what_the_config_calls_personal(
     live: Running, rows: list[dict[str, Any]], size: int
 ) -> None:
     """Neither the row nor the warning of a level that training never saw, nor the reason of a refusal."""

@@ -176,7 +176,7 @@ def test_without_a_subject_rows_go_by_their_key(folder: Path, batches: Path, wri
         forget(folder, batches, SETTINGS, rides, "ann")
 
 
-def test_a_config_that_names_nobody_is_told_so(folder: Path, batches: Path):
+def test_forgetting_says_when_the_config_names_no_person(folder: Path, batches: Path):
     with pytest.raises(AccordError, match=r"neither data.subject nor data.key"):
         forget(folder, batches, SETTINGS, data(None), "ann")
     with pytest.raises(AccordError, match="empty"):

@@ -198,7 +198,7 @@ def test_days_older_than_their_retention_are_deleted(folder: Path, write: Write)
     assert scan_refusals(folder).collect().height == 0
 
 
-def test_one_process_keeps_house_at_a_time(folder: Path, write: Write):
+def test_one_process_compacts_the_log_at_a_time(folder: Path, write: Write):
     write(predicted())
     with alone(folder, 0) as is_alone:
         assert is_alone

@@ -169,7 +169,7 @@ def test_whatever_text_clients_send_moves_on(folder: Path, write: Write, setting
     assert scan_outcomes(folder, postgres=settings.postgres).collect()["key"].to_list() == [long]
 
 
-def test_what_keeps_postgres_away_is_told_without_its_address_and_users(
+def test_what_keeps_postgres_away_is_reported_without_its_address_and_users(
     folder: Path, write: Write, settings: Traffic
 ):
     assert settings.postgres is not None
@@ -247,7 +247,7 @@ def test_rows_older_than_their_retention_are_deleted(folder: Path, write: Write,
     assert ids(folder, settings.postgres) == found[:1]
 
 
-def test_a_wrong_url_is_told_without_the_password(
+def test_a_wrong_url_is_reported_without_the_password(
     folder: Path, write: Write, monkeypatch: pytest.MonkeyPatch
 ):
     write(predicted())
