@@ -19,7 +19,7 @@ import bentoml
 import msgspec
 from uuid_utils import uuid7
 
-from accord.serving.answers import Answer, Answers, Explained, Explanations, Readiness, Received
+from accord.serving.answers import Answer, Answers, Explained, Explanations, Readiness, Received, Refusal
 from accord.serving.handover import TOKEN_VARIABLE
 from accord.serving.output import say_exception
 from accord.serving.reader import NotReadError, Reader, Task
@@ -341,7 +341,9 @@ class Lane:
         return Response(records.encode(self._operations.engine.bundle.manifest))
 
     def _contract(self, _: Request) -> Response:
-        return Response(records.encode(self._operations.contract()))
+        from accord.serving import promise
+
+        return Response(records.encode(promise.contract(self._operations.engine)))
 
     def _policy(self, _: Request) -> Response:
         return Response(records.encode(self._operations.policy()))
@@ -361,7 +363,9 @@ class Lane:
         return Response(metrics.text() + operations.gauges().encode(), metrics.content_type)
 
     def _documents(self, _: Request) -> Response:
-        return Response(records.encode(self._operations.document()))
+        from accord.serving import openapi
+
+        return Response(records.encode(openapi.document(self._operations.engine)))
 
     def _authorise(self, request: Request) -> None:
         """Raises RefusedError unless the request has the token that the environment names."""
@@ -416,7 +420,7 @@ def _quoted(value: bytes) -> str:
 
 
 def _error(reason: str, status: int) -> Response:
-    return Response(records.encode({"error": reason}), status=status)
+    return Response(records.encode(Refusal(reason)), status=status)
 
 
 async def _send(send: Send, response: Response, headers: Headers = ()) -> None:

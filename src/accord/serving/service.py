@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import bentoml
-from pydantic import BaseModel, Field, WithJsonSchema
+import msgspec
+from pydantic import Field, WithJsonSchema
 
 from accord.files import read_json
 from accord.paths import Paths
 from accord.schema.data import Column
 from accord.serving import counts, handover
+from accord.serving.answers import Answers
 from accord.serving.fast_path import App, Lane
 from accord.serving.guard import end_with_parent, tell_of_deaths
 from accord.serving.output import say
@@ -31,6 +33,9 @@ COLUMNS, CONTEXT = (
     for part in ("columns", "context")
 )
 SCHEMA = Decoder(COLUMNS, CONTEXT, SETTINGS.max_rows, SETTINGS.max_text).json_schema["properties"]["rows"]
+_, COMPONENTS = msgspec.json.schema_components([Answers])
+ANSWERS = COMPONENTS["Answers"]
+ANSWERS["properties"]["rows"]["items"] = COMPONENTS["Answer"]  # BentoML follows no references of others
 EXAMPLE = read_json(BENTO.bundle / "example.json")
 LANE = Lane()
 HOST = (
@@ -43,21 +48,7 @@ if os.getpid() != SUPERVISOR:
     end_with_parent(SUPERVISOR)
 
 Rows = Annotated[list[dict[str, Any]], Field(examples=[[EXAMPLE]]), WithJsonSchema(SCHEMA)]
-
-
-class Prediction(BaseModel):
-    """The answer for one row, in the order of the request."""
-
-    prediction_id: str
-    predictions: dict[str, float | None]
-    score: float | None
-    action: bool | None
-    warnings: list[str]
-
-
-class Predictions(BaseModel):
-    model: str
-    rows: list[Prediction]
+Predictions = Annotated[dict[str, Any], WithJsonSchema(ANSWERS)]
 
 
 def in_front(how: dict[str, Any]) -> dict[str, Any]:
@@ -114,7 +105,7 @@ class Accord:
     @bentoml.api(route="/predict")  # type: ignore[untyped-decorator]
     def predict(self, rows: Rows) -> Predictions:
         """Predictions for one row or many, each logged before it is answered."""
-        return Predictions.model_validate_json(LANE.ask(rows))
+        return msgspec.json.decode(LANE.ask(rows), type=dict[str, Any])
 
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
     @staticmethod

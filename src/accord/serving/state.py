@@ -1,63 +1,37 @@
 """What runs beside the requests: the model in use and its successors, the policy's weights, the log, the state of it all."""
 
-import errno
-import json
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from functools import cached_property
-from math import inf, isfinite
 from pathlib import Path
-from typing import Annotated, Any
-
-import msgspec
+from typing import Any
 
 from accord import code
 from accord.bundle.bundle import Bundle, load_bundle
-from accord.errors import AccordError, nearest
+from accord.errors import AccordError
 from accord.files import read_json
-from accord.locks import held
 from accord.paths import Paths
 from accord.schema.serving import Serving
-from accord.serving import handover
+from accord.serving import handover, weights
+from accord.serving.answers import PolicyInUse
 from accord.serving.counters import Metrics
 from accord.serving.engine import Engine
-from accord.serving.openapi import document
 from accord.serving.output import encodable, say, say_exception
 from accord.serving.refusals import RefusedError
 from accord.serving.requests import InvalidRowError
+from accord.serving.weights import Changes, RecordedChange
 from accord.traffic.log import TrafficLog
 from accord.traffic.pii import Pseudonyms
 
 LOOK_EVERY_S = 0.2
 RETRY_EVERY_S = 2.0
 """A champion that couldn't be loaded is tried again, since its bytes may come after its pointer."""
-POLICY_CHANGES = "policy.jsonl"
 HOUSEKEEPING = "housekeeping.json"
 MAX_REASON = 500
-
-
-class PolicyChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What POST /policy takes."""
-
-    weights: dict[str, float]
-    reason: str = ""
-
-
-class RecordedChange(msgspec.Struct):
-    """What a change that was made leaves to be applied."""
-
-    at: Annotated[datetime, msgspec.Meta(tz=True)]
-    model: str
-    weights: dict[str, float]
-    """All that were changed. With none the line says that the model came into use, which ended the changes of others."""
-    named_at: str | None = None
-    """Since when the model was champion then, in the words of champion.json."""
 
 
 class Operations:
@@ -73,7 +47,7 @@ class Operations:
         self._home = home
         self._folder = home.traffic
         self._pointer = home.champion
-        self._changes = self._folder / POLICY_CHANGES
+        self._changes = Changes(self._folder)
         self._champion: dict[str, Any] = {}
         """What the pointer says of the model in use; nothing where that is no champion."""
         self._others_stand = False
@@ -121,58 +95,24 @@ class Operations:
         model = f'accord_model_info{{model="{self.engine.bundle.model_id}"}} 1\n'
         return "".join(f"# TYPE {name} gauge\n{name} {value}\n" for name, value in lines.items()) + model
 
-    def contract(self) -> dict[str, Any]:
-        """What a request must keep, as JSON Schema, and what it is answered with."""
-        bundle = self.engine.bundle
-        return {
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            **self.engine.decoder.json_schema,
-            "examples": [{"rows": [bundle.example]}],
-            "x-accord": {
-                "model": bundle.model_id,
-                "columns": {name: column.model_dump() for name, column in bundle.columns.items()},
-                "context": {name: column.model_dump() for name, column in bundle.context.items()},
-                "outcomes": {name: column.model_dump() for name, column in bundle.outcomes.items()},
-                "key": bundle.key,
-                "rules": bundle.rules,
-                "targets": bundle.targets,
-            },
-        }
-
-    def document(self) -> dict[str, Any]:
-        """The OpenAPI document of the service with the model in use."""
-        bundle = self.engine.bundle
-        weights = {} if bundle.policy is None else bundle.policy.weights
-        return document(
-            bundle.model_id,
-            self.engine.decoder,
-            self.engine.intake.json_schema,
-            bundle.example,
-            bundle.targets,
-            weights,
-        )
-
-    def policy(self) -> dict[str, Any]:
+    def policy(self) -> PolicyInUse:
         """The policy as it is applied now."""
         bundle = self.engine.bundle
-        return {
-            "model": bundle.model_id,
-            "policy": None if bundle.policy is None else bundle.policy.model_dump(),
-            "changed": self.engine.weights is not None,
-            "explore": self.settings.explore,
-        }
+        return PolicyInUse(
+            bundle.model_id,
+            None if bundle.policy is None else bundle.policy.model_dump(),
+            self.engine.weights is not None,
+            self.settings.explore,
+        )
 
-    def change_policy(self, body: bytes, client: str) -> dict[str, Any]:
+    def change_policy(self, body: bytes, client: str) -> PolicyInUse:
         """Sets weights of the policy of the model in use, for all workers and for restarts, until another model comes.
         Raises RefusedError for weights that the policy doesn't have."""
+        change = weights.read_change(body)
         try:
-            change = msgspec.json.decode(body, type=PolicyChange)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise RefusedError(422, f"the body: {' '.join(str(error).split())[:200]}") from error
-        try:
-            with self._changing, held(self._changes, inf):
+            with self._changing, self._changes.lock():
                 self._look_at_policy()  # another worker may have made a change that this one adds to
-                self._check_weights(change.weights)
+                weights.check(change.weights, self.engine.bundle.policy)
                 self._record(
                     {**(self.engine.weights or {}), **change.weights},
                     reason=change.reason[:MAX_REASON],
@@ -185,20 +125,8 @@ class Operations:
             ) from error
         return self.policy()
 
-    def _check_weights(self, weights: Mapping[str, float]) -> None:
-        policy = self.engine.bundle.policy
-        if policy is None:
-            raise RefusedError(422, "the model has no policy, so it has no weights")
-        for name, value in weights.items():
-            if name not in policy.weights:
-                raise RefusedError(
-                    422, f"weights: the policy has no weight {name[:100]!r}; {nearest(name, policy.weights)}"
-                )
-            if not isfinite(value):
-                raise RefusedError(422, f"weights.{name}: found {value}; expected a finite number")
-
-    def _engine(self, bundle: Bundle, weights: dict[str, float] | None = None) -> Engine:
-        return Engine.of(bundle, self.settings, lambda: self._pseudonyms, weights)
+    def _engine(self, bundle: Bundle, changed: dict[str, float] | None = None) -> Engine:
+        return Engine.of(bundle, self.settings, lambda: self._pseudonyms, changed)
 
     @cached_property
     def _pseudonyms(self) -> Pseudonyms:
@@ -227,7 +155,7 @@ class Operations:
         again = self._reload_problem is not None and time.monotonic() - self._tried >= RETRY_EVERY_S
         if self._changed(self._pointer) or again:
             self._look_at_champion()
-        if self._changed(self._changes):
+        if self._changed(self._changes.path):
             self._look_at_policy()
         if self._others_stand:
             self._end_others()
@@ -255,7 +183,7 @@ class Operations:
                 self.metrics.reloaded()
                 say(f"model {model_id} answers from now on")
             self._champion = champion if model_id else {}
-            self._seen.pop(self._changes, None)  # which of them stand depends on the champion
+            self._seen.pop(self._changes.path, None)  # which of them stand depends on the champion
             self._reload_problem = None
         except Exception as error:  # a broken bundle can fail in any way; none of them may end the service
             reason = (
@@ -271,15 +199,15 @@ class Operations:
     def _look_at_policy(self) -> None:
         """Applies the last change that stands for the model in use."""
         try:
-            standing = _standing(self._changes)
+            standing = self._changes.standing()
         except OSError:
             return
         model = self._bundle.model_id
         change = standing.pop(model, None)
         self._others_stand = bool(standing) and self._champion.get("model_id") == model
-        weights = None if change is None or self._ended(change) else change.weights
-        if weights != self.engine.weights:
-            self.engine = self._engine(self._bundle, weights)
+        changed = None if change is None or self._ended(change) else change.weights
+        if changed != self.engine.weights:
+            self.engine = self._engine(self._bundle, changed)
 
     def _ended(self, change: RecordedChange) -> bool:
         """Whether another model was champion between the change and now, as when both came while no service ran. The same
@@ -294,20 +222,13 @@ class Operations:
     def _end_others(self) -> None:
         """Records that the champion came into use, so that the changes of other models don't come back with them."""
         model = self._bundle.model_id
-        with suppress(OSError, ValueError, AttributeError), held(self._changes, inf):  # until there is room
+        with suppress(OSError, ValueError, AttributeError), self._changes.lock():  # until there is room
             is_champion = read_json(self._pointer).get("model_id") == model  # another worker may be ahead
-            if is_champion and _standing(self._changes).keys() - {model}:
-                self._record(weights={}, reason="the model came into use")
+            if is_champion and self._changes.standing().keys() - {model}:
+                self._record({}, reason="the model came into use")
 
-    def _record(self, weights: Mapping[str, float], **more: str) -> None:
-        record = {
-            "at": datetime.now(UTC).isoformat(timespec="microseconds"),
-            "model": self._bundle.model_id,
-            "named_at": self._named_at(),
-            "weights": weights,
-            **more,
-        }
-        _append(self._changes, json.dumps(record))
+    def _record(self, changed: dict[str, float], **more: str) -> None:
+        self._changes.record(self._bundle.model_id, self._named_at(), changed, **more)
 
     def _warm(self, engine: Engine) -> None:
         """The first request must not pay for what is done once."""
@@ -336,41 +257,3 @@ class Operations:
         except (OSError, ValueError):
             return None
         return None if problem is None else str(problem)
-
-
-def _append(path: Path, line: str) -> None:
-    """One line, on the disk when this returns, or nothing of it; half a line that a crash left before it stays one by itself."""
-    with path.open("a+b", buffering=0) as file:
-        size = file.seek(0, os.SEEK_END)
-        if size and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n":
-            line = "\n" + line
-        whole = f"{line}\n".encode()
-        try:
-            if file.write(whole) < len(whole):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(file.fileno())
-        except OSError:
-            file.truncate(size)
-            raise
-
-
-def _standing(path: Path) -> dict[str, RecordedChange]:
-    """The last change of each model that no other model has ended by coming into use."""
-    standing: dict[str, RecordedChange] = {}
-    for change in _records(path):
-        if change.weights:
-            standing[change.model] = change
-        else:
-            standing = {model: kept for model, kept in standing.items() if model == change.model}
-    return standing
-
-
-def _records(path: Path) -> list[RecordedChange]:
-    """The file's changes; half a line, or another's, is none."""
-    found = []
-    for line in path.read_bytes().splitlines():
-        try:
-            found.append(msgspec.json.decode(line, type=RecordedChange))
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            continue
-    return found

@@ -1,0 +1,115 @@
+"""The changes of the policy's weights: a file beside the traffic log that all workers share, with a line per change."""
+
+import errno
+import json
+import os
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from math import inf, isfinite
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from accord.errors import nearest
+from accord.locks import held
+from accord.schema.objective import Policy
+from accord.serving.refusals import RefusedError
+
+FILE = "policy.jsonl"
+MAX_QUOTED = 200
+
+
+class PolicyChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What POST /policy takes."""
+
+    weights: dict[str, float]
+    reason: Annotated[str, msgspec.Meta(description="Why; it is kept.")] = ""
+
+
+class RecordedChange(msgspec.Struct):
+    """What a change that was made leaves to be applied."""
+
+    at: Annotated[datetime, msgspec.Meta(tz=True)]
+    model: str
+    weights: dict[str, float]
+    """All that were changed. With none the line says that the model came into use, which ended the changes of others."""
+    named_at: str | None = None
+    """Since when the model was champion then, in the words of champion.json."""
+
+
+class Changes:
+    """The file of changes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE
+
+    def lock(self) -> AbstractContextManager[int | None]:
+        """Keeps other workers from recording changes until the block ends."""
+        return held(self.path, inf)
+
+    def standing(self) -> dict[str, RecordedChange]:
+        """The last change of each model that no other model has ended by coming into use. Raises OSError if the file can't
+        be read."""
+        standing: dict[str, RecordedChange] = {}
+        for change in _read(self.path):
+            if change.weights:
+                standing[change.model] = change
+            else:
+                standing = {model: kept for model, kept in standing.items() if model == change.model}
+        return standing
+
+    def record(self, model: str, named_at: str | None, weights: Mapping[str, float], **more: str) -> None:
+        """Adds a change, for who has the lock. Raises OSError, and leaves no trace of it, if it can't be written."""
+        at = datetime.now(UTC).isoformat(timespec="microseconds")
+        record = {"at": at, "model": model, "named_at": named_at, "weights": weights, **more}
+        _append(self.path, json.dumps(record))
+
+
+def read_change(body: bytes) -> PolicyChange:
+    """The change in a request's body. Raises RefusedError."""
+    try:
+        return msgspec.json.decode(body, type=PolicyChange)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RefusedError(422, f"the body: {' '.join(str(error).split())[:MAX_QUOTED]}") from error
+
+
+def check(weights: Mapping[str, float], policy: Policy | None) -> None:
+    """Raises RefusedError for weights that the policy doesn't have, or that are no finite numbers."""
+    if policy is None:
+        raise RefusedError(422, "the model has no policy, so it has no weights")
+    for name, value in weights.items():
+        if name not in policy.weights:
+            raise RefusedError(
+                422, f"weights: the policy has no weight {name[:100]!r}; {nearest(name, policy.weights)}"
+            )
+        if not isfinite(value):
+            raise RefusedError(422, f"weights.{name}: found {value}; expected a finite number")
+
+
+def _append(path: Path, line: str) -> None:
+    """One line, on the disk when this returns, or nothing of it; half a line that a crash left before it stays one by itself."""
+    with path.open("a+b", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        if size and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n":
+            line = "\n" + line
+        whole = f"{line}\n".encode()
+        try:
+            if file.write(whole) < len(whole):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(size)
+            raise
+
+
+def _read(path: Path) -> list[RecordedChange]:
+    """The file's changes. A line that is no change, such as half a line, is left out."""
+    changes = []
+    for line in path.read_bytes().splitlines():
+        try:
+            changes.append(msgspec.json.decode(line, type=RecordedChange))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+    return changes
