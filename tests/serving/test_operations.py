@@ -802,13 +802,13 @@ class Finder:
 
     def find_spec(self, name, path=None, target=None):
         if name == "accord.serving.service":
-            import _bentoml_sdk
+            import bentoml
 
             class Other:
                 def __class_getitem__(cls, item):
                     return cls
 
-            _bentoml_sdk.Service = Other
+            bentoml.Service = Other
             print("accord: the lane is a middleware", flush=True)
 
 

@@ -12,10 +12,8 @@ import time
 from collections.abc import Awaitable, Callable, Generator, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-import bentoml
 import msgspec
 from uuid_utils import uuid7
 
@@ -48,9 +46,7 @@ LOOK_EVERY_S = 1.0
 SLOW_METHODS = {("POST", "/explain"), ("POST", "/policy")}
 """These compute by the batch path, or wait for the disk or for another worker."""
 BENTOML_PATHS = {"/", "/schema.json", "/livez", "/healthz"}
-STATIC = Path(bentoml.__file__).parent / "_internal/server/static_content"
-BENTOML_FILES = {f"/static_content/{file.name}" for file in STATIC.glob("*")}
-"""What BentoML answers; it gets to see no other request."""
+"""What BentoML answers beside the files of its page; it gets to see no other request."""
 SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -93,7 +89,9 @@ class DisconnectedError(Exception):
 class Lane:
     """Answers accord's endpoints; `app` is BentoML's application, for the rest. Made idle, opened where requests arrive."""
 
-    def __init__(self) -> None:
+    def __init__(self, page_files: Sequence[str]) -> None:
+        """`page_files` are the paths of the files that BentoML's page consists of."""
+        self._bentoml_paths = {*BENTOML_PATHS, *page_files}
         self._receiving: dict[asyncio.Task[Any], float] = {}
         """The requests that wait for the rest of their bodies, and since when."""
         self._sweeping = False
@@ -129,7 +127,7 @@ class Lane:
                 await app(scope, receive, send)
             elif (path := scope["path"]) in self._routes:
                 await self._serve(path, scope, receive, send)
-            elif path in BENTOML_PATHS or path in BENTOML_FILES:
+            elif path in self._bentoml_paths:
                 await app(scope, receive, _with_security_headers(send))
             else:
                 reason = f"there is no {path[:200]!r} here; see / for what there is"

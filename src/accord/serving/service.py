@@ -16,9 +16,9 @@ from pydantic import Field, WithJsonSchema
 from accord.files import read_json
 from accord.paths import Paths
 from accord.schema.data import Column
-from accord.serving import counts, handover
+from accord.serving import bentoml_internals, counts, handover
 from accord.serving.answers import Answers
-from accord.serving.fast_path import App, Lane
+from accord.serving.fast_path import Lane
 from accord.serving.guard import end_with_parent, tell_of_deaths
 from accord.serving.output import say
 from accord.serving.requests import Decoder
@@ -37,7 +37,8 @@ _, COMPONENTS = msgspec.json.schema_components([Answers])
 ANSWERS = COMPONENTS["Answers"]
 ANSWERS["properties"]["rows"]["items"] = COMPONENTS["Answer"]  # BentoML follows no references of others
 EXAMPLE = read_json(BENTO.bundle / "example.json")
-LANE = Lane()
+LANE = Lane(bentoml_internals.page_files())
+IN_FRONT = bentoml_internals.outermost(LANE.around)
 HOST = (
     "0.0.0.0" if os.environ.get("BENTOML_CONTAINERIZED") else SETTINGS.host
 )  # a container's ports are its runner's choice
@@ -51,34 +52,14 @@ Rows = Annotated[list[dict[str, Any]], Field(examples=[[EXAMPLE]]), WithJsonSche
 Predictions = Annotated[dict[str, Any], WithJsonSchema(ANSWERS)]
 
 
-def in_front(how: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of `bentoml.service` that put the lane outermost. Where BentoML's private base class has changed, the
-    lane goes among the middleware instead, by the public way: slower, with the same answers."""
-    try:
-        from _bentoml_sdk import Service
-
-        base = Service[Any].to_asgi
-    except (ImportError, AttributeError):
-        return how
-
-    class InFront(Service):  # type: ignore[misc]
-        def to_asgi(self, is_main: bool = True) -> App:
-            return LANE.around(base(self, is_main=is_main))
-
-    return {**how, "service_class": InFront}
-
-
 @bentoml.service(
-    **in_front(
-        {
-            "name": "accord",
-            "workers": SETTINGS.workers,
-            "http": {"host": HOST, "port": SETTINGS.port, "cors": {"enabled": False}},
-            "logging": {"access": {"enabled": False}},  # the traffic log knows more
-            "metrics": {"enabled": False},  # theirs are files that must find room on the disk
-            "traffic": {"timeout": int(SETTINGS.timeout_s) + 1},
-        }
-    )
+    name="accord",
+    workers=SETTINGS.workers,
+    http={"host": HOST, "port": SETTINGS.port, "cors": {"enabled": False}},
+    logging={"access": {"enabled": False}},  # the traffic log knows more
+    metrics={"enabled": False},  # theirs are files that must find room on the disk
+    traffic={"timeout": int(SETTINGS.timeout_s) + 1},
+    **IN_FRONT,
 )
 class Accord:
     """Predictions of every target of the model in use, for rows that keep its data contract."""
@@ -120,5 +101,5 @@ class Accord:
         self.operations.close()
 
 
-if "service_class" not in in_front({}):
+if not IN_FRONT:
     Accord.add_asgi_middleware(LANE.around)  # type: ignore[attr-defined]
