@@ -764,11 +764,11 @@ def test_slow_bodies_hold_up_no_other_request(live: Running, rows: Rows) -> None
 def test_without_bentomls_private_class_the_service_answers_the_same(
     packaged: Project, home: Home, tmp_path: Path, released: dict[str, Path], rows: Rows, expected: dict[str, list[Any]]
 ) -> None:  # fmt: skip
-    """Then the lane is a middleware: the class that it would come from is taken away before the service is made."""
+    """Then the fast path is a middleware: the class that it would come from is taken away before the service is made."""
     (tmp_path / "away").mkdir()
     (tmp_path / "away/sitecustomize.py").write_text(WITHOUT_CLASS)
     with running(packaged, home, PYTHONPATH=str(tmp_path / "away"), ACCORD_TOKEN="") as service:
-        assert "accord: the lane is a middleware" in service.log.read_text()
+        assert "accord: the fast path is a middleware" in service.log.read_text()
         assert parts(service.ask(*rows)) == expected[released["lightgbm"].name]
         for row, wanted in zip(rows[:5], expected[released["lightgbm"].name], strict=False):
             assert parts(service.ask(row)) == [wanted]
@@ -809,7 +809,7 @@ class Finder:
                     return cls
 
             bentoml.Service = Other
-            print("accord: the lane is a middleware", flush=True)
+            print("accord: the fast path is a middleware", flush=True)
 
 
 sys.meta_path.insert(0, Finder())

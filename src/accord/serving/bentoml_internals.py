@@ -8,7 +8,7 @@ from typing import Any
 import bentoml
 
 from accord.errors import AccordError
-from accord.serving.fast_path import App
+from accord.serving.asgi import App
 
 COMPARED_WITH = "1.4.39"
 """The version whose code this was compared with. A test fails for another version, so that somebody compares again."""

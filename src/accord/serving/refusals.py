@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from accord.serving.output import encodable
 
 Headers = Sequence[tuple[bytes, bytes]]
+RETRY_LATER: Headers = [(b"retry-after", b"5")]
 
 
 class RefusedError(Exception):

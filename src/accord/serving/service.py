@@ -1,4 +1,4 @@
-"""The BentoML service: what BentoML starts, watches and stops. Requests are answered by the lane in front of it.
+"""The BentoML service: what BentoML starts, watches and stops. Requests are answered by the fast path in front of it.
 
 BentoML imports this module twice, in its supervisor and in each worker. Only a worker makes an `Accord`, and only that
 loads the model.
@@ -18,7 +18,7 @@ from accord.paths import Paths
 from accord.schema.data import Column
 from accord.serving import bentoml_internals, counts, handover
 from accord.serving.answers import Answers
-from accord.serving.fast_path import Lane
+from accord.serving.fast_path import FastPath
 from accord.serving.guard import end_with_parent, tell_of_deaths
 from accord.serving.output import say
 from accord.serving.requests import Decoder
@@ -37,8 +37,8 @@ _, COMPONENTS = msgspec.json.schema_components([Answers])
 ANSWERS = COMPONENTS["Answers"]
 ANSWERS["properties"]["rows"]["items"] = COMPONENTS["Answer"]  # BentoML follows no references of others
 EXAMPLE = read_json(BENTO.bundle / "example.json")
-LANE = Lane(bentoml_internals.page_files())
-IN_FRONT = bentoml_internals.outermost(LANE.around)
+FAST_PATH = FastPath(bentoml_internals.page_files())
+IN_FRONT = bentoml_internals.outermost(FAST_PATH.around)
 HOST = (
     "0.0.0.0" if os.environ.get("BENTOML_CONTAINERIZED") else SETTINGS.host
 )  # a container's ports are its runner's choice
@@ -67,14 +67,15 @@ class Accord:
     def __init__(self) -> None:
         import numpy as np
 
-        from accord.serving.state import Operations
+        from accord.serving.endpoints import Endpoints
+        from accord.serving.state import State
 
         take_over_logs()
         np.seterr(over="ignore")  # an exponential that overflows is infinite, as in the batch path
         home = Paths(handover.home(BENTO.root))
         worker = (bentoml.server_context.worker_index or 1) - 1
-        self.operations = Operations(home, BENTO.bundle, SETTINGS, worker)
-        LANE.open(self.operations)
+        self.state = State(home, BENTO.bundle, SETTINGS, worker)
+        FAST_PATH.open(self.state, Endpoints(self.state))
         if bentoml.server_context.worker_index == 1 and not os.environ.get(handover.TOKEN_VARIABLE):
             say(
                 f"POST /outcomes and POST /policy are closed: set {handover.TOKEN_VARIABLE}, without which only "
@@ -86,7 +87,7 @@ class Accord:
     @bentoml.api(route="/predict")  # type: ignore[untyped-decorator]
     def predict(self, rows: Rows) -> Predictions:
         """Predictions for one row or many, each logged before it is answered."""
-        return msgspec.json.decode(LANE.ask(rows), type=dict[str, Any])
+        return msgspec.json.decode(FAST_PATH.ask(rows), type=dict[str, Any])
 
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
     @staticmethod
@@ -97,9 +98,9 @@ class Accord:
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
-        LANE.close()
-        self.operations.close()
+        FAST_PATH.close()
+        self.state.close()
 
 
 if not IN_FRONT:
-    Accord.add_asgi_middleware(LANE.around)  # type: ignore[attr-defined]
+    Accord.add_asgi_middleware(FAST_PATH.around)  # type: ignore[attr-defined]

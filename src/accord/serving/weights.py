@@ -4,15 +4,16 @@ import errno
 import json
 import os
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from math import inf, isfinite
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
 from accord.errors import nearest
+from accord.files import read_json
 from accord.locks import held
 from accord.schema.objective import Policy
 from accord.serving.refusals import RefusedError
@@ -39,11 +40,16 @@ class RecordedChange(msgspec.Struct):
     """Since when the model was champion then, in the words of champion.json."""
 
 
-class Changes:
-    """The file of changes."""
+Champion = Mapping[str, Any]
+"""What champion.json says. Empty if the model in use is no champion."""
 
-    def __init__(self, folder: Path) -> None:
+
+class Changes:
+    """The file of changes. `pointer` is the file that names the champion."""
+
+    def __init__(self, folder: Path, pointer: Path) -> None:
         self.path = folder / FILE
+        self._pointer = pointer
 
     def lock(self) -> AbstractContextManager[int | None]:
         """Keeps other workers from recording changes until the block ends."""
@@ -60,11 +66,27 @@ class Changes:
                 standing = {model: kept for model, kept in standing.items() if model == change.model}
         return standing
 
-    def record(self, model: str, named_at: str | None, weights: Mapping[str, float], **more: str) -> None:
+    def standing_for(self, model: str, champion: Champion) -> tuple[dict[str, float] | None, bool]:
+        """The weights that stand for the model in use, and whether changes of others stand that it ends as the champion.
+        Raises OSError if the file can't be read."""
+        others = self.standing()
+        change = others.pop(model, None)
+        weights = None if change is None or _has_ended(change, champion) else change.weights
+        return weights, bool(others) and champion.get("model_id") == model
+
+    def record(self, model: str, champion: Champion, weights: Mapping[str, float], **more: str) -> None:
         """Adds a change, for who has the lock. Raises OSError, and leaves no trace of it, if it can't be written."""
         at = datetime.now(UTC).isoformat(timespec="microseconds")
-        record = {"at": at, "model": model, "named_at": named_at, "weights": weights, **more}
+        record = {"at": at, "model": model, "named_at": _named_at(champion), "weights": weights, **more}
         _append(self.path, json.dumps(record))
+
+    def end_others(self, model: str, champion: Champion) -> None:
+        """Records that the champion came into use, so that the changes of other models don't come back with them. Where there
+        is no room for that, a later call does it."""
+        with suppress(OSError, ValueError, AttributeError), self.lock():
+            is_champion = read_json(self._pointer).get("model_id") == model  # another worker may be ahead
+            if is_champion and self.standing().keys() - {model}:
+                self.record(model, champion, {}, reason="the model came into use")
 
 
 def read_change(body: bytes) -> PolicyChange:
@@ -86,6 +108,18 @@ def check(weights: Mapping[str, float], policy: Policy | None) -> None:
             )
         if not isfinite(value):
             raise RefusedError(422, f"weights.{name}: found {value}; expected a finite number")
+
+
+def _has_ended(change: RecordedChange, champion: Champion) -> bool:
+    """Whether another model was champion between the change and now, as when both came while no service ran. The same
+    champion in a file that was written again, or named again, is no other."""
+    is_another_time = change.named_at != _named_at(champion)
+    return is_another_time and champion.get("previous") not in (None, change.model)
+
+
+def _named_at(champion: Champion) -> str | None:
+    at = champion.get("at")
+    return at if isinstance(at, str) else None
 
 
 def _append(path: Path, line: str) -> None:
