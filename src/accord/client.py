@@ -76,19 +76,19 @@ class Calls:
         self._known: Known | None = None
 
     def predict(self, rows: Rows) -> Steps[Answers]:
-        found = yield from self._by_contract(lambda known: _of_rows("/predict", rows, known, Answers))
-        self._answered_by(found.model)
-        return found
+        answers = yield from self._by_contract(lambda known: _of_rows("/predict", rows, known, Answers))
+        self._answered_by(answers.model)
+        return answers
 
     def explain(self, rows: Rows) -> Steps[Explanations]:
-        found = yield from self._by_contract(lambda known: _of_rows("/explain", rows, known, Explanations))
-        self._answered_by(found.model)
-        return found
+        answers = yield from self._by_contract(lambda known: _of_rows("/explain", rows, known, Explanations))
+        self._answered_by(answers.model)
+        return answers
 
     def predict_table(self, rows: "pl.DataFrame") -> Steps["pl.DataFrame"]:
-        found = yield from self._by_contract(lambda known: _of_table(rows, known))
-        self._answered_by(found["model"][0])
-        return found
+        table = yield from self._by_contract(lambda known: _of_table(rows, known))
+        self._answered_by(table["model"][0])
+        return table
 
     def outcomes(self, outcomes: Sequence[Mapping[str, Any]]) -> Steps[int]:
         body = msgspec.json.encode({"outcomes": outcomes})
@@ -181,8 +181,8 @@ class Client:
         return self._done(self._calls.predict(rows))
 
     def predict_table(self, rows: "pl.DataFrame") -> "pl.DataFrame":
-        """The same for a Polars table: a line a row, with a column a target beside `prediction_id`, `score`, `action`,
-        `warnings` and `model`. Goes both ways as Arrow."""
+        """The same for a Polars table. The result has as many rows, and a column per target beside `prediction_id`, `score`,
+        `action`, `warnings` and `model`. Both are sent as Arrow."""
         return self._done(self._calls.predict_table(rows))
 
     def explain(self, rows: Rows) -> Explanations:
@@ -203,7 +203,7 @@ class Client:
         return self._done(self._calls.contract())
 
     def row_type(self) -> type[msgspec.Struct]:
-        """The type of a row, with a field a column; its objects are rows for `predict`."""
+        """The type of a row, with a field per column; its objects are rows for `predict`."""
         return self._done(self._calls.row_type())
 
     def policy(self) -> dict[str, Any]:

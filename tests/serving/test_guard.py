@@ -121,7 +121,7 @@ SUPERVISOR = """
 import os, subprocess, sys, time
 from accord.serving import guard
 
-guard.tell_of_deaths("worker")
+guard.report_deaths("worker")
 ends = ["os.kill(os.getpid(), 7)", "os.kill(os.getpid(), 9)", "sys.exit(3)", "os.kill(os.getpid(), 15)", ""]
 workers = [subprocess.Popen([sys.executable, "-c", f"import os, sys; {end}"]) for end in ends]
 while any(os.waitid(os.P_PID, w.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None for w in workers):

@@ -3,8 +3,8 @@
 contract.json    the columns that a row brings, the rules that it keeps, the targets that it is answered with, and its outcomes
 transform.json   from those columns to numbers
 policy.json      from predictions to a score and an action; null without a policy
-compiled.json    the SQL expressions of the above in a form that is quick for one row, proven equal to Polars
-models/          one file a target
+compiled.json    the SQL expressions of the above in a form that is fast for one row, proven equal to Polars
+models/          one file per target
 example.json     a real row, for the documentation of the service
 manifest.json    what it was made from
 monitoring/      what its traffic is expected to look like; see accord.monitoring.expectation
@@ -48,12 +48,13 @@ class Bundle:
     key: list[str]
     """The columns that identify a row."""
     rules: dict[str, str]
-    """Conditions that a row keeps, as SQL; a null is no breach."""
+    """Conditions that a row must keep, as SQL. A condition whose value is null is kept."""
     targets: dict[str, dict[str, Any]]
     transform: Transform
     policy: Policy | None
     compiled: dict[str, Tree | None]
-    """The SQL expressions by their config keys, each in a form that is quick for one row, or None if there is none."""
+    """The SQL expressions by their config keys, each compiled to a form that is fast for one row. None if that form
+    isn't proven."""
     models: dict[str, Fitted]
     example: dict[str, Any]
 
@@ -86,7 +87,8 @@ class Bundle:
         return {**predictions, "score": score, "action": action}
 
     def explain(self, rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
-        """For each target what each feature adds to the raw score of each row, and the constant: they add up to it."""
+        """For each target what each feature adds to the raw score of each row, and the constant. Together they add up to
+        it."""
         X = self.transform.matrix(rows)
         names = [*(feature.name for feature in self.transform.features), "constant"]
         return {
@@ -95,13 +97,13 @@ class Bundle:
         }
 
     def warnings(self, rows: pl.DataFrame) -> list[list[str]]:
-        """For each row (n) what its reader should know: levels that training hardly saw."""
+        """For each row (n) why its predictions deserve less trust: levels that training hardly saw."""
         levels = self.transform.unseen(rows)
-        found: list[list[str]] = [[] for _ in range(rows.height)]
+        warnings: list[list[str]] = [[] for _ in range(rows.height)]
         for name in levels.columns:
             for i in levels[name].arg_true():
-                found[i].append(unseen(name, rows[name][i]))
-        return found
+                warnings[i].append(unseen(name, rows[name][i]))
+        return warnings
 
 
 def unseen(name: str, level: str) -> str:
@@ -117,10 +119,10 @@ def load_bundle(folder: Path) -> Bundle:
         raise AccordError(
             f"The bundle in {folder} has format {manifest['format']}; this code reads format {FORMAT}. Make it again: `dvc repro`"
         )
-    found = model_id(folder)
-    if found != manifest["model_id"]:
+    actual = model_id(folder)
+    if actual != manifest["model_id"]:
         raise AccordError(
-            f"The bundle in {folder} has the hash {found}, but its manifest says {manifest['model_id']}; make it again: `dvc repro`"
+            f"The bundle in {folder} has the hash {actual}, but its manifest says {manifest['model_id']}; make it again: `dvc repro`"
         )
     contract = read_json(folder / "contract.json")
     kind = loading.model_class(manifest["model"]["_target_"])

@@ -1,4 +1,4 @@
-"""Batch prediction: a file of rows in, the same file with the predictions beside them out."""
+"""Batch prediction: reads a file of rows, and writes them with their predictions."""
 
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from accord.sql.rows import columns_of
 
 
 def predict(bundle: Bundle, source: Source, output: Path, explain: bool = False) -> int:
-    """Writes the rows with a column a target, as CSV or Parquet by the output's name; how many there were. With `explain`
-    each feature's contribution to each target's raw score stands beside them, as `target|feature`.
+    """Writes the rows with a column per target, as CSV or Parquet by the output's name, and returns how many there were.
+    With `explain`, each feature's contribution to each target's raw score stands beside them as `target|feature`.
 
     Raises AccordError, and writes nothing, if a column is missing or a row breaks the contract.
     """

@@ -1,4 +1,4 @@
-"""The expressions that answer a row in the form that is quick for one, each proven equal to Polars."""
+"""The expressions that answer a row, in the form that is fast for one row, each proven equal to Polars."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ from accord.schema.objective import Policy
 from accord.sql.compiled import Tree, compile_sql, proof
 
 Proven = tuple[dict[str, Tree | None], dict[str, str]]
-"""By config key each expression's compiled form, None where there is none to rely on, and what was found of it, in words."""
+"""The compiled form of each expression by config key, None if none could be proven, and the result of the proof in words."""
 
 
 def of(

@@ -1,8 +1,8 @@
 """Load: requests at a set rate, and the latency that their callers see.
 
-When each request is due is fixed beforehand, and its latency counts from then, whenever it was sent. A service that
-stalls thus answers for the requests that would have come meanwhile; a client that waits for each answer before it asks
-again leaves these out. That is coordinated omission, of which Gil Tene spoke in "How NOT to Measure Latency" (2015).
+The time at which each request is due is fixed beforehand, and its latency counts from then, whenever it was sent. So the
+requests that would have come while a service stalls count as late. A client that waits for each answer before it asks
+again leaves them out, which is called coordinated omission (Gil Tene, "How NOT to Measure Latency", 2015).
 """
 
 import asyncio
@@ -25,16 +25,16 @@ from accord.errors import AccordError, nearest
 from accord.paths import Paths
 
 MAX_DRAWN = 10_000
-"""Rows that are drawn; they are asked about again and again."""
+"""At most so many rows are drawn, and sent again and again."""
 GRACE_S = 1.0
-"""What is not sent so long after the time is up is given up."""
+"""A request that could not be sent this long after the end is given up."""
 TIMEOUT_S = 30.0
 PULSE_S = 0.01
 SHOW_EVERY = 20
 """Pulses."""
 LATE_S, LATE_SHARE, BUSY = 0.001, 0.2, 0.9
-"""A client that is called this late, one time in a hundred, and by this share of the latency that it tells, doesn't keep
-up; nor does one that takes this share of a core."""
+"""A client doesn't keep up if one timer in a hundred fires this late and by this share of the measured latency, or if it
+takes this share of a core."""
 GOOD, TOO_LATE = "200", f"no answer within {TIMEOUT_S:g} s"
 MAX_REASON = 200
 MAX_CONNECTIONS = 1000
@@ -47,22 +47,22 @@ class Load:
     """A schedule of requests, and how it went."""
 
     rate: float
-    """Requests a second."""
+    """Requests per second."""
     seconds: float
     connections: int
     """At most so many requests at a time."""
     latencies_s: list[float] = field(default_factory=list)
-    """Of requests answered with 200, and as far as they got of those that waited in vain."""
+    """Of requests answered with 200. Requests that were given up count with the time that they waited."""
     answers: Counter[str] = field(default_factory=Counter)
-    """How many there were, by status or by what came instead of one."""
+    """How many requests ended with each status, or with what came instead of a status."""
     reasons: dict[str, str] = field(default_factory=dict)
-    """The first one, of each status but 200."""
+    """The first reason per status other than 200."""
     n_unsent: int = 0
     elapsed_s: float = 0.0
     cpu_s: float = 0.0
-    """Of this process."""
+    """CPU time of this process."""
     late_s: list[float] = field(default_factory=list)
-    """How late this process was called when it had asked to be."""
+    """How late each timer of this process fired."""
 
     @property
     def n_requests(self) -> int:
@@ -70,18 +70,18 @@ class Load:
 
     @property
     def per_second(self) -> float:
-        """Requests answered with 200."""
+        """Requests answered with 200, per second."""
         return self.answers[GOOD] / max(self.elapsed_s, self.seconds)
 
     @property
     def keeps_up(self) -> bool:
-        """Whether the client is quick enough for its figures to be the service's."""
+        """Whether the client is fast enough for its figures to be those of the service."""
         late, latency = (np.quantile(x, 0.99) if x else 0.0 for x in (self.late_s, self.latencies_s))
         return bool(late < max(LATE_S, LATE_SHARE * latency) and self.cpu_s < BUSY * self.elapsed_s)
 
 
 def run(url: str, rate: float, seconds: float, connections: int, rows_per_request: int, paths: Paths) -> Load:
-    """Puts the load on the service. Raises AccordError if it isn't there or there are no rows for it."""
+    """Puts the load on the service. Raises AccordError if the service isn't there, or if there are no rows for it."""
     host, port, path = _address(url)
     if connections > MAX_CONNECTIONS:
         raise AccordError(
@@ -121,12 +121,12 @@ def _rows(columns: dict[str, dict[str, object]], needed: set[str], paths: Paths)
     if not partitions.names(folder):
         raise AccordError(f"No rows in {folder}; the load is drawn from them. Make them: accord run")
     table = partitions.scan(folder)
-    found = table.collect_schema().names()
-    for name in sorted(needed - set(found)):
+    present = table.collect_schema().names()
+    for name in sorted(needed - set(present)):
         raise AccordError(
-            f"Column '{name}' is missing from {folder}, and the service needs it; {nearest(name, found)}. Serve a model of this data"
+            f"Column '{name}' is missing from {folder}, and the service needs it; {nearest(name, present)}. Serve a model of this data"
         )
-    return table.select([name for name in columns if name in found]).collect()
+    return table.select([name for name in columns if name in present]).collect()
 
 
 class Run:
@@ -145,7 +145,7 @@ class Run:
         try:
             async with asyncio.TaskGroup() as group:
                 await self._send_all(group)
-        except asyncio.CancelledError:  # Ctrl-C: what is known by now is told
+        except asyncio.CancelledError:  # Ctrl-C: what was measured so far is reported
             load.seconds = min(load.seconds, time.perf_counter() - self._began)
         load.elapsed_s, load.cpu_s = time.perf_counter() - self._began, time.process_time() - cpu
         pulse.cancel()
@@ -176,7 +176,7 @@ class Run:
         self._free.release()
 
     async def _answer(self, request: bytes) -> tuple[str, bytes]:
-        """The status, or what came instead of one, and the body, or why there is none."""
+        """The status, or what came instead of one, and the body, or the reason why there is none."""
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 connection = await self._connection()
@@ -189,7 +189,7 @@ class Run:
         return str(status), body
 
     async def _connection(self) -> wire.Connection:
-        """One that is open and idle: the last that was used, for the others may go stale, or a new one."""
+        """An open connection: the one that was used last, since it is the least likely to be stale, or a new one."""
         while self._idle:
             reader, writer = self._idle.pop()
             if not reader.at_eof():
@@ -198,7 +198,7 @@ class Run:
         return await asyncio.open_connection(self._host, self._port)
 
     async def _pulse(self, show: Callable[[Load], None]) -> None:
-        """Notes how late this process is called, and shows how the load goes."""
+        """Notes how late timers fire, and shows the progress."""
         while True:
             began = time.perf_counter()
             await asyncio.sleep(PULSE_S)

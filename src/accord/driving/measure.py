@@ -1,6 +1,6 @@
-"""Measure: the packaged service itself under load, candidate and champion in turn on the same machine.
+"""Measure: the packaged service under load, candidate and champion in turn on the same machine.
 
-Latency is taken at a given number of clients, each of which sends its next request when the last is answered.
+Latency is measured with a given number of clients, each of which sends its next request when the last is answered.
 Saturation is found by doubling the clients until throughput stops rising.
 """
 
@@ -62,7 +62,7 @@ class Service:
         p50, p95, p99 = np.quantile(self.latencies_ms, [0.5, 0.95, 0.99]).tolist()
         cost = statistics.median(self.cpu_s_per_row) * 1e6 / 3600 * settings.measure.usd_per_vcpu_hour
         size = sum(file.stat().st_size for file in self.bundle.rglob("*") if file.is_file())
-        found = {
+        figures = {
             "p50_ms": p50,
             "p95_ms": p95,
             "p99_ms": p99,
@@ -73,7 +73,7 @@ class Service:
             "usd_per_million": cost,
         }
         training = training_cpu_s(self.bundle / "models", paths)
-        return found if training is None else {**found, "training_cpu_s": training}
+        return figures if training is None else {**figures, "training_cpu_s": training}
 
 
 def measure(settings: Serving, paths: Paths) -> dict[str, Any]:
@@ -109,12 +109,12 @@ def measured_for(candidate: str, champion: str | None, paths: Paths) -> dict[str
     """The last measurement's figures if it was of these two, the champion's with `champion_` in front."""
     if not paths.measurement.exists():
         return {}
-    found: Mapping[str, Any] = read_json(paths.measurement)
-    if found["model"]["candidate"] != candidate:
+    measured: Mapping[str, Any] = read_json(paths.measurement)
+    if measured["model"]["candidate"] != candidate:
         return {}
-    figures = dict(found["figures"]["candidate"])
-    if found["model"]["champion"] == champion and "champion" in found["figures"]:
-        figures |= {f"champion_{name}": value for name, value in found["figures"]["champion"].items()}
+    figures = dict(measured["figures"]["candidate"])
+    if measured["model"]["champion"] == champion and "champion" in measured["figures"]:
+        figures |= {f"champion_{name}": value for name, value in measured["figures"]["champion"].items()}
     return figures
 
 
@@ -187,9 +187,9 @@ async def _round(service: Service, settings: Serving) -> None:
         load = await _load(service, clients, chosen.seconds / 2)
         if load.per_second < best * RISING:
             break
-        best, found, clients = load.per_second, load, clients * 2
+        best, at_best, clients = load.per_second, load, clients * 2
     service.throughputs.append(best)
-    service.cpu_s_per_row.append(found.cpu_s / len(found.latencies_ms))
+    service.cpu_s_per_row.append(at_best.cpu_s / len(at_best.latencies_ms))
     service.clients.append(clients // 2)
 
 
@@ -226,11 +226,11 @@ async def _ask(connection: wire.Connection, request: bytes) -> None:
 
 def _tree(pid: int) -> list[int]:
     """The process and all that descend from it."""
-    found = [pid]
-    for parent in found:
+    pids = [pid]
+    for parent in pids:
         for task in Path(f"/proc/{parent}/task").glob("*/children"):
-            found += [int(child) for child in task.read_text().split()]
-    return found
+            pids += [int(child) for child in task.read_text().split()]
+    return pids
 
 
 def _cpu_s(pid: int) -> float:

@@ -1,8 +1,10 @@
-"""Replay: real later rows, sent to the running service as it would have seen them, and their outcomes once they are known.
+"""Replay: later rows of the data, sent to the running service in the order of their decisions, and their outcomes once
+they are known.
 
-The replayed clock goes from one instant to another. A row is sent at its decision time with what was known by then, its
-outcome when the clock has passed event time and label delay. What the log has already is not sent again: so a replay
-may be repeated, or go on after whatever ended it, and a later one sends first what became known since.
+The replay's clock runs from one instant to another. A row is sent at its decision time, with what was known by then. Its
+outcome is sent when the clock has passed its event time and the label delay. Rows that the log has already are not sent
+again, so a replay may be repeated, or continued after an interruption. A later replay first sends the outcomes that have
+become known since.
 """
 
 import re
@@ -36,10 +38,10 @@ from accord.traffic.pii import Pseudonyms
 from accord.traffic.reading import scan_predictions
 
 WINDOW = timedelta(days=1)
-"""What is held in memory at a time."""
+"""The rows of this much time are held in memory at once."""
 ROWS_PER_REQUEST = 100
 REQUESTS_PER_S = 10
-"""At a set rate requests have so few rows that about as many go out."""
+"""With a set rate, requests have so few rows that about this many are sent."""
 REFUSED = (413, 422)
 DECIDED, KNOWN = "replay|decided", "replay|known"
 Row = dict[str, Any]
@@ -53,9 +55,9 @@ class Replay:
     begin: datetime
     end: datetime
     n_rows: int = 0
-    """Rows decided in the stretch."""
+    """Rows whose decision time lies between begin and end."""
     n_there: int = 0
-    """Of them, those that the log had before."""
+    """How many of them the log had before."""
     n_sent: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     """Rows that the service refused, by reason."""
@@ -63,16 +65,16 @@ class Replay:
     """Rows that the log has now and had not before."""
     n_outcomes: int = 0
     unread: list[str] = field(default_factory=list)
-    """What of the log can't be read, in words."""
+    """Which values of the log can't be read, in words."""
     stopped: datetime | None = None
-    """How far it came, if it was interrupted."""
+    """Where the clock was when the replay was interrupted. None if it was not."""
     seen: datetime | None = None
-    """Up to where the served model's own data go, if the stretch begins before that."""
+    """Until when the model was trained, if the replay begins before that. None otherwise."""
 
 
 def run(config: Config, url: str, begin: str, end: str, rate: float | None, paths: Paths) -> Replay:
-    """Replays the stretch from the begin on and before the end, dates or instants by the clocks of the data's zone, at
-    `rate` rows a second or as fast as the service answers. Raises AccordError if something is missing for it."""
+    """Replays the rows from `begin` up to but not including `end`, at `rate` rows per second or as fast as the service
+    answers. Both are dates or instants in the time zone of the data. Raises AccordError if something is missing for it."""
     data, token = config.data, token_for(url, paths.token)
     if data.time is None:
         raise AccordError(
@@ -97,20 +99,20 @@ def run(config: Config, url: str, begin: str, end: str, rate: float | None, path
 
 
 def _instant(text: str, time: Time) -> datetime:
-    """In UTC, without a zone, as rows have it."""
+    """The instant in UTC and without a zone, as rows have it."""
     try:
-        found = datetime.fromisoformat(text)
+        instant = datetime.fromisoformat(text)
     except ValueError:
         raise AccordError(f"'{text}' is no date; expected one such as 2013-07-01") from None
     return (
-        (found if found.tzinfo else found.replace(tzinfo=ZoneInfo(time.zone)))
+        (instant if instant.tzinfo else instant.replace(tzinfo=ZoneInfo(time.zone)))
         .astimezone(UTC)
         .replace(tzinfo=None)
     )
 
 
 class Replaying:
-    """A replay under way."""
+    """A replay that is running."""
 
     def __init__(
         self,
@@ -129,18 +131,18 @@ class Replaying:
             self._rows_per_request = max(1, min(ROWS_PER_REQUEST, int(rate / REQUESTS_PER_S)))
         self._data, self._before, self._traffic = config.data, before, paths.traffic
         self._unreported: set[str] = set()
-        """Keys of rows that were sent, until their outcomes are."""
+        """The keys of rows that were sent and whose outcomes were not sent yet."""
         self._postgres = config.serving.traffic.postgres
         self._decision = time.decision or time.event
         contract = service.contract()["x-accord"]
         table = _table(paths)
-        found = table.collect_schema().names()
+        present = table.collect_schema().names()
         for name in (*contract["columns"], *contract["outcomes"], *self._data.key):
-            if name not in found:
+            if name not in present:
                 raise AccordError(
-                    f"Column '{name}' is missing from {paths.splits}, and the service needs it; {nearest(name, found)}. Serve a model of this data"
+                    f"Column '{name}' is missing from {paths.splits}, and the service needs it; {nearest(name, present)}. Serve a model of this data"
                 )
-        self._columns = [name for name in (*contract["columns"], *contract["context"]) if name in found]
+        self._columns = [name for name in (*contract["columns"], *contract["context"]) if name in present]
         self._outcomes = list(contract["outcomes"])
         self._keys = Keys(
             {name: self._data.columns[name] for name in self._data.key}, partial(Pseudonyms, self._traffic)
@@ -153,8 +155,8 @@ class Replaying:
 
     def through(self) -> None:
         replay = self._replay
-        stretch = self._table.filter(_within(DECIDED, replay.begin, replay.end))
-        replay.n_rows = stretch.select(pl.len()).collect().item()
+        replayed = self._table.filter(_within(DECIDED, replay.begin, replay.end))
+        replay.n_rows = replayed.select(pl.len()).collect().item()
         replay.n_there = self._n_logged()
         replay.unread = self._unread()
         clock = self._first_unlabelled()
@@ -179,7 +181,7 @@ class Replaying:
         replay.n_logged = self._n_logged() - replay.n_there
 
     def _window(self, begin: datetime, end: datetime) -> None:
-        """What happens between two instants. Before the stretch no rows are sent, only outcomes."""
+        """Sends what is due between two instants. Before the replay's beginning, only outcomes are sent."""
         rows = self._read(DECIDED, begin, end) if begin >= self._replay.begin else []
         due = deque(self._read(KNOWN, begin, end))
         there = self._logged_before([key for key, _ in (*rows, *due)])
@@ -193,25 +195,25 @@ class Replaying:
         self._report(due, there)
 
     def _read(self, when: str, begin: datetime, end: datetime) -> list[tuple[str, Row]]:
-        """The rows for which this is between two instants, in its order, each with its key."""
+        """The rows for which the column `when` lies between two instants, in its order, each with its key."""
         rows = self._table.filter(_within(when, begin, end)).sort(when, *self._data.key).collect()
         return [(str(self._keys(row)[1]), row) for row in rows.iter_rows(named=True)]
 
     def _logged_before(self, keys: Sequence[str]) -> dict[str, set[Values]]:
-        """Those of the keys that the log had when the replay began, with the outcomes that it had of them."""
+        """The keys that the log had when the replay began, with the outcomes that it had for them."""
         known = pl.scan_parquet(self._before, glob=False)
         schema = known.collect_schema()
         declared = {name: self._data.columns[name] for name in self._outcomes}
         columns = [typed.as_declared(name, column, schema) for name, column in declared.items()]
         at = typed.outcome_at(declared, schema).alias("at")
-        found = known.filter(pl.col("key").is_in(keys)).select("key", at, *columns).collect()
+        rows = known.filter(pl.col("key").is_in(keys)).select("key", at, *columns).collect()
         there: dict[str, set[Values]] = {}
-        for key, at, *values in found.iter_rows():
+        for key, at, *values in rows.iter_rows():
             there.setdefault(key, set()).update([] if at is None else [tuple(values)])
         return there
 
     def _predict(self, rows: Sequence[tuple[str, Row]]) -> None:
-        """Sends rows. If they are refused, each half is sent by itself, so that only those are that have to be."""
+        """Sends rows. If they are refused, each half is sent by itself, so that only the rows at fault are refused."""
         if self._rate is not None:
             time.sleep(max(0.0, self._began + self._replay.n_sent / self._rate - time.monotonic()))
         try:
@@ -230,7 +232,7 @@ class Replaying:
         self._replay.n_sent += len(rows)
 
     def _report(self, due: Iterable[tuple[str, Row]], there: Mapping[str, set[Values]]) -> None:
-        """Sends the outcomes of rows that were predicted, unless they are known with these values."""
+        """Sends the outcomes of rows that were predicted, unless the log has them with the same values."""
         new = [
             (key, {name: row[name] for name in (*self._data.key, *self._outcomes)})
             for key, row in due
@@ -243,14 +245,15 @@ class Replaying:
             self._unreported.difference_update(key for key, _ in together)
 
     def _n_logged(self) -> int:
-        """Rows of the stretch that the log has."""
+        """How many of the replayed rows the log has."""
         rows = scan_predictions(self._traffic, postgres=self._postgres)
         decided = self._decided(rows)
         within = rows.filter((decided >= self._replay.begin) & (decided < self._replay.end))
         return int(within.select(pl.col("key").n_unique()).collect(engine="streaming").item())
 
     def _first_unlabelled(self) -> datetime:
-        """When the first of the rows without outcome was decided, or where the stretch begins: the replay's beginning."""
+        """Where the clock starts: the first decision time of a logged row without outcome, or the beginning if that is
+        earlier."""
         rows = outcomes.labelled(self._traffic, postgres=self._postgres)
         waiting = rows.filter(pl.col("outcome_at").is_null() & pl.col("key").is_not_null())
         first = waiting.select(self._decided(rows).min()).collect(engine="streaming").item()
@@ -261,7 +264,7 @@ class Replaying:
         return here.collect().item() or self._replay.begin
 
     def _unread(self) -> list[str]:
-        """Decision times in the log that can't be read, in words: their rows belong to no stretch."""
+        """The decision times in the log that can't be read, in words: their rows don't count."""
         columns = {self._decision: self._data.columns[self._decision]}
         rows = scan_predictions(self._traffic, postgres=self._postgres)
         return typed.in_words(typed.n_unread(rows, columns), columns)
@@ -278,7 +281,7 @@ class Replaying:
 
 
 def _table(paths: Paths) -> pl.LazyFrame:
-    """The rows of all splits: which of them come later depends on when the model was made."""
+    """The rows of all splits: which of them are later than the model depends on when it was trained."""
     parts = [partitions.scan(paths.splits / name) for name in SPLITS if partitions.names(paths.splits / name)]
     if not parts:
         raise AccordError(f"No rows in {paths.splits}; the replay sends those. Make them: accord run")

@@ -1,4 +1,4 @@
-"""Asking the service over raw connections: as little work as can be, so that what is measured is the service."""
+"""Asking the service over raw connections, with so little work that the service is measured rather than the client."""
 
 import asyncio
 import json
@@ -13,13 +13,13 @@ Connection: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 def requests(rows: pl.DataFrame, rows_per_request: int = 1, path: str = "/predict") -> list[bytes]:
     """Requests for predictions of the rows, in their order, as bytes for the wire."""
-    found = []
+    encoded = []
     for begin in range(0, rows.height, rows_per_request):
         part = rows[begin : begin + rows_per_request]
         body = json.dumps({"rows": [as_json_row(part, i) for i in range(part.height)]}).encode()
         head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        found.append(head.encode() + body)
-    return found
+        encoded.append(head.encode() + body)
+    return encoded
 
 
 async def ask(connection: Connection, request: bytes) -> tuple[int, bytes]:

@@ -64,8 +64,8 @@ def content_sha256(bundle: Path, settings: Serving, paths: Paths) -> str:
 
 
 def _place(build: Path, tag: str, content: str, bundle: Path, settings: Serving, paths: Paths) -> None:
-    """Builds the Bento elsewhere and moves it into place, so that half of one, of a build that was killed, is never taken
-    for a Bento."""
+    """Builds the Bento elsewhere and moves it into place, so that half of one, which a kill leaves, is never taken for a
+    Bento."""
     name, version = tag.split(":")
     with TemporaryDirectory(prefix=UNFINISHED, dir=paths.bentoml) as home, replacing(build) as temporary:
         _build(version, content, bundle, settings, Path(home), paths)
@@ -75,7 +75,7 @@ def _place(build: Path, tag: str, content: str, bundle: Path, settings: Serving,
 
 
 def _sweep(paths: Paths) -> None:
-    """Removes what builds that were killed had begun."""
+    """Removes what killed builds have left."""
     for leftover in [
         *paths.bentoml.glob(f"{UNFINISHED}*"),
         *(paths.bentoml / BUILDS).glob(".*.tmp"),
@@ -92,7 +92,7 @@ def hold(build: Path) -> int:
 
 
 def _point(link: Path, build: Path) -> None:
-    """Makes the link point to the build, at one stroke."""
+    """Makes the link point to the build, atomically."""
     link.parent.mkdir(parents=True, exist_ok=True)
     temporary = link.with_name(f".{link.name}.tmp")
     temporary.unlink(missing_ok=True)
@@ -103,7 +103,7 @@ def _point(link: Path, build: Path) -> None:
 
 
 def _remove_unused(version: str, current: Path, paths: Paths) -> None:
-    """Removes the earlier builds of a model, but for those that a service runs still; a later call removes these."""
+    """Removes the earlier builds of a model, except those that a service still runs; a later call removes these."""
     for build in current.parent.glob(f"{version}-*"):
         if build == current:
             continue

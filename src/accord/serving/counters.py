@@ -27,7 +27,8 @@ PASS_ON_AFTER_S = 0.2
 
 
 class Metrics:
-    """The counters of one worker and what ails its log, the others' beside them. `worker` is its number, from 0."""
+    """The counters of one worker and the problem of its log, summed up with those of the others. `worker` is its number,
+    from 0."""
 
     content_type = CONTENT_TYPE_LATEST.encode()
 
@@ -40,10 +41,10 @@ class Metrics:
         self._is_due = False
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(_Together(memory))
-        self.pass_on_problem()  # the worker whose place this one takes may have left one
+        self.pass_on_problem()  # the worker that this one replaces may have left one
 
     def seen(self, endpoint: str, status: int, seconds: float) -> None:
-        """Counts a request, in the thread of the event loop. The others see it a moment later."""
+        """Counts a request, in the thread of the event loop. The other workers see it a moment later."""
         name = f"{status} {endpoint}"
         seen = self._counts.requests.get(name)
         if seen is None:
@@ -63,7 +64,7 @@ class Metrics:
         self._add(accord_reloads=1)
 
     def pass_on_problem(self) -> None:
-        """Lets the other workers know what ails this one's log, if that has changed."""
+        """Lets the other workers know the problem of this worker's log, if it has changed."""
         with self._lock:
             if self._counts.log_problem != self._log_problem():
                 self._write()
@@ -92,7 +93,7 @@ class Metrics:
         return None if problem is None else encodable(problem)
 
     def _write(self) -> None:
-        """For who holds the lock. So a problem is passed on before a request that meets it is answered."""
+        """Call this with the lock held. It passes a problem on before a request that met it is answered."""
         self._counts.log_problem = self._log_problem()
         self._part.write(self._counts)
 

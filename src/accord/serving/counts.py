@@ -1,8 +1,8 @@
 """Counts that every worker of a service adds to, in memory that their supervisor holds.
 
-Prometheus' own way for several processes maps files, and a process that touches a page of them for which the disk has no
-room is killed. This memory is a file without a name or a disk, with a part for each worker. It ends with the supervisor,
-not with a worker.
+prometheus_client shares counts between processes by mapping files, and a process that touches a page for which the disk
+has no room is killed. This memory is a file without a name or a disk, with a part for each worker. It lives as long as the
+supervisor does.
 """
 
 import os
@@ -17,7 +17,7 @@ VARIABLE = "ACCORD_COUNTS_FD"
 NUMBER = struct.Struct("<Q")
 HALF_BYTES = 1 << 16
 PART_BYTES = 2 * HALF_BYTES
-"""A worker's part is written by halves, in turns, so that neither a kill nor a reader meets half a state."""
+"""A worker writes the halves of its part in turn, so that neither a kill nor a reader meets a state that is half written."""
 
 
 class Requests(msgspec.Struct):
@@ -26,7 +26,7 @@ class Requests(msgspec.Struct):
     counts: list[int]
     """How many in each bucket of seconds."""
     seconds: float = 0.0
-    """All together."""
+    """The sum of their durations."""
 
 
 class Counts(msgspec.Struct):
@@ -64,7 +64,7 @@ def together(fd: int) -> Counts:
 
 
 class Part:
-    """The part of the worker with this number, from 0. One that takes the place of another goes on with its counts."""
+    """The part of the worker with this number, from 0. A worker that replaces another continues its counts."""
 
     def __init__(self, fd: int, number: int) -> None:
         self._fd, self._offset = fd, number * PART_BYTES

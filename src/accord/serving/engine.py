@@ -129,12 +129,12 @@ class Engine:
         """The same answers, or by chance other actions: each action as likely as the other for the share of rows that explores."""
         if not self.explore or self.bundle.policy is None:
             return answered
-        found = []
+        explored = []
         for one in answered:
             action = random.random() < 0.5 if random.random() < self.explore else one.action
             probability = self.explore / 2 + (1 - self.explore if action == one.action else 0)
-            found.append(one._replace(action=action, probability=probability))
-        return found
+            explored.append(one._replace(action=action, probability=probability))
+        return explored
 
 
 class OneRow:

@@ -1,6 +1,6 @@
-"""The guard of a server: starts it, starts it again when it dies, and passes signals on.
+"""The guard of a server: starts it, restarts it when it dies, and passes signals on.
 
-BentoML's supervisor looks after its workers, and says with `tell_of_deaths` when one dies; this looks after the
+BentoML's supervisor restarts its workers, and reports with `report_deaths` when one dies; the guard restarts the
 supervisor. It imports next to nothing, so that it takes next to no memory: `python -m accord.serving.guard COMMAND...`.
 """
 
@@ -20,15 +20,15 @@ PR_SET_PDEATHSIG = 1
 """Of Linux: https://man7.org/linux/man-pages/man2/prctl.2.html"""
 PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
 LASTED_S = 30.0
-"""A server that ran this long has started well."""
+"""A server that ran this long counts as started."""
 ASKED = {0, -signal.SIGTERM, -signal.SIGINT}
 """The exit codes of a process that was asked to end."""
 MAX_FAILURES = 10
-"""So many starts in a row that ended at once, and not by a kill, are given up."""
+"""After this many starts in a row that failed at once, and not by a kill, the guard gives up."""
 
 
 def end_with_parent(parent: int) -> None:
-    """Asks the kernel to stop this process when its parent dies, however it dies: it would hold the port for good."""
+    """Has the kernel stop this process when its parent dies, however it dies: otherwise it would keep the port for good."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:  # it died before
         os.kill(os.getpid(), signal.SIGTERM)
@@ -48,21 +48,21 @@ def ending(code: int) -> str:
     return f"was killed by {name} ({signal.strsignal(-code)})"
 
 
-def tell_of_deaths(what: str) -> None:
-    """From now on says when a child of this process dies, and of what, unless it was asked to end. For the main thread.
+def report_deaths(what: str) -> None:
+    """From now on reports when a child of this process dies, and of what, unless it was asked to end. For the main thread.
 
-    It looks without waiting for them: the dead stay for the supervisor, which replaces them some seconds later."""
-    told: set[int] = set()
+    It leaves the dead children to the supervisor, which waits for them and replaces them some seconds later."""
+    said: set[int] = set()
 
     def look(*_: object) -> None:
         children = _children()
-        told.intersection_update(children)  # the kernel may give a number again
-        for pid in children - told:
+        said.intersection_update(children)  # the kernel may give a number again
+        for pid in children - said:
             with contextlib.suppress(ChildProcessError):
                 dead = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
                 if dead is None:
                     continue
-                told.add(pid)
+                said.add(pid)
                 code = dead.si_status if dead.si_code == os.CLD_EXITED else -dead.si_status
                 if code not in ASKED:
                     say(f"{what} {pid} {ending(code)}")
@@ -71,14 +71,14 @@ def tell_of_deaths(what: str) -> None:
 
 
 def _children() -> set[int]:
-    """This process's children, the dead ones too that nobody has waited for; fewer where the kernel doesn't tell, since a
-    handler of signals that raises would end the process."""
-    found: set[int] = set()
+    """The children of this process, with the dead ones that nobody has waited for. Those that can't be read are missing: a
+    signal handler that raises would end the process."""
+    children: set[int] = set()
     with contextlib.suppress(OSError):
         for task in os.listdir("/proc/self/task"):
             with contextlib.suppress(FileNotFoundError), open(f"/proc/self/task/{task}/children") as file:
-                found.update(map(int, file.read().split()))
-    return found
+                children.update(map(int, file.read().split()))
+    return children
 
 
 def guard(command: list[str]) -> int:

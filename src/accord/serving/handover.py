@@ -1,4 +1,4 @@
-"""The serving section of the config, as it reaches the service: by the environment, or by a file in the Bento."""
+"""The serving section of the config, as the service gets it: from the environment, or from a file in the Bento."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ FILE = "serving.json"
 """In the Bento: the settings as they were when it was packaged."""
 HOME_VARIABLE = "ACCORD_HOME"
 SUPERVISOR_VARIABLE = "ACCORD_SUPERVISOR"
-"""By which workers know their supervisor; a service that is started from within another has one of its own."""
+"""Holds the supervisor's process id for its workers. A service that is started by another has its own supervisor."""
 TOKEN_VARIABLE = "ACCORD_TOKEN"
 
 

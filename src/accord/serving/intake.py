@@ -1,7 +1,7 @@
 """Intake: outcomes from a request or a file, checked against the contract, as records for the log.
 
-An outcome names its row by the `prediction_id` of the answer, by the columns of the key, or by both, and says every
-outcome column: null is a value (a cancelled flight has no delay), so nothing may be left out.
+An outcome names its row by the `prediction_id` of the answer, by the columns of the key, or by both. It holds every
+outcome column: null is a value (a cancelled flight has no delay), so no column may be left out.
 """
 
 import re
@@ -43,13 +43,13 @@ class Keys:
 
     def __call__(self, row: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
         """The row's columns of the key, as far as it has them, and the key, if it has all."""
-        found = {
+        given = {
             name: value if pseudonym is None else pseudonym(value)
             for name, pseudonym in self._columns.items()
             if (value := row.get(name)) is not None
         }
-        is_whole = found and len(found) == len(self._columns)
-        return found, key_text([*found.values()]) if is_whole else None
+        is_whole = given and len(given) == len(self._columns)
+        return given, key_text([*given.values()]) if is_whole else None
 
 
 class Intake:
@@ -153,8 +153,8 @@ def _in_file(reason: str, n_before: int) -> str:
     >>> _in_file("outcomes[3].delay: expected `float`, got `str`", 100)
     'row 104, delay: expected `float`, got `str`'
     """
-    found = re.match(r"outcomes\[(\d+)\]\.?", reason)
-    if found is None:
+    place = re.match(r"outcomes\[(\d+)\]\.?", reason)
+    if place is None:
         return reason
-    rest = reason[found.end() :]
-    return f"row {n_before + int(found[1]) + 1}{rest if rest.startswith(':') else f', {rest}'}"
+    rest = reason[place.end() :]
+    return f"row {n_before + int(place[1]) + 1}{rest if rest.startswith(':') else f', {rest}'}"

@@ -68,7 +68,7 @@ def document(engine: Engine) -> dict[str, Any]:
 
 def _described(engine: Engine) -> tuple[dict[Any, Schema], dict[str, Schema]]:
     """The schema of each type, which may be a reference, and what the references name."""
-    found, components = msgspec.json.schema_components(TYPES, ref_template=REFERENCE)
+    schemas, components = msgspec.json.schema_components(TYPES, ref_template=REFERENCE)
     for schema in components.values():
         schema["additionalProperties"] = False  # the service says nothing else
     for name in ("Answer", "Explained"):
@@ -78,7 +78,7 @@ def _described(engine: Engine) -> tuple[dict[Any, Schema], dict[str, Schema]]:
     weights["additionalProperties"] = False
     components["Request"] = _in_markdown(engine.decoder.json_schema)
     components["Outcomes"] = _in_markdown(engine.intake.json_schema)
-    return dict(zip(TYPES, found, strict=True)), components
+    return dict(zip(TYPES, schemas, strict=True)), components
 
 
 def _paths(engine: Engine, schemas: Mapping[Any, Schema]) -> dict[str, Any]:

@@ -1,5 +1,5 @@
-"""The service's own output, which whoever runs it reads. A line that can't be written there fails nothing: the output
-may lie on the disk that is full, or behind a pipe whose reader has gone."""
+"""The service's own output, for the people who run it. Nothing fails if a line can't be written there: the output may be
+on the disk that is full, or a pipe whose reader has gone."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ def encodable(text: str) -> str:
 
 
 def say(text: str) -> None:
-    """A line, by one write: whole beside those of other processes, and safe in a signal's handler."""
+    """Writes a line at once, so that it doesn't mix with those of other processes, and signal handlers may call this."""
     _write(visible(f"accord: {text}"))
 
 

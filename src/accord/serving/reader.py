@@ -1,8 +1,8 @@
 """Reading the tables that clients send: an Arrow stream or a Parquet file becomes the JSON of the same request.
 
-Polars trusts what such files say of themselves: one changed byte can ask for more memory than there is, which ends the
-process, and a small file can unpack to many gigabytes. So a process of its own reads them, with a limit to its memory,
-and starts again after a table that was its end: `python -m accord.serving.reader`.
+Polars trusts the metadata of such files: one changed byte can make it ask for more memory than there is, which ends the
+process, and a small file can unpack to many gigabytes. So they are read in a process of its own with limited memory,
+which is started again after a table that ended it: `python -m accord.serving.reader`.
 """
 
 import contextlib
@@ -58,7 +58,7 @@ class Reader:
                     [sys.executable, "-m", "accord.serving.reader"],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,  # where Rust would say at length what was wrong with a table
+                    stderr=subprocess.DEVNULL,  # where Polars would print at length what was wrong with a table
                     env={**os.environ, "POLARS_MAX_THREADS": "1"},
                 )
             process = self._process
@@ -108,7 +108,7 @@ def _received(stream: IO[bytes]) -> bytes:
 
 
 def main() -> None:
-    """Answers tasks until there are none any more."""
+    """Reads tables until its input ends."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     source, sink = sys.stdin.buffer, sys.stdout.buffer
@@ -159,16 +159,16 @@ def _check_height(n_rows: int, task: Task) -> None:
 
 
 def _check_values(values: "pl.Series", max_text: int) -> None:
-    """Refuses what JSON has no word for, or has the same word for as for something else."""
+    """Refuses values that JSON can't hold, or that it can't tell from others."""
     import polars as pl
 
     kind = values.dtype
     if kind.is_float():
         odd = (~values.is_finite()).fill_null(False).arg_true()
         if len(odd):
-            found = "nan" if math.isnan(values[odd[0]]) else values[odd[0]]
+            value = "nan" if math.isnan(values[odd[0]]) else values[odd[0]]
             raise NotReadError(
-                f"rows[{odd[0]}].{values.name}: found {found}; expected a finite number, or null if it may be missing"
+                f"rows[{odd[0]}].{values.name}: found {value}; expected a finite number, or null if it may be missing"
             )
     elif kind == pl.String:
         if (values.str.len_chars().max() or 0) > max_text:  # type: ignore[operator]

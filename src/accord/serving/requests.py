@@ -1,4 +1,4 @@
-"""Rows as they arrive in a request, decoded and checked against the bundle's contract in one go by msgspec."""
+"""The rows of a request, which msgspec decodes and checks against the bundle's contract in one pass."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from accord.schema.data import Column
 NUMBER_TYPES: dict[str, type] = {"integer": int, "number": float}
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
 MAX_EXACT = 2.0**53
-"""Below this a float holds every integer, so that one it holds is the one that was sent."""
+"""Below this a float holds every integer exactly."""
 MAX_REASON = 200
 """Characters of a reason, which may quote what was sent."""
 MAX_NUMBER = 1.7976931348623157e308
@@ -32,7 +32,7 @@ class Decoder:
     """Turns requests into rows. `columns` must be there, unless they are nullable; `context` may come along."""
 
     of = "rows"
-    """The field that the body has them in."""
+    """The field of the body that has them."""
     may_omit = True
     """Whether what is nullable may be left out."""
 
@@ -176,21 +176,21 @@ def _row_schema(
 
 def _property(column: Column, max_text: int, nullable: bool) -> dict[str, Any]:
     kind = column.type if column.type in ("integer", "number", "boolean") else "string"
-    found: dict[str, Any] = {"type": [kind, "null"] if nullable else kind}
+    schema: dict[str, Any] = {"type": [kind, "null"] if nullable else kind}
     if column.type == "integer":
-        found["minimum"] = MIN_INTEGER if column.min is None else math.ceil(column.min)
-        found["maximum"] = MAX_INTEGER if column.max is None else math.floor(column.max)
+        schema["minimum"] = MIN_INTEGER if column.min is None else math.ceil(column.min)
+        schema["maximum"] = MAX_INTEGER if column.max is None else math.floor(column.max)
     if column.type == "number":
-        found |= {} if column.min is None else {"minimum": column.min}
-        found |= {} if column.max is None else {"maximum": column.max}
+        schema |= {} if column.min is None else {"minimum": column.min}
+        schema |= {} if column.max is None else {"maximum": column.max}
     if column.type == "datetime":
-        found["format"] = "date-time"
+        schema["format"] = "date-time"
     if column.values is not None:
-        found["enum"] = [*column.values, *([None] if nullable else [])]
+        schema["enum"] = [*column.values, *([None] if nullable else [])]
     elif column.type == "category":
-        found["maxLength"] = max_text
+        schema["maxLength"] = max_text
     described = ", ".join(filter(None, [column.description, column.unit]))
-    return {**found, "description": described} if described else found
+    return {**schema, "description": described} if described else schema
 
 
 def _is_of_floats(error: msgspec.ValidationError) -> bool:

@@ -19,7 +19,7 @@ from accord.schema.data import Column
 from accord.serving import bentoml_internals, counts, handover
 from accord.serving.answers import Answers
 from accord.serving.fast_path import FastPath
-from accord.serving.guard import end_with_parent, tell_of_deaths
+from accord.serving.guard import end_with_parent, report_deaths
 from accord.serving.output import say
 from accord.serving.requests import Decoder
 from accord.terminal import take_over_logs
@@ -43,8 +43,8 @@ HOST = (
     "0.0.0.0" if os.environ.get("BENTOML_CONTAINERIZED") else SETTINGS.host
 )  # a container's ports are its runner's choice
 SUPERVISOR = int(os.environ.setdefault(handover.SUPERVISOR_VARIABLE, str(os.getpid())))
-"""Which process imported this first: its workers inherit its environment. One whose supervisor died while it was starting
-must end too, or it would hold the port, and answer, for good."""
+"""The process that imported this module first; its workers inherit its environment. A worker whose supervisor died while it
+was starting must end too, or it would keep the port, and answer, for good."""
 if os.getpid() != SUPERVISOR:
     end_with_parent(SUPERVISOR)
 
@@ -94,7 +94,7 @@ class Accord:
     def supervise() -> None:
         """What the supervisor does before it starts the workers."""
         counts.share()
-        tell_of_deaths("worker")
+        report_deaths("worker")
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:

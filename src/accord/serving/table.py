@@ -8,7 +8,7 @@ import polars as pl
 
 
 def written(answers: Sequence[Mapping[str, Any]], is_parquet: bool) -> bytes:
-    """The answers (n) as a table: a line a row, a column a target."""
+    """The answers (n) as a table, with a row per answer and a column per target."""
     frame = pl.DataFrame(
         [{**{k: v for k, v in a.items() if k != "predictions"}, **a["predictions"]} for a in answers],
         schema_overrides={"score": pl.Float64, "action": pl.Boolean, "warnings": pl.List(pl.String)},

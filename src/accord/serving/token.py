@@ -1,6 +1,7 @@
 """The service's token: ACCORD_TOKEN or, on a loopback address, one of the project's own in .accord/token.
 
-That file is for the eyes of one user: a page in a browser of the same machine reaches the service, but has no token.
+Only its user may read that file: a page in a browser of the same machine can send requests to the service, but has no
+token.
 """
 
 import fcntl
@@ -48,7 +49,7 @@ def own(file: Path) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, and nobody else's way to it.
+    """Whether only this machine can connect to a service on this host.
 
     >>> [is_loopback(host) for host in ("127.0.0.1", "127.1.2.3", "::1", "localhost")]
     [True, True, True, True]
@@ -78,12 +79,12 @@ def _unfollowed(path: str, _: int) -> int:
 
 
 def _trusted(file: BinaryIO, path: Path) -> BinaryIO:
-    found = os.fstat(file.fileno())
-    if not stat.S_ISREG(found.st_mode):
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
         raise _untrusted(path, "is no file")
-    if found.st_uid != os.geteuid():
+    if status.st_uid != os.geteuid():
         raise _untrusted(path, "belongs to another user")
-    if found.st_mode & 0o077:
+    if status.st_mode & 0o077:
         os.fchmod(file.fileno(), 0o600)
         complain(
             f"accord: other users could read {path}; now they can't. If one may have, delete it and start the service again"

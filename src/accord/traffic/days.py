@@ -1,8 +1,8 @@
 """Traffic in Parquet files by day (UTC): `predictions/day=2024-05-31/NAME.parquet`, and the same under refusals.
 
-A segment's rows of a day are in the file that has the segment's name, and count only once the segment is gone. Small
-files are merged into larger ones, which say in their metadata whose place they take; those stay for an hour, so that
-who is reading them can finish, and are ignored meanwhile. Every file is on the disk before it has its name.
+A segment's rows of a day are in the file with the segment's name, and count only once the segment is gone. Small files
+are merged into larger ones, whose metadata names the files that they replace. Replaced files stay for an hour, so that
+processes that are reading them can finish, and are ignored meanwhile. A file is on the disk before it gets its name.
 """
 
 import json
@@ -27,7 +27,7 @@ DAY_FILES = 30
 """The running day's files are merged when there are this many small ones; those of days that have ended always are."""
 SMALL_BYTES = 64_000_000
 GRACE = timedelta(hours=1)
-"""How long after its end segments with rows of a day are still expected, and files that were replaced are kept."""
+"""How long after the end of a day segments with its rows are still expected, and how long replaced files are kept."""
 ROW_GROUP = 50_000
 
 
@@ -44,7 +44,7 @@ class Days:
                     rows.write_parquet(temporary, row_group_size=ROW_GROUP)
 
     def discard(self, segment: str) -> None:
-        """Removes what a killed process may have kept of a segment that goes elsewhere."""
+        """Removes what a killed process may have written of a segment that is kept elsewhere."""
         for path in self._folder.glob(f"*/day=*/{segment}.parquet"):
             remove(path)
 
@@ -77,7 +77,8 @@ class Days:
         segments: Collection[str],
         only: str | None = None,
     ) -> pl.LazyFrame:
-        """The rows of the days from `begin` to `end`, less those of these segments; `only` the one with this id."""
+        """The rows of the days from `begin` to `end`, without those of these segments. With `only`, just the row with this
+        id."""
         days = [
             day
             for day in self._days(kind)

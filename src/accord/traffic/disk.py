@@ -1,4 +1,4 @@
-"""Writing that neither a kill nor a loss of power undoes or leaves half done."""
+"""Writing files so that neither a kill nor a power failure undoes it or leaves it half done."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from accord.files import replacing
 
 @contextmanager
 def placing(path: Path) -> Iterator[Path]:
-    """Like `files.replacing`, and the disk itself has the file when the block has ended."""
+    """Like `files.replacing`; in addition the file is on the disk itself when the block has ended."""
     with replacing(path) as temporary:
         yield temporary
         sync(temporary)
@@ -19,7 +19,7 @@ def placing(path: Path) -> Iterator[Path]:
 
 
 def remove(path: Path) -> None:
-    """Deletes a file so that it doesn't come back."""
+    """Deletes a file so that it doesn't come back after a power failure."""
     path.unlink()
     sync(path.parent)
 

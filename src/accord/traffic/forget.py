@@ -1,4 +1,4 @@
-"""Forgetting a person: their rows go from everywhere that the log and the batches made of it keep them."""
+"""Forgetting a person: their rows are erased from the log, and from the batches that were made of it."""
 
 import getpass
 import json
@@ -33,10 +33,11 @@ def forget(
     text: str,
     timeout_s: float = COMPLETE_WITHIN_S,
 ) -> dict[str, Any]:
-    """Erases a person's rows that were logged until now and says how many there were by place, as forgotten.jsonl does.
+    """Erases a person's rows that were logged until now. The record says how many there were per place; forgotten.jsonl
+    has it too.
 
-    `text` is a value of `data.subject`, or a row's key where the config names none. Whatever ends this half-way,
-    running it again finishes it. Raises AccordError if a place can't be reached.
+    `text` is a value of `data.subject`, or a row's key if the config names no subject. If something ends this half-way,
+    running it again finishes it. Raises AccordError for a place that can't be read or written.
     """
     pseudonyms = Pseudonyms(folder)
     whose = person(text, data, pseudonyms)
@@ -55,7 +56,7 @@ def forget(
         counts["damaged"] = sum(_erase_lines(file, whose) for file in (folder / DAMAGED).glob("*.jsonl"))
         counts["batches"] = sum(erase_in(file, whose) for file in sorted(batches.rglob("*.parquet")))
         relist(batches)
-        for home in homes:  # last: by the predictions their outcomes are found, and their rows of batches
+        for home in homes:  # last, because outcomes and rows of batches are found by the predictions
             counts[home.name] += home.erase("predictions", whose)
         record = {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -69,7 +70,7 @@ def forget(
 
 
 def _with_predictions(whose: Person, folder: Path, settings: Traffic) -> Person:
-    """The person, known by the ids and keys of their predictions too."""
+    """The person with the ids and keys of their predictions, by which other rows are known."""
     predictions = scan_predictions(folder, postgres=settings.postgres)
     theirs = (
         predictions.filter(whose.expression(predictions.collect_schema()))
@@ -80,7 +81,7 @@ def _with_predictions(whose: Person, folder: Path, settings: Traffic) -> Person:
 
 
 def _erase_lines(file: Path, whose: Person) -> int:
-    """Removes lines that hold the person's text anywhere: what is damaged can't be read any better."""
+    """Removes the lines that hold the person's text anywhere, since damaged lines can't be decoded."""
     lines = file.read_bytes().splitlines(keepends=True)
     texts = [json.dumps(text, ensure_ascii=False)[1:-1].encode() for text in whose.texts]
     others = [line for line in lines if not any(text in line for text in texts)]

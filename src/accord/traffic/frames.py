@@ -52,17 +52,17 @@ TYPES: dict[frozenset[str], pl.DataType] = {
 
 
 def frames(records: Iterable[Record]) -> dict[Kind, pl.DataFrame]:
-    """What was logged, a line a predicted row, a refused request or an outcome. Not all records are held at once."""
+    """What was logged, with a row per predicted row, refused request or outcome. Not all records are held at once."""
     parts = {kind: [pl.DataFrame(schema=schema)] for kind, schema in SCHEMAS.items()}
     for batch in _batches(records):
         parts["predictions"].append(_predictions([r for r in batch if isinstance(r, Predicted)]))
         parts["refusals"].append(_refusals([r for r in batch if isinstance(r, Refused)]))
         parts["outcomes"].append(_outcomes([r for r in batch if isinstance(r, Reported)]))
-    return {kind: together(found) for kind, found in parts.items()}
+    return {kind: together(several) for kind, several in parts.items()}
 
 
 def together(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """The parts, one below the other, whose columns and their types may differ."""
+    """The parts, one below the other. Their columns and the types of these may differ."""
     return pl.concat(parts, how="diagonal_relaxed", rechunk=True)
 
 
@@ -78,8 +78,8 @@ def dtype(kinds: Iterable[str]) -> pl.DataType:
 
 
 def series(name: str, values: Sequence[Any], type_: pl.DataType | None = None) -> pl.Series:
-    """Values as decoded from JSON in one type, by default the one that suits them all. Where none does they are text. Of
-    a type that is given, values that it can't hold are null."""
+    """Values as decoded from JSON in one type: the given one, or the one that suits them all, or text if no type does. Values
+    that the given type can't hold become null."""
     if type_ is None:
         type_ = dtype({type(value).__name__ for value in values if value is not None})
         if type_ == pl.Int64 and any(not -(2**63) <= value < 2**63 for value in values if value is not None):

@@ -1,8 +1,8 @@
-"""The log that a worker writes: every record with one write to a segment of its own, before the answer goes out.
+"""The log that a worker writes: each record goes into the worker's own segment by one write, before the answer is sent.
 
-A segment is a file of JSON lines. While it is written its worker holds a lock on it, which the kernel lets go when the
-process ends, however it ends: who gets the lock on a segment knows that it is complete. A kill costs no record whose
-write returned; at most the segment's last line is half there, and its request was not answered.
+A segment is a file of JSON lines. While it is written its worker holds a lock on it, which the kernel releases when the
+process ends, however it ends. So whoever gets the lock knows that the segment is complete. A kill costs no record whose
+write returned. At most the last line of the segment is cut short, and then its request was not answered.
 """
 
 import contextlib
@@ -22,9 +22,9 @@ ASK = "complete.request"
 """Touching this file of the folder asks every worker to complete its segment."""
 LOOK_EVERY_S = 0.5
 LOOK_AT_ALL_EVERY_S = 30.0
-"""What has moved on from the segments changes slowly, and may be thousands of files."""
+"""Files outside the segments change slowly, and there may be thousands of them."""
 TRIED_BYTES = 4096
-"""Of a file that is written to see whether the disk takes one again."""
+"""The size of a file that is written to see whether the disk takes files again."""
 
 
 class NotLoggedError(Exception):
@@ -148,12 +148,12 @@ class TrafficLog:
                     self._fd = None
 
     def _look(self) -> None:
-        """Whether there is room for records; so a problem ends by itself when its cause has gone."""
+        """Looks whether there is room for records, so that a problem ends by itself when its cause is gone."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if self.problem is not None or time.monotonic() - self._looked_at_all >= LOOK_AT_ALL_EVERY_S:
                 self._looked_at_all = time.monotonic()
-                with contextlib.suppress(FileNotFoundError):  # a day that the housekeeping deletes meanwhile
+                with contextlib.suppress(FileNotFoundError):  # a day that the compaction deletes meanwhile
                     kept = (path for path in self.folder.rglob("*") if path.parent.name != SEGMENTS)
                     self._kept_mb = sum(map(_size, kept)) / 1e6
             self.used_mb = self._kept_mb + sum(map(_size, (self.folder / SEGMENTS).glob("*"))) / 1e6
@@ -170,9 +170,8 @@ class TrafficLog:
             self.problem = self._tried()
 
     def _tried(self) -> str | None:
-        """Why nothing can be written, found by trying: no figure tells of a quota, of file names that have run out, or of a
-        disk that may only be read."""
-        path = self.folder / SEGMENTS / f".{os.getpid()}.tmp"  # the housekeeping sweeps what a kill leaves
+        """Why nothing can be written, found out by writing: no figure shows a quota, a lack of inodes, or a read-only disk."""
+        path = self.folder / SEGMENTS / f".{os.getpid()}.tmp"  # the compaction removes it if a kill leaves it
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -188,7 +187,8 @@ class TrafficLog:
 
 
 def _flush_folder(folder: Path) -> None:
-    """The names of the folder's files to the disk: a file without one is lost with the power, however well it was flushed."""
+    """Flushes the names of the folder's files to the disk: when the power fails, a file without a name is lost, even if its
+    content was flushed."""
     fd = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(fd)

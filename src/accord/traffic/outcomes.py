@@ -1,7 +1,8 @@
-"""Outcomes beside the predictions that they are of: the last received of each, however late and in whatever order.
+"""Outcomes beside the predictions that they belong to. The last that was received counts, however late and in whatever
+order they came.
 
-An outcome names its prediction by id, by the row's key, or by both. One that names none that is known is kept all the
-same, and found as soon as the prediction is there.
+An outcome names its prediction by id, by the row's key, or by both. An outcome whose prediction is not known is kept, and
+is matched as soon as the prediction is there.
 """
 
 from collections.abc import Mapping
@@ -25,7 +26,8 @@ def labelled(
     postgres: Postgres | None = None,
 ) -> pl.LazyFrame:
     """The predicted rows as `reading.scan_predictions` has them, a line each, with the latest outcome as
-    `outcome|COLUMN`, its `outcome_id`, and `outcome_at`, when it was received: null as long as none is known."""
+    `outcome|COLUMN`, its `outcome_id`, and `outcome_at`, when it was received. They are null as long as no
+    outcome is known."""
     predictions = scan_predictions(folder, begin, end, postgres)
     outcomes = scan_outcomes(folder, postgres=postgres)
     values = ["outcome_at", *(name for name in outcomes.collect_schema() if name.startswith(PREFIX))]
@@ -52,8 +54,8 @@ def coverage(
     end: datetime | None = None,
     postgres: Postgres | None = None,
 ) -> pl.DataFrame:
-    """By day (UTC): `predictions`, how many of them are `with_outcome`, and how many outcomes received that day are
-    `unmatched`, for they name no prediction that is known."""
+    """Per day (UTC): `predictions`, how many of them are `with_outcome`, and how many outcomes received that day are
+    `unmatched` because they name no prediction that is known."""
     day = pl.col("at").dt.date()
     covered = (
         labelled(folder, begin, end, postgres)
@@ -69,18 +71,18 @@ def coverage(
         .group_by(day=day)
         .agg(unmatched=pl.len())
     )
-    found = covered.join(unmatched, on="day", how="full", coalesce=True).sort("day")
-    return found.collect(engine="streaming").with_columns(pl.exclude("day").fill_null(0))
+    days = covered.join(unmatched, on="day", how="full", coalesce=True).sort("day")
+    return days.collect(engine="streaming").with_columns(pl.exclude("day").fill_null(0))
 
 
 def of(folder: Path, prediction: Mapping[str, Any], postgres: Postgres | None = None) -> dict[str, Any]:
-    """The latest outcome of a prediction, as columns of `labelled`; nothing if none is known."""
+    """The latest outcome of a prediction, as columns of `labelled`. Empty if no outcome is known."""
     named = pl.col("prediction_id") == prediction["prediction_id"]
     if prediction["key"] is not None:
         named |= pl.col("key") == prediction["key"]
-    found = scan_outcomes(folder, postgres=postgres).filter(named).collect()
-    if found.is_empty():
+    known = scan_outcomes(folder, postgres=postgres).filter(named).collect()
+    if known.is_empty():
         return {}
-    latest = found.sort("outcome_id").row(-1, named=True)
+    latest = known.sort("outcome_id").row(-1, named=True)
     values = {name: value for name, value in latest.items() if name.startswith(PREFIX)}
     return {"outcome_at": latest["at"], **values}

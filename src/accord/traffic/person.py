@@ -1,4 +1,4 @@
-"""A person whose rows are to be erased, and how these are recognised in a table."""
+"""A person whose rows are to be erased, and how these rows are recognised in a table."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ class Person:
     texts: frozenset[str]
     """What the log may hold for the person: the text that was given, and its pseudonym."""
     column: str | None
-    """The column that names the person; None where rows go by their key."""
+    """The column that names the person. None if the config names none, so that a row is known by its key."""
     key: Sequence[str] = ()
     """The columns that a row's key is made of."""
     ids: frozenset[str] = frozenset()
@@ -27,8 +27,8 @@ class Person:
 
     @property
     def integers(self) -> list[int]:
-        found = (int(text) for text in self.texts if re.fullmatch(r"[+-]?\d{1,19}", text))
-        return [value for value in found if -(2**63) <= value < 2**63]
+        numbers = (int(text) for text in self.texts if re.fullmatch(r"[+-]?\d{1,19}", text))
+        return [value for value in numbers if -(2**63) <= value < 2**63]
 
     def expression(self, schema: Mapping[str, pl.DataType]) -> pl.Expr:
         """Which rows of a table with these columns are the person's. The log's tables have columns of a request as
@@ -63,7 +63,7 @@ class Person:
 
 
 def person(text: str, data: Data, pseudonyms: Pseudonyms) -> Person:
-    """The person that `accord forget` was given: a value of `data.subject`, or a row's key where there is none.
+    """The person that `accord forget` was given: a value of `data.subject`, or a row's key if the config names no subject.
     Columns with `pii: hash` may be given as they are or as their pseudonyms."""
     if not text:
         raise AccordError(
@@ -90,15 +90,15 @@ def person(text: str, data: Data, pseudonyms: Pseudonyms) -> Person:
 
 
 def key_parts(text: str) -> list[str]:
-    r"""The values that `records.key_text` made one text of.
+    r"""The values that `records.key_text` has joined.
 
     >>> key_parts(key_text(["a|b", "c\\", "d"]))
     ['a|b', 'c\\', 'd']
     """
     parts = [""]
-    for found in re.findall(r"\\.|.", text, re.DOTALL):
-        if found == "|":
+    for part in re.findall(r"\\.|.", text, re.DOTALL):
+        if part == "|":
             parts.append("")
         else:
-            parts[-1] += found[-1]
+            parts[-1] += part[-1]
     return parts

@@ -1,7 +1,7 @@
 """Traffic in Postgres: a table of predicted rows, one of refused requests, one of outcomes, and a small one of the columns
 seen so far.
 
-A segment is one transaction, and a row that is there already is left alone: so a segment may be sent again after a kill.
+A segment is one transaction, and a row that exists already is left as it is. So a segment may be sent again after a kill.
 """
 
 import re
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import psycopg
 
 OF_THE_SERVER = {"08", "28", "3D", "42", "53", "55", "57", "58"}
-"""Classes of SQLSTATE that have nothing to do with what is sent: connection, authorisation, missing database or table,
+"""Classes of SQLSTATE that don't depend on what is sent: connection, authorisation, missing database or table,
 rights, resources, locks, shutdown, system."""
 URL = "serving.traffic.postgres.url"
 TABLES = """
@@ -55,7 +55,7 @@ Row = tuple[Any, ...]
 
 
 class AwayError(AccordError):
-    """Postgres can't be reached, or not be used as the settings say."""
+    """Postgres can't be connected to, or can't be used as the settings say."""
 
 
 class Table:
@@ -120,8 +120,8 @@ class Table:
         segments: Collection[str],
         only: str | None = None,
     ) -> pl.LazyFrame:
-        """The rows from `begin` to `end`, less those of these segments; `only` the one with this id. They are fetched
-        in batches when the frame is collected."""
+        """The rows from `begin` to `end`, without those of these segments. With `only`, just the row with this id. They are
+        fetched in batches when the frame is collected."""
         conditions: dict[str, Any] = {"at >= %s": begin, "at < %s": end, "segment <> ALL(%s)": list(segments)}
         if kind == "predictions":
             conditions["prediction_id = %s"] = only
@@ -169,12 +169,12 @@ class Table:
             return SCHEMAS[kind]
         with self._connected() as connection:
             seen = connection.execute(self._sql("SELECT name, kind FROM {columns} ORDER BY name")).fetchall()
-        found = {
+        types = {
             name: {type_ for _, type_ in kinds} - {"NoneType"}
             for name, kinds in groupby(seen, lambda row: row[0])
             if (_source(name) == "outcome") == (kind == "outcomes")
         }
-        return {**SCHEMAS[kind], **{name: dtype(kinds) for name, kinds in found.items()}}
+        return {**SCHEMAS[kind], **{name: dtype(kinds) for name, kinds in types.items()}}
 
     def _add(self, connection: "psycopg.Connection[Row]", name: str, rows: Iterable[Row]) -> None:
         connection.execute(self._sql(f"CREATE TEMP TABLE incoming (LIKE {{{name}}}) ON COMMIT DROP"))

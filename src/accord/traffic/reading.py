@@ -33,8 +33,8 @@ def scan_predictions(
     """The predicted rows of requests that arrived from `begin` on and before `end`, with the columns of
     `frames.SCHEMAS`, `predicted|TARGET` and `row|COLUMN`. Instants without a zone are in UTC.
 
-    Parquet files and Postgres are read when the frame is collected, which must be within the hour; only what still
-    is in segments is held in memory.
+    Parquet files and Postgres are read when the frame is collected, which must be within the hour. Only what is still
+    in segments is held in memory.
     """
     return _scan("predictions", folder, begin, end, postgres)
 
@@ -45,7 +45,7 @@ def scan_refusals(
     end: datetime | None = None,
     postgres: Postgres | None = None,
 ) -> pl.LazyFrame:
-    """The same of requests that were refused."""
+    """The same for requests that were refused."""
     return _scan("refusals", folder, begin, end, postgres)
 
 
@@ -55,20 +55,20 @@ def scan_outcomes(
     end: datetime | None = None,
     postgres: Postgres | None = None,
 ) -> pl.LazyFrame:
-    """The same of outcomes, as often as they were received; `outcomes.labelled` has the latest beside each prediction."""
+    """The same for outcomes, each as often as it was received; `outcomes.labelled` has the latest beside each prediction."""
     return _scan("outcomes", folder, begin, end, postgres)
 
 
 def find(folder: Path, prediction_id: str, postgres: Postgres | None = None) -> dict[str, Any] | None:
-    """The predicted row with this id, by column, or None."""
+    """The predicted row with this id, by column. None if there is none."""
     begin, end = _around(prediction_id)
-    found = _scan("predictions", folder, begin, end, postgres, prediction_id).collect().to_dicts()
-    return found[0] if found else None
+    rows = _scan("predictions", folder, begin, end, postgres, prediction_id).collect().to_dicts()
+    return rows[0] if rows else None
 
 
 def places(folder: Path, postgres: Postgres | None) -> list[Days | Table]:
-    """Where traffic is kept; complete segments go to the last. Files by day are read even where Postgres has taken
-    over, for what was kept before that."""
+    """Where traffic is kept. Complete segments go to the last of these. Files by day are read even if Postgres has taken
+    over since, because they hold what was logged before."""
     return [Days(folder), *([Table(postgres)] if postgres else [])]
 
 
@@ -113,7 +113,7 @@ def _records(segments: list[Path], text: str) -> Iterator[Record]:
 
 
 def _around(prediction_id: str) -> tuple[datetime, datetime] | tuple[None, None]:
-    """Between which instants its request arrived; None if the id doesn't say."""
+    """Between which instants its request arrived; None if the id doesn't say so."""
     try:
         identifier = UUID(prediction_id)
         at = datetime.fromtimestamp((identifier.int >> 80) / 1000, UTC)

@@ -1,4 +1,4 @@
-"""What the log holds of a request: one line of JSON, whether it was answered, refused, or told outcomes."""
+"""What the log holds of a request: one line of JSON, whether it was answered, refused, or reported outcomes."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -14,7 +14,7 @@ class LoggedRow(msgspec.Struct, omit_defaults=True):
     row: Any
     """The row's columns by name, as decoded; what the config calls personal is hashed or missing."""
     predictions: Mapping[str, float | None]
-    """Null stands for what is no finite number."""
+    """Null stands for a value that is no finite number."""
     key: str | None = None
     """The values of the key's columns, if the request brought all of them: see `key_text`."""
     score: float | None = None
@@ -78,7 +78,7 @@ decode = msgspec.json.Decoder(Record).decode
 
 
 def key_text(values: Iterable[Any]) -> str:
-    r"""A row's key as one text: its columns' values in their order, with a bar between them.
+    r"""A row's key as one text: the values of its columns, in order, with a bar between them.
 
     >>> key_text([datetime(2013, 7, 1, 9), "UA", 1545])
     '2013-07-01T09:00:00|UA|1545'

@@ -1,4 +1,4 @@
-"""Segments as those see them who don't write them: which are complete, and what their lines hold."""
+"""Reading segments: which of them are complete, and what their lines hold."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ def listed(folder: Path) -> list[Path]:
 
 @contextmanager
 def if_complete(path: Path) -> Iterator[BinaryIO | None]:
-    """The segment to read, whose lock is held meanwhile; None if a worker still writes it."""
+    """The segment, open for reading and locked until the block ends. None if a worker still writes it."""
     with path.open("rb") as file:
         yield file if locked(file.fileno()) else None
 
@@ -43,7 +43,7 @@ def complete_all(folder: Path, timeout_s: float) -> None:
 
 
 class Lines:
-    """A segment's lines, read once: the records, and what was found besides."""
+    """A segment's lines, read once: the records, and the counts of what else was in it."""
 
     def __init__(self, lines: Iterable[bytes]) -> None:
         self._lines = lines
@@ -51,12 +51,12 @@ class Lines:
         self.n_refusals = 0
         self.n_outcomes = 0
         self.n_torn = 0
-        """A last line without its end, which a kill left; its request was not answered."""
+        """One if the last line is cut short, as a kill leaves it; its request was not answered."""
         self.damaged: list[bytes] = []
-        """Whole lines that are no records."""
+        """Whole lines that can't be decoded."""
 
     def records(self, only: bytes = b"") -> Iterator[tuple[int, Record]]:
-        """Records with the numbers of their lines; only those with these bytes among them."""
+        """The records with the numbers of their lines. With `only`, just those whose lines contain these bytes."""
         for number, line in enumerate(self._lines):
             if not line.endswith(b"\n"):
                 self.n_torn += 1

@@ -1,7 +1,7 @@
 """Values of the log in the types that the contract declares.
 
-A column of the log has whatever type suits all that was ever logged in it: rows may lack the value, and other models had
-other contracts. So nothing here is strict: a value that can't be read is null, costs no other value, and can be counted.
+A column of the log has the type that suits all values ever logged in it: rows may lack the value, and other models had
+other contracts. So nothing here is strict: a value that can't be read becomes null, affects no other value, and is counted.
 """
 
 from collections.abc import Mapping
@@ -39,13 +39,13 @@ def outcome_at(outcomes: Mapping[str, Column], schema: Mapping[str, pl.DataType]
 
 
 def n_unread(rows: pl.LazyFrame, columns: Mapping[str, Column]) -> dict[str, int]:
-    """How many values of each column can't be read; only columns that have such."""
+    """How many values of each column can't be read; only the columns that have any."""
     schema = rows.collect_schema()
     counts = rows.select(
         is_unread(name, column, schema).sum().alias(name) for name, column in columns.items()
     )
-    found = counts.collect(engine="streaming").row(0, named=True)
-    return {name: n for name, n in found.items() if n}
+    unread = counts.collect(engine="streaming").row(0, named=True)
+    return {name: n for name, n in unread.items() if n}
 
 
 def in_words(unread: Mapping[str, int], columns: Mapping[str, Column]) -> list[str]:
@@ -58,10 +58,10 @@ def _logged(name: str, column: Column) -> str:
     return f"{'outcome' if column.role == 'outcome' else 'row'}|{name}"
 
 
-def _read(value: pl.Expr, type_: str, found: pl.DataType) -> pl.Expr:
-    is_text = found == pl.String
+def _read(value: pl.Expr, type_: str, logged: pl.DataType) -> pl.Expr:
+    is_text = logged == pl.String
     if type_ == "datetime":
-        return _instant(value, found)
+        return _instant(value, logged)
     if type_ == "boolean":
         if is_text:
             return pl.when(value == "true").then(True).when(value == "false").then(False)
@@ -72,18 +72,18 @@ def _read(value: pl.Expr, type_: str, found: pl.DataType) -> pl.Expr:
     if type_ == "number":
         return pl.when(number.is_finite()).then(number)
     whole = pl.when(number == number.round()).then(number.cast(pl.Int64, strict=False))
-    return whole if found.is_float() else pl.coalesce(value.cast(pl.Int64, strict=False), whole)
+    return whole if logged.is_float() else pl.coalesce(value.cast(pl.Int64, strict=False), whole)
 
 
-def _instant(value: pl.Expr, found: pl.DataType) -> pl.Expr:
+def _instant(value: pl.Expr, logged: pl.DataType) -> pl.Expr:
     """In UTC and without a zone."""
-    if found == pl.String:
+    if logged == pl.String:
         # A strict parse that is pushed down into Polars' Parquet reader takes a missing text for an empty one and fails.
         local, elsewhere = (
             value.str.to_datetime(f, time_unit="us", strict=False) for f in (LOCAL, WITH_OFFSET)
         )
         return pl.coalesce(local, elsewhere.dt.convert_time_zone("UTC").dt.replace_time_zone(None))
-    if isinstance(found, pl.Datetime):
-        utc = value.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if found.time_zone else value
+    if isinstance(logged, pl.Datetime):
+        utc = value.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if logged.time_zone else value
         return utc.dt.cast_time_unit("us")
     return pl.lit(None, pl.Datetime("us"))
