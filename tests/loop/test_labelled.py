@@ -12,7 +12,7 @@ from traffic_records import NOON, SETTINGS, predicted, reported
 
 from accord.commands.traffic import as_text
 from accord.traffic import outcomes
-from accord.traffic.compaction import keep_house
+from accord.traffic.compaction import compact
 from accord.traffic.outcomes import coverage, labelled
 from accord.traffic.records import Predicted, encode
 
@@ -39,7 +39,7 @@ def test_outcomes_find_their_predictions_by_id_and_by_key(folder: Path, write: W
     write(first, second, third, reported(id_of(first), delay=1.5), reported(key="7|x", delay=None))
     expected = {id_of(first): (1.5, True), id_of(second): (None, True), id_of(third): (None, False)}
     assert delays(folder) == expected
-    keep_house(folder, SETTINGS)
+    compact(folder, SETTINGS)
     assert delays(folder) == expected
 
 
@@ -55,7 +55,7 @@ def test_an_outcome_may_be_there_before_its_prediction(folder: Path, write: Writ
     record = predicted(key="7|x")
     write(reported(key="7|x", delay=3), reported(id_of(record), delay=4), reported(key="9|x", delay=5))
     assert coverage(folder).rows() == [(NOON.date(), 0, 0, 3)]
-    keep_house(folder, SETTINGS)
+    compact(folder, SETTINGS)
     write(record)
     assert delays(folder) == {id_of(record): (4, True)}
     assert coverage(folder).rows() == [(NOON.date(), 1, 1, 1)]
@@ -64,13 +64,13 @@ def test_an_outcome_may_be_there_before_its_prediction(folder: Path, write: Writ
 def test_the_last_received_wins_and_history_is_kept(folder: Path, write: Write):
     record = predicted(key="7|x")
     write(record, reported(id_of(record), delay=1))
-    keep_house(folder, SETTINGS)
+    compact(folder, SETTINGS)
     write(reported(key="7|x", delay=2.5))
     assert delays(folder) == {id_of(record): (2.5, True)}, "whichever way it names the row"
     write(reported(id_of(record), delay=None))
     assert delays(folder) == {id_of(record): (None, True)}
     write(reported(id_of(record), "7|x", delay=4), reported(key="7|y", delay=9))
-    keep_house(folder, SETTINGS)
+    compact(folder, SETTINGS)
     assert delays(folder) == {id_of(record): (4, True)}
     assert outcomes.scan_outcomes(folder).collect().height == 5
 
@@ -117,7 +117,7 @@ def test_accord_traffic_counts_the_outcomes_that_the_log_holds(folder: Path, wri
         reported(key="7|x", delay=1, at=now),
         reported(key="8|x", delay=1, at=now),
     )
-    kept = keep_house(folder, SETTINGS)
+    kept = compact(folder, SETTINGS)
     assert kept is not None
     assert kept.n_outcomes == 2
     told = as_text(folder, SETTINGS, kept).splitlines()
@@ -128,7 +128,7 @@ def test_accord_traffic_counts_the_outcomes_that_the_log_holds(folder: Path, wri
 EVENTS = st.lists(
     st.tuples(
         st.integers(0, 3),
-        st.sampled_from(["predict", "by id", "by key", "keep house"]),
+        st.sampled_from(["predict", "by id", "by key", "compact"]),
         st.none() | st.integers(0, 9),
     ),
     max_size=20,
@@ -147,8 +147,8 @@ def test_any_order_of_events_gives_what_a_dictionary_would(
     seen, latest = set(), {}
     for i, what, value in events:
         log = TrafficLog(folder, SETTINGS)
-        if what == "keep house":
-            keep_house(folder, SETTINGS)
+        if what == "compact":
+            compact(folder, SETTINGS)
         elif what == "predict":
             if i not in seen:
                 log.append(encode(records[i]))

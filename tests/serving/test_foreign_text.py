@@ -20,7 +20,7 @@ from shipped import shipped
 from accord.bundle.bundle import load_bundle
 from accord.schema.serving import Traffic
 from accord.serving.counters import PASS_ON_AFTER_S
-from accord.traffic.compaction import keep_house
+from accord.traffic.compaction import compact
 from accord.traffic.reading import scan_predictions, scan_refusals
 
 AUTHORISED = f"authorization: Bearer {TOKEN}"
@@ -50,7 +50,7 @@ def nothing_else(live: Running, row: dict[str, Any]) -> Any:
     assert "Traceback" not in live.log.read_text()
     copy = live.home.root / "copy"
     shutil.copytree(live.home.traffic, copy)
-    kept = keep_house(copy, shipped(Traffic, min_free_mb=0))
+    kept = compact(copy, shipped(Traffic, min_free_mb=0))
     assert kept is not None
     assert (kept.problem, kept.n_damaged, kept.n_torn) == (None, 0, 0)
     assert kept.n_predictions == scan_predictions(copy).collect().height > 0

@@ -12,7 +12,7 @@ from services import Clients, Home, json_rows, post, running
 
 from accord.bundle.bundle import load_bundle
 from accord.schema.serving import Postgres
-from accord.traffic.compaction import keep_house
+from accord.traffic.compaction import compact
 from accord.traffic.reading import scan_predictions
 
 pytestmark = pytest.mark.slow
@@ -39,7 +39,7 @@ def test_what_is_answered_while_postgres_is_away_is_in_it_once_afterwards(
                 clients.until_more(50)
             assert {reply.status for _, reply in clients.replies} == {200}
             assert clients.n_broken == 0
-        kept = keep_house(home.traffic, service.settings.traffic, wait_s=30)
+        kept = compact(home.traffic, service.settings.traffic, wait_s=30)
         assert kept is not None
         assert kept.problem is None
         ids = [row["prediction_id"] for _, reply in clients.replies for row in json.loads(reply.body)["rows"]]

@@ -22,7 +22,7 @@ from accord.paths import Paths
 from accord.schema.data import Column, Data
 from accord.schema.serving import Postgres
 from accord.traffic import days
-from accord.traffic.compaction import keep_house
+from accord.traffic.compaction import compact
 from accord.traffic.forget import forget
 from accord.traffic.log import TrafficLog
 from accord.traffic.pii import Pseudonyms
@@ -73,7 +73,7 @@ def contents(*folders: Path) -> bytes:
 def test_rows_go_from_segments_files_damaged_lines_and_batches(folder: Path, batches: Path, write: Write):
     write(predicted({"rider": "ann", "number": 1}), predicted({"rider": "bob", "number": 2}))
     write(predicted({"rider": "ann"}, {"rider": "cid"}))
-    keep_house(folder, SETTINGS)  # merged, and the replaced files still there
+    compact(folder, SETTINGS)  # merged, and the replaced files still there
     write(predicted({"rider": "ann"}), refused())
     [segment] = (folder / "segments").iterdir()
     segment.write_bytes(b'{"half": "bob"}\n{"half": "ann"}\n' + segment.read_bytes())
@@ -144,7 +144,7 @@ def test_outcomes_without_a_prediction_go_by_what_their_key_says(folder: Path, b
 
 def test_a_person_may_be_a_number(folder: Path, batches: Path, write: Write):
     write(predicted({"number": 7}), predicted({"number": 70}), predicted({"number": None}))
-    keep_house(folder, SETTINGS)
+    compact(folder, SETTINGS)
     write(predicted({"number": 7.0}), predicted({"number": 7.5}))
     assert forget(folder, batches, SETTINGS, data("number"), "7")["rows"]["files by day"] == 2
     assert scan_predictions(folder).collect()["row|number"].sort().to_list() == [None, 7.5, 70.0]
@@ -154,7 +154,7 @@ def test_a_person_may_be_a_number(folder: Path, batches: Path, write: Write):
 def test_a_person_may_be_a_number_of_64_bits(folder: Path, batches: Path, write: Write, number: int):
     others = [1234567890123456788, 2**63 - 2]
     write(*(predicted({"number": n}) for n in (number, *others)))
-    keep_house(folder, SETTINGS)
+    compact(folder, SETTINGS)
     assert forget(folder, batches, SETTINGS, data("number"), str(number))["rows"]["files by day"] == 1
     assert scan_predictions(folder).collect()["row|number"].sort().to_list() == others
 
@@ -203,7 +203,7 @@ def test_a_worker_that_hangs_is_named_and_nothing_is_said_to_be_forgotten(folder
     hung.close()
 
 
-def test_it_waits_for_the_housekeeping(folder: Path, batches: Path, write: Write):
+def test_it_waits_for_the_compaction(folder: Path, batches: Path, write: Write):
     from accord.traffic.compaction import alone
 
     write(predicted({"rider": "ann"}))
@@ -234,7 +234,7 @@ def test_killed_half_way_it_is_finished_by_another_run(
     now = datetime.now(UTC)  # so that nothing is merged
     for _ in range(3):
         write(predicted({"rider": "ann"}, {"rider": "bob"}, at=now))
-    keep_house(folder, SETTINGS)
+    compact(folder, SETTINGS)
     placing = days.placing
     with monkeypatch.context() as patch:
         patch.setattr(days, "placing", killed_after_one)
@@ -250,7 +250,7 @@ def test_rows_go_from_postgres_and_from_files_of_the_time_before_it(
 ):
     settings = SETTINGS.model_copy(update={"postgres": postgres})
     write(predicted({"rider": "ann"}), predicted({"rider": "bob"}))
-    keep_house(folder, SETTINGS)
+    compact(folder, SETTINGS)
     write(
         predicted({"rider": "ann", "number": 7}, key="k|1"),
         predicted({"rider": "cid", "number": 7.5}, key="k|2"),

@@ -1,4 +1,4 @@
-"""Complete segments move on into files by day: every row once, whatever ends the housekeeping and when."""
+"""Complete segments move on into files by day: every row once, whatever ends the compaction and when."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from traffic_records import NOON, SETTINGS, predicted, refused
 from accord.files import read_json
 from accord.schema.serving import Serving, Traffic
 from accord.traffic import compaction, days
-from accord.traffic.compaction import Kept, alone, keep_house
+from accord.traffic.compaction import Kept, alone, compact
 from accord.traffic.log import TrafficLog
 from accord.traffic.reading import scan_predictions, scan_refusals
 from accord.traffic.records import encode
@@ -34,7 +34,7 @@ def files(folder: Path) -> list[str]:
 
 
 def kept_now(folder: Path, settings: Traffic = SETTINGS) -> Kept:
-    kept = keep_house(folder, settings)
+    kept = compact(folder, settings)
     assert kept is not None
     return kept
 
@@ -79,7 +79,7 @@ def test_a_kill_between_any_two_steps_leaves_each_row_once(
         patch.setattr(compaction, "remove", killed_after(compaction.remove))
         patch.setattr(days, "placing", killed_after(days.placing))
         with pytest.raises(KilledError):
-            keep_house(folder, SETTINGS)
+            compact(folder, SETTINGS)
     assert ids(folder) == sorted(found)
     assert scan_refusals(folder).collect().height == 1
     kept_now(folder)
@@ -165,7 +165,7 @@ def test_a_kill_while_files_are_merged_leaves_each_row_once(
         patch.setattr(Path, "unlink", killed_after)
         kept_now(folder)
         with pytest.raises(KilledError):
-            keep_house(folder, SETTINGS)
+            compact(folder, SETTINGS)
     assert len(files(folder)) == 3
     found += write(predicted())
     assert ids(folder) == sorted(found)
@@ -202,7 +202,7 @@ def test_one_process_compacts_the_log_at_a_time(folder: Path, write: Write):
     write(predicted())
     with alone(folder, 0) as is_alone:
         assert is_alone
-        assert keep_house(folder, SETTINGS) is None
+        assert compact(folder, SETTINGS) is None
     assert kept_now(folder).n_segments == 1
 
 

@@ -1,4 +1,4 @@
-"""Workers and the housekeeping, killed for real and again and again: every record that was acknowledged is there once."""
+"""Workers and the compaction, killed for real and again and again: every record that was acknowledged is there once."""
 
 import os
 import random
@@ -15,7 +15,7 @@ from shipped import shipped
 from traffic_records import SETTINGS
 
 from accord.schema.serving import Postgres, Serving, Traffic
-from accord.traffic.compaction import keep_house
+from accord.traffic.compaction import compact
 from accord.traffic.reading import scan_predictions, scan_refusals
 
 pytestmark = pytest.mark.slow
@@ -46,7 +46,7 @@ class Program:
 
 
 def killed_again_and_again(folder: Path, settings: Traffic) -> tuple[list[str], list[str]]:
-    """Ids of rows, and reasons of refusals, that two workers logged while they and the housekeeping were killed."""
+    """Ids of rows, and reasons of refusals, that two workers logged while they and the compaction were killed."""
     dice = random.Random(1)
     settings = settings.model_copy(update={"segment_seconds": 0.2})
     with TemporaryFile("a+b") as acknowledged:
@@ -87,7 +87,7 @@ def test_every_acknowledged_record_is_there_once(folder: Path):
     ids, reasons = killed_again_and_again(folder, SETTINGS)
     assert len(ids) > 1000
     check(folder, ids, reasons)
-    kept = keep_house(folder, SETTINGS)
+    kept = compact(folder, SETTINGS)
     assert kept is not None
     assert (kept.problem, kept.n_damaged) == (None, 0)
     assert not list((folder / "segments").glob("*.jsonl"))
@@ -99,7 +99,7 @@ def test_every_acknowledged_record_is_in_postgres_once(folder: Path, postgres: P
     ids, reasons = killed_again_and_again(folder, settings)
     assert len(ids) > 1000
     check(folder, ids, reasons, postgres)
-    kept = keep_house(folder, settings)
+    kept = compact(folder, settings)
     assert kept is not None
     assert (kept.problem, kept.n_damaged) == (None, 0)
     check(folder, ids, reasons, postgres)

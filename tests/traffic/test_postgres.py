@@ -16,7 +16,7 @@ from accord.errors import AccordError
 from accord.schema.data import Data
 from accord.schema.serving import Postgres, Traffic
 from accord.traffic import compaction, outcomes
-from accord.traffic.compaction import Kept, keep_house
+from accord.traffic.compaction import Kept, compact
 from accord.traffic.forget import forget
 from accord.traffic.outcomes import coverage, labelled
 from accord.traffic.reading import find, scan_outcomes, scan_predictions, scan_refusals
@@ -38,7 +38,7 @@ def settings(postgres: Postgres) -> Traffic:
 
 
 def kept_now(folder: Path, settings: Traffic) -> Kept:
-    kept = keep_house(folder, settings)
+    kept = compact(folder, settings)
     assert kept is not None
     return kept
 
@@ -212,7 +212,7 @@ def test_a_kill_between_commit_and_delete_leaves_each_row_once(
     with monkeypatch.context() as patch:
         patch.setattr(compaction, "remove", killed)
         with pytest.raises(KilledError):
-            keep_house(folder, settings)
+            compact(folder, settings)
     assert ids(folder, settings.postgres) == found
     assert scan_refusals(folder, postgres=settings.postgres).collect().height == 1
     kept_now(folder, settings)
@@ -230,7 +230,7 @@ def test_what_files_by_day_hold_is_still_read_after_a_change_to_postgres(
     with monkeypatch.context() as patch:
         patch.setattr(compaction, "remove", killed)
         with pytest.raises(KilledError):
-            keep_house(folder, SETTINGS)
+            compact(folder, SETTINGS)
     kept_now(folder, settings)
     assert ids(folder, settings.postgres) == sorted(found)
 

@@ -11,7 +11,7 @@ import pytest
 from traffic_records import NOON, SETTINGS, predicted, refused
 
 from accord.traffic import reading
-from accord.traffic.compaction import keep_house
+from accord.traffic.compaction import compact
 from accord.traffic.log import TrafficLog
 from accord.traffic.reading import find, scan_predictions, scan_refusals
 from accord.traffic.records import encode
@@ -43,7 +43,7 @@ def test_a_row_reads_back_as_it_was_logged(folder: Path, write: Write):
         "row|station": "a|b\n",
     }  # fmt: skip
     assert scan_predictions(folder).collect().to_dicts() == [expected]
-    keep_house(folder, SETTINGS)
+    compact(folder, SETTINGS)
     assert scan_predictions(folder).collect().to_dicts() == [expected]
     assert find(folder, expected["prediction_id"]) == expected
 
@@ -56,12 +56,12 @@ def test_whole_lines_of_a_segment_that_is_still_written_are_read(folder: Path):
     with segment.open("ab") as file:
         file.write(encode(predicted())[:50])
     assert ids(scan_predictions(folder)) == [record.rows[0].prediction_id]
-    kept = keep_house(folder, SETTINGS)
+    kept = compact(folder, SETTINGS)
     assert kept is not None
     assert kept.n_segments == 0
     assert segment.exists()
     log.close()
-    kept = keep_house(folder, SETTINGS)
+    kept = compact(folder, SETTINGS)
     assert kept is not None
     assert (kept.n_segments, kept.n_predictions, kept.n_torn) == (1, 1, 1)
     assert ids(scan_predictions(folder)) == [record.rows[0].prediction_id]
@@ -69,9 +69,9 @@ def test_whole_lines_of_a_segment_that_is_still_written_are_read(folder: Path):
 
 def test_columns_of_different_segments_and_models_are_united(folder: Path, write: Write):
     write(predicted({"a": 1, "b": True, "c": None}, {"a": 2.5}))
-    keep_house(folder, SETTINGS)
+    compact(folder, SETTINGS)
     write(predicted({"a": 3, "d": "text", "c": 4, "huge": 2**70}, model="second"))
-    keep_house(folder, SETTINGS)
+    compact(folder, SETTINGS)
     write(predicted({"a": 4, "c": 0.5}), refused())
     rows = scan_predictions(folder).collect()
     assert rows.select("row|a", "row|b", "row|c", "row|d", "row|huge").to_dict(as_series=False) == {
@@ -89,7 +89,7 @@ def test_a_stretch_of_time_has_its_begin_and_not_its_end(folder: Path, write: Wr
     instants = [NOON + timedelta(hours=hours) for hours in (-24, 0, 11, 12, 36)]
     found = write(*(predicted(at=at) for at in instants))
     if is_kept:
-        keep_house(folder, SETTINGS)
+        compact(folder, SETTINGS)
     assert ids(scan_predictions(folder, NOON, NOON + timedelta(hours=12))) == sorted(found[1:3])
     assert ids(scan_predictions(folder, begin=(NOON + timedelta(hours=12)).replace(tzinfo=None))) == found[3:]
     assert ids(scan_predictions(folder, end=NOON)) == found[:1]
@@ -97,7 +97,7 @@ def test_a_stretch_of_time_has_its_begin_and_not_its_end(folder: Path, write: Wr
 
 def test_files_by_day_are_scanned_lazily_and_only_those_of_the_days_asked_for(folder: Path, write: Write):
     write(predicted(), predicted(at=NOON + timedelta(days=1)), predicted(at=NOON + timedelta(days=9)))
-    keep_house(folder, SETTINGS)
+    compact(folder, SETTINGS)
     plan = scan_predictions(folder, NOON, NOON + timedelta(days=2)).select("at").explain()
     assert "Parquet SCAN" in plan
     assert re.findall(r"day=[-0-9]+", plan) == ["day=2024-05-31", "day=2024-06-01"]
@@ -111,7 +111,7 @@ def test_what_moves_on_while_it_is_read_is_read_once(
 
     def listed_and_then_kept(where: Path) -> list[Path]:
         segments = listed(where)
-        keep_house(folder, SETTINGS)
+        compact(folder, SETTINGS)
         return segments
 
     monkeypatch.setattr(reading, "listed", listed_and_then_kept)
@@ -126,7 +126,7 @@ def test_what_is_merged_while_it_is_read_is_read_once(
 
     def decoded_and_then_merged(records: Any) -> Any:
         known = decoded(records)
-        keep_house(folder, SETTINGS)
+        compact(folder, SETTINGS)
         return known
 
     monkeypatch.setattr(reading, "frames", decoded_and_then_merged)
@@ -138,7 +138,7 @@ def test_what_is_merged_while_it_is_read_is_read_once(
 def test_a_prediction_is_found_by_its_id_in_segments_and_files(folder: Path, write: Write):
     now = datetime.now(UTC)
     [kept] = write(predicted({"a": 1}, at=now))
-    keep_house(folder, SETTINGS)
+    compact(folder, SETTINGS)
     [waiting] = write(predicted({"a": 2}, at=now))
     assert (find(folder, kept) or {})["row|a"] == 1
     assert (find(folder, waiting) or {})["row|a"] == 2

@@ -21,10 +21,10 @@ def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.traffic import compaction
 
     settings = lock.load(paths).serving.traffic
-    kept = compaction.keep_house(paths.traffic, settings, wait_s=60)
+    kept = compaction.compact(paths.traffic, settings, wait_s=60)
     if kept is None:
         raise AccordError(
-            f"Another process has been keeping house in {paths.traffic} for a minute; try again later"
+            f"Another process has been compacting the log in {paths.traffic} for a minute; try again later"
         )
     say(as_text(paths.traffic, settings, kept))
 

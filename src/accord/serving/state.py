@@ -1,4 +1,4 @@
-"""The state of one worker: the model in use, the log and its housekeeping, the counts, and what is wrong with any of them."""
+"""The state of one worker: the model in use, the log and its compaction, the counts, and what is wrong with any of them."""
 
 import threading
 from pathlib import Path
@@ -7,9 +7,9 @@ from accord import code
 from accord.paths import Paths
 from accord.schema.serving import Serving
 from accord.serving.answers import Readiness
+from accord.serving.compactor import Compactor
 from accord.serving.counters import Metrics
 from accord.serving.engine import Engine
-from accord.serving.housekeeper import Housekeeper
 from accord.serving.model_in_use import ModelInUse
 from accord.serving.output import say, say_exception
 from accord.traffic.log import TrafficLog
@@ -29,7 +29,7 @@ class State:
         self.log = TrafficLog(home.traffic, settings.traffic)
         self.metrics = Metrics(worker, self.log)
         self.model = ModelInUse(home, bundle, settings, self.metrics.reloaded)
-        self._housekeeper = Housekeeper(home.traffic, settings)
+        self._compactor = Compactor(home.traffic, settings)
         self._has_said_problem = False
         """Whether the service's own output says that requests can't be logged."""
         self._stopping = threading.Event()
@@ -49,7 +49,7 @@ class State:
         """Whether requests are answered, and what is wrong if anything is. Each worker has a log of its own, and a request
         may reach any of them, so a problem of one log is the service's."""
         log_problem = self.metrics.log_problem()
-        problems = [p for p in (log_problem, self.model.problem, self._housekeeper.problem()) if p]
+        problems = [p for p in (log_problem, self.model.problem, self._compactor.problem()) if p]
         return Readiness(log_problem is None or self.settings.traffic.when_full == "answer", problems)
 
     def gauges(self) -> str:
@@ -68,7 +68,7 @@ class State:
             self._pass_on_problem()
             try:
                 self.model.follow()
-                self._housekeeper.start_if_due()
+                self._compactor.start_if_due()
             except Exception:  # the watch outlives whatever it meets, or the service would never follow again
                 say_exception()
 

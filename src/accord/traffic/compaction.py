@@ -1,7 +1,7 @@
-"""Housekeeping: complete segments move on into files by day or into Postgres, small files are merged, old days go.
+"""Compaction: complete segments become files by day or rows in Postgres, small files are merged, old days are deleted.
 
 Run as `python -m accord.traffic.compaction FOLDER` by the service, with the config's serving section as JSON in the
-environment's ACCORD_SERVING. One process keeps house at a time. It may be killed at any moment: the next one goes on.
+environment's ACCORD_SERVING. One process compacts at a time. It may be killed at any moment: the next one continues.
 """
 
 import os
@@ -38,7 +38,7 @@ ABANDONED_S = 3600
 
 @dataclass
 class Kept:
-    """What the housekeeping did."""
+    """What a compaction did."""
 
     at: str
     n_segments: int = 0
@@ -46,33 +46,34 @@ class Kept:
     n_refusals: int = 0
     n_outcomes: int = 0
     n_torn: int = 0
-    """Last lines without their end, which a kill left: their requests were not answered."""
+    """Last lines that a kill cut short: their requests were not answered."""
     n_damaged: int = 0
-    """Whole lines that are no records; they are in damaged/."""
+    """Whole lines that can't be decoded; they are in damaged/."""
     n_merged: int = 0
     n_deleted: int = 0
     """Files or rows that had reached the end of their retention."""
     used_mb: float = 0.0
     """Disk space that the log takes now."""
     problem: str | None = None
-    """Why complete segments still wait."""
+    """Why complete segments have not been moved."""
 
 
-def keep_house(folder: Path, settings: Traffic, wait_s: float = 0) -> Kept | None:
-    """What was done, which housekeeping.json says too; None if another process is keeping house all that time."""
+def compact(folder: Path, settings: Traffic, wait_s: float = 0) -> Kept | None:
+    """Compacts the log, and returns what was done, which housekeeping.json says too. None if another process was compacting
+    all that time."""
     with alone(folder, wait_s) as is_alone:
-        return keep(folder, settings) if is_alone else None
+        return compact_alone(folder, settings) if is_alone else None
 
 
 @contextmanager
 def alone(folder: Path, wait_s: float) -> Iterator[bool]:
-    """Whether this process is the only one that keeps house, until the block ends."""
+    """Whether this process is the only one that compacts, until the block ends."""
     with locks.held(folder / LOCK, wait_s) as lock:
         yield lock is not None
 
 
-def keep(folder: Path, settings: Traffic) -> Kept:
-    """The same for who is alone already."""
+def compact_alone(folder: Path, settings: Traffic) -> Kept:
+    """The same for a process that is the only one already."""
     now = datetime.now(UTC)
     kept = Kept(now.isoformat(timespec="seconds"))
     try:
@@ -92,7 +93,7 @@ def keep(folder: Path, settings: Traffic) -> Kept:
 
 
 def _move_on(path: Path, homes: Sequence[Days | Table], kept: Kept) -> None:
-    """Takes a segment, if it is complete, to the last of its homes. A fault that is the segment's own is noted."""
+    """Moves a segment, if it is complete, to the last of these places. A fault of the segment itself is noted."""
     *others, home = homes
     with if_complete(path) as file:
         if file is None:
@@ -142,4 +143,4 @@ def _remove_leftovers(folder: Path, settings: Traffic) -> None:
 
 if __name__ == "__main__":
     os.nice(10)
-    keep_house(Path(sys.argv[1]), Serving.model_validate_json(os.environ[SETTINGS_VARIABLE]).traffic)
+    compact(Path(sys.argv[1]), Serving.model_validate_json(os.environ[SETTINGS_VARIABLE]).traffic)

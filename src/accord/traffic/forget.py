@@ -12,7 +12,7 @@ from accord.errors import AccordError
 from accord.files import write_text
 from accord.schema.data import Data
 from accord.schema.serving import Traffic
-from accord.traffic.compaction import DAMAGED, alone, keep
+from accord.traffic.compaction import DAMAGED, alone, compact_alone
 from accord.traffic.days import erase_in
 from accord.traffic.disk import placing
 from accord.traffic.person import Person, person
@@ -22,7 +22,7 @@ from accord.traffic.segments import complete_all
 
 RECORD = "forgotten.jsonl"
 COMPLETE_WITHIN_S = 30.0
-HOUSEKEEPING_WITHIN_S = 600.0
+COMPACTED_WITHIN_S = 600.0
 
 
 def forget(
@@ -41,13 +41,13 @@ def forget(
     """
     pseudonyms = Pseudonyms(folder)
     whose = person(text, data, pseudonyms)
-    with alone(folder, HOUSEKEEPING_WITHIN_S) as is_alone:
+    with alone(folder, COMPACTED_WITHIN_S) as is_alone:
         if not is_alone:
             raise AccordError(
-                f"Another process has been keeping house in {folder} for {HOUSEKEEPING_WITHIN_S:g} s; end it, if it hangs, and run this again"
+                f"Another process has been compacting the log in {folder} for {COMPACTED_WITHIN_S:g} s; end it, if it hangs, and run this again"
             )
         complete_all(folder, timeout_s)
-        problem = keep(folder, settings).problem  # then all of it is where rows can be erased
+        problem = compact_alone(folder, settings).problem  # then all of it is where rows can be erased
         if problem is not None:
             raise AccordError(f"Nothing is forgotten yet: {problem}. Remove the cause and run this again")
         whose = _with_predictions(whose, folder, settings)

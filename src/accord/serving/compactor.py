@@ -1,4 +1,4 @@
-"""The housekeeping of the traffic log, which the service starts as a process of its own, now and then."""
+"""The compaction of the traffic log, which the service starts now and then as a process of its own."""
 
 import os
 import subprocess
@@ -12,8 +12,8 @@ from accord.serving import handover
 from accord.traffic.compaction import REPORT
 
 
-class Housekeeper:
-    """Starts one process at a time; another worker's process, or a command, may be at it beside."""
+class Compactor:
+    """Starts one process at a time. Other workers start theirs, and of these processes one at a time compacts."""
 
     def __init__(self, folder: Path, settings: Serving) -> None:
         self._folder = folder
@@ -35,7 +35,7 @@ class Housekeeper:
         )
 
     def problem(self) -> str | None:
-        """Why complete segments still wait, by the last report. None if there is no problem, or no report."""
+        """Why complete segments have not been moved, by the last report. None if there is no problem, or no report."""
         try:
             problem = read_json(self._folder / REPORT).get("problem")
         except (OSError, ValueError):
