@@ -16,7 +16,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from configparser import RawConfigParser
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -166,9 +166,13 @@ def reproduce(paths: Paths, quiet: bool = False, stage: str | None = None) -> No
         sys.exit(2 if blamed else process.returncode)
 
 
-def outs(paths: Paths) -> list[Path]:
-    """What the stages of dvc.yaml write, relative to the root."""
-    stages = YAML(typ="safe").load(paths.pipeline)["stages"].values()
+def stages(paths: Paths) -> list[dict[str, Any]]:
+    """The stages of dvc.yaml, as it has them."""
+    return list(YAML(typ="safe").load(paths.pipeline)["stages"].values())
+
+
+def outs(stages: Iterable[Mapping[str, Any]]) -> list[Path]:
+    """What these stages write, relative to the root."""
     return [
         Path(next(iter(out)) if isinstance(out, dict) else out)
         for stage in stages
@@ -287,7 +291,7 @@ def _is_whole(path: Path, shape: type) -> bool:
 
 def _sweep(paths: Paths) -> None:
     """Removes what stages, promotions and DVC's cache had begun to write and will not finish."""
-    for out in outs(paths):
+    for out in outs(stages(paths)):
         files.remove_leftover(paths.root / out)
     for leftover in paths.releases.glob(".*.tmp"):
         files.remove(leftover)

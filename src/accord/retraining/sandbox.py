@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import yaml
 
 from accord import dvc
 from accord.bundle.bundle import Bundle, load_bundle
@@ -129,8 +128,8 @@ def opened(paths: Paths) -> Iterator[Workshop]:
 
 def _sources(paths: Paths) -> list[Path]:
     """What the pipeline reads and no stage makes, relative to the root, without what lies inside another of them."""
-    stages = yaml.safe_load(paths.pipeline.read_text(encoding="utf-8"))["stages"].values()
-    made = dvc.outs(paths)
+    stages = dvc.stages(paths)
+    made = dvc.outs(stages)
     read = {Path(dep) for stage in stages for dep in stage.get("deps", [])} | {Path("src")}
     read |= {Path(paths.in_root(path)) for path in (paths.pipeline, paths.own, paths.batches)}
     paths.own.mkdir(exist_ok=True)
