@@ -20,9 +20,11 @@ Statistic = Callable[[Counts], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Estimate:
-    value: float
-    low: float
-    high: float
+    """A value with its interval; None where there is none."""
+
+    value: float | None
+    low: float | None
+    high: float | None
 
 
 def numbered(blocks: pl.Series) -> tuple[NDArray[np.intp], int]:
@@ -40,11 +42,20 @@ def draw(n_blocks: int, n_resamples: int, seed: int) -> Counts:
 
 
 def estimate(statistic: Statistic, counts: Counts, level: float) -> Estimate:
-    """The value on the rows as they are, and the percentile interval; resamples where it is undefined drop out."""
+    """The value on the rows as they are, and its interval."""
     value = float(statistic(np.ones((1, counts.shape[1])))[0])
-    values = statistic(counts)
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return Estimate(value, float("nan"), float("nan"))
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return Estimate(value, float(low), float(high))
+    return estimated(value, statistic(counts), level)
+
+
+def estimated(value: float, resampled: NDArray[np.float64], level: float) -> Estimate:
+    """The value with the percentile interval of its resamples (n_resamples,); those where it is undefined drop out."""
+    known = resampled[np.isfinite(resampled)]
+    found = finite(float(value))
+    if not len(known):
+        return Estimate(found, None, None)
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    return Estimate(found, float(low), float(high))
+
+
+def finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None

@@ -8,7 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
+
+from accord.errors import AccordError
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -51,12 +57,26 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """`value` as JSON with sorted keys: the same value gives the same bytes."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+    """`value` as JSON with sorted keys: the same value gives the same bytes. Dataclasses and structs become objects."""
+    text = json.dumps(
+        value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False, default=msgspec.to_builtins
+    )
+    write_text(path, text + "\n")
 
 
 def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def read_as(path: Path, kind: type[T]) -> T:
+    """The JSON of the file as the dataclass or struct that was written: keys that it doesn't have are passed over, and
+    fields that are missing take their defaults, as of a file of another version. Raises AccordError if it is none."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise AccordError(
+            f"{path} can't be read: {error}; expected what this version of accord writes. Make it anew with the command that wrote it"
+        ) from error
 
 
 def sha256(*paths: Path) -> str:

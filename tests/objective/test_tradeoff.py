@@ -1,6 +1,7 @@
 """Tradeoffs in a world where two teams truly want different things, and on points made by hand."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from shipped import shipped
 from accord import bootstrap
 from accord.errors import AccordError
 from accord.objective import judge, sweep, teams
+from accord.objective.sweep import Tradeoff
 from accord.promotion import experiments
 from accord.report import tradeoff
 from accord.schema.objective import Objective
@@ -46,22 +48,22 @@ def played(seed: int = 0) -> teams.Played:
     return teams.play(rows, OBJECTIVE.targets, OBJECTIVE.policy, {"late": p}, baselines, pl.Series(day))
 
 
-def swept(objective: Objective = OBJECTIVE, **changes: Any) -> dict[str, Any]:
+def swept(objective: Objective = OBJECTIVE, **changes: Any) -> Tradeoff:
     moved = sweep.sweep(sweep.policy_of(objective), **changes)
     return sweep.tradeoff(objective, played(), moved, SETTINGS)
 
 
-def values(report: dict[str, Any], metric: str) -> list[float]:
-    return [point["metrics"][metric]["value"] for point in report["points"]]
+def values(report: Tradeoff, metric: str) -> list[float | None]:
+    return [point.metrics[metric].value for point in report.points]
 
 
 def test_more_weight_on_one_team_never_covers_fewer_and_the_front_falls() -> None:
     report = swept()
     covered = values(report, "covered")
     assert covered == sorted(covered)
-    front = [point["metrics"] for point in report["points"] if not point["dominated_by"]]
-    front.sort(key=lambda metrics: metrics["covered"]["value"])
-    margins = [metrics["margin"]["value"] for metrics in front]
+    front = [point.metrics for point in report.points if not point.dominated_by]
+    front.sort(key=lambda metrics: metrics["covered"].value)
+    margins = [metrics["margin"].value for metrics in front]
     assert len(front) > 5
     assert margins == sorted(margins, reverse=True)
 
@@ -72,45 +74,45 @@ def test_the_shipped_point_equals_the_plain_table() -> None:
     plain = teams.table(
         OBJECTIVE.metrics, one, OBJECTIVE.targets, OBJECTIVE.policy, counts, SETTINGS.level, SETTINGS.min_rows
     )
-    (shipped,) = [point for point in swept()["points"] if point["shipped"]]
-    assert shipped["weight"] == 0.4
+    (shipped,) = [point for point in swept().points if point.shipped]
+    assert shipped.weight == 0.4
     for name, estimate in plain.items():
-        assert {side: shipped["metrics"][name][side] for side in estimate} == pytest.approx(estimate)
-    assert set(shipped["teams"].values()) == {"same"}
-    assert all(found["change"] == 0 for found in shipped["metrics"].values())
+        assert {side: getattr(shipped.metrics[name], side) for side in estimate} == pytest.approx(estimate)
+    assert set(shipped.teams.values()) == {"same"}
+    assert all(found.change == 0 for found in shipped.metrics.values())
 
 
 def test_a_metric_that_names_the_weight_keeps_its_shipped_value() -> None:
     report = swept(weight="fee", begin=0.0, end=100.0, n_steps=2)
-    everyone = report["points"][-1]
-    assert everyone["acted"] == 1
+    everyone = report.points[-1]
+    assert everyone.acted == 1
     late = (played().outcomes["late"]).mean()
-    assert everyone["metrics"]["margin"]["value"] == pytest.approx(1000 * (0.3 - late))
+    assert everyone.metrics["margin"].value == pytest.approx(1000 * (0.3 - late))
 
 
 def test_each_end_of_the_weight_has_its_winner_and_its_loser() -> None:
-    points = swept()["points"]
-    assert points[0]["teams"] == {"sales": "better", "care": "worse", "science": "same"}
-    assert points[-1]["teams"] == {"sales": "worse", "care": "better", "science": "same"}
+    points = swept().points
+    assert points[0].teams == {"sales": "better", "care": "worse", "science": "same"}
+    assert points[-1].teams == {"sales": "worse", "care": "better", "science": "same"}
 
 
 def test_what_does_not_follow_the_decision_does_not_move() -> None:
     report = swept()
     assert len(set(values(report, "loss"))) == 1
-    sensitivity = {metric["name"]: metric["sensitivity"]["value"] for metric in report["metrics"]}
+    sensitivity = {metric.name: metric.sensitivity.value for metric in report.metrics}
     assert sensitivity["loss"] == 0
     assert sensitivity["margin"] < 0 < sensitivity["covered"]
 
 
 def test_a_sensitivity_is_the_change_over_a_tenth_of_the_weight_around_the_shipped_value() -> None:
     around = swept(begin=0.35, end=0.45, n_steps=2)
-    found = {metric["name"]: metric["sensitivity"]["value"] for metric in around["metrics"]}
+    found = {metric.name: metric.sensitivity.value for metric in around.metrics}
     margin = values(around, "margin")
     assert found["margin"] == pytest.approx(margin[-1] - margin[0])
 
 
-def points(*pairs: tuple[float | None, float | None]) -> list[dict[str, Any]]:
-    return [{"metrics": {"margin": {"value": a}, "covered": {"value": b}}} for a, b in pairs]
+def points(*pairs: tuple[float | None, float | None]) -> list[dict[str, float | None]]:
+    return [{"margin": a, "covered": b} for a, b in pairs]
 
 
 @pytest.mark.parametrize(
@@ -125,16 +127,15 @@ def points(*pairs: tuple[float | None, float | None]) -> list[dict[str, Any]]:
     ],
 )
 def test_dominated_is_what_another_point_beats_without_a_loss(
-    made: list[dict[str, Any]], expected: list[list[int]]
+    made: list[dict[str, float | None]], expected: list[list[int]]
 ) -> None:
-    assert [one["dominated_by"] for one in sweep.with_dominance(made, OBJECTIVE)] == expected
+    assert sweep.dominated_by(made, OBJECTIVE) == expected
 
 
 def test_a_lower_value_dominates_where_lower_is_better() -> None:
     gap = {"team": "governance", "sql": "AVG(action)", "group": "side", "tolerance": 0.1}
     objective = shipped(Objective, **{**PLAIN, "metrics": {"gap": gap}})
-    made = [{"metrics": {"gap": {"value": value}}} for value in (0.3, 0.1)]
-    assert [one["dominated_by"] for one in sweep.with_dominance(made, objective)] == [[1], []]
+    assert sweep.dominated_by([{"gap": 0.3}, {"gap": 0.1}], objective) == [[1], []]
 
 
 def test_the_range_follows_the_shipped_value_and_holds_it() -> None:
@@ -193,17 +194,17 @@ def shown(**named: Any) -> list[dict[str, Any]]:
 
 def test_experiments_on_the_same_rows_are_further_points() -> None:
     found, left_out = experiments.experiments(shown(rival=run()), OBJECTIVE)
-    assert [one["name"] for one in found] == ["workspace", "rival"]
-    assert found[1]["metrics"]["margin"] == {"value": -9.0}
-    assert found[1]["score"] == pytest.approx(0.7 * -9 / 100)
+    assert [one.name for one in found] == ["workspace", "rival"]
+    assert found[1].metrics["margin"].value == -9.0
+    assert found[1].score == pytest.approx(0.7 * -9 / 100)
     assert left_out == []
 
 
 def test_what_can_not_be_compared_is_left_out_with_the_reason() -> None:
     moved = run(deps={"data/splits": {"hash": "two"}})
     found, left_out = experiments.experiments(shown(queued=None, moved=moved), OBJECTIVE)
-    assert [one["name"] for one in found] == ["workspace"]
-    reasons = {one["name"]: one["reason"] for one in left_out}
+    assert [one.name for one in found] == ["workspace"]
+    reasons = {one.name: one.reason for one in left_out}
     assert "has not run" in reasons["queued"]
     assert "other rows" in reasons["moved"]
 
@@ -213,30 +214,33 @@ def test_a_metric_counts_only_where_its_fee_is_ours_but_other_weights_may_differ
     dearer = run(objective={"policy": {**policy, "weights": {"w": 0.4, "fee": 0.5}}})
     bolder = run(objective={"policy": {**policy, "weights": {"w": 0.9, "fee": 0.3}}})
     (_, one, other), _ = experiments.experiments(shown(dearer=dearer, bolder=bolder), OBJECTIVE)
-    assert one["metrics"]["margin"]["value"] is None
-    assert one["metrics"]["covered"]["value"] == 0.5
-    assert other["metrics"]["margin"]["value"] == -9.0
+    assert one.metrics["margin"].value is None
+    assert one.metrics["covered"].value == 0.5
+    assert other.metrics["margin"].value == -9.0
 
 
-def full(report: dict[str, Any]) -> dict[str, Any]:
-    return report | {
-        "data": "flights",
-        "model_id": "abc",
-        "blocks": "days",
-        "experiments": [],
-        "left_out": [],
-    }
+def full(report: Tradeoff, **changes: Any) -> experiments.Report:
+    about = {"data": "flights", "model_id": "abc", "blocks": "days"}
+    return experiments.Report(**{**vars(report), **about, **changes})
 
 
 def test_the_page_escapes_names_and_loads_nothing_from_elsewhere() -> None:
     evil = "</script><script>alert('&')</script>"
-    report = full(swept())
-    report |= {"data": evil, "description": evil, "left_out": [{"name": evil, "reason": evil}]}
-    report["metrics"][0] |= {"team": evil, "description": evil, "unit": evil}
-    report["teams"][0] = evil
-    for point in report["points"]:
-        point["teams"][evil] = point["teams"].pop("sales")
-    html = tradeoff.render(report)
+    report = swept()
+    first, *others = report.metrics
+    html = tradeoff.render(
+        full(
+            report,
+            data=evil,
+            description=evil,
+            left_out=[experiments.LeftOut(evil, evil)],
+            metrics=[replace(first, team=evil, description=evil, unit=evil), *others],
+            teams=[evil, *report.teams[1:]],
+            points=[
+                replace(point, teams={**point.teams, evil: point.teams["sales"]}) for point in report.points
+            ],
+        )
+    )
     assert html.count("<script") == 2
     assert evil not in html
     assert not re.findall(r"https?://|src=|@import|url\(", html)

@@ -20,8 +20,8 @@ TEXT = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
 PIPELINE = yaml.safe_load(TEXT)
 STAGES = PIPELINE["stages"]
 SLICED = [name for name in STAGES if name != "compose"]
-UNDECIDING = {"omegaconf", "pydantic", "PyYAML"}
-"""Libraries that read what a stage is given, but compute nothing of what it writes."""
+UNDECIDING = {"msgspec", "omegaconf", "pydantic", "PyYAML"}
+"""Libraries that read what a stage is given, or give what it writes its form, but compute nothing of that."""
 
 
 def test_each_stage_is_a_module_of_its_name_and_the_other_way_round() -> None:

@@ -46,8 +46,7 @@ def metric_table(
         estimate = bootstrap.estimate(statistic, counts, settings.level)
         baseline = value(metric, scored.y, scored.baseline, loss)
         table[metric.name] = {
-            "value": _finite(estimate.value), "low": _finite(estimate.low), "high": _finite(estimate.high),
-            "baseline": _finite(baseline),
+            "value": estimate.value, "low": estimate.low, "high": estimate.high, "baseline": _finite(baseline),
         }  # fmt: skip
     return table
 

@@ -9,14 +9,13 @@ two of them. A point is dominated if another is no worse for any team that compa
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from accord import bootstrap
-from accord.bootstrap import Counts
+from accord.bootstrap import Counts, Estimate
 from accord.errors import AccordError, nearest
 from accord.objective import judge, teams
 from accord.objective.policy import decide
@@ -41,6 +40,83 @@ class Sweep:
     values: Sequence[float]
     slope: float
     """The change of the weight that a sensitivity is about."""
+
+
+@dataclass(frozen=True)
+class MetricAt(Estimate):
+    """A metric at one value of the weight, beside the shipped one."""
+
+    change: float | None
+    verdict: str
+    """Better or worse where that is sure, else the same."""
+    keeps_limits: bool
+
+
+@dataclass(frozen=True)
+class Point:
+    """What comes of one value of the weight."""
+
+    weight: float
+    shipped: bool
+    acted: float
+    """The share of the rows that is acted on."""
+    metrics: dict[str, MetricAt]
+    teams: dict[str, str]
+    """Each team's verdict from those of its metrics."""
+    score: Estimate | None
+    dominated_by: list[int] = field(default_factory=list)
+    """The places of the points that dominate it."""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A metric over the whole sweep."""
+
+    name: str
+    team: str
+    description: str
+    unit: str | None
+    better: str
+    min: float | None
+    max: float | None
+    weight: float
+    scale: float
+    compared: bool
+    """Whether it counts in dominance."""
+    sensitivity: Estimate
+    """Its change as the weight rises by the slope."""
+
+
+@dataclass(frozen=True)
+class Expressions:
+    """The policy's, as SQL."""
+
+    score: str
+    action: str
+
+
+@dataclass(frozen=True)
+class Levels(judge.Settings):
+    promotion_level: float
+
+
+@dataclass(frozen=True)
+class Tradeoff:
+    objective: str
+    description: str
+    weight: str
+    """The one that moves."""
+    shipped: float
+    weights: dict[str, float]
+    """All of the policy, as shipped."""
+    policy: Expressions
+    slope: float
+    metrics: list[Moved]
+    teams: list[str]
+    points: list[Point]
+    settings: Levels
+    n_rows: int
+    n_blocks: int
 
 
 @dataclass(frozen=True)
@@ -93,8 +169,8 @@ def sweep(
     return Sweep(weight, shipped, sorted(grid), SHIPPED_SLOPE * (1 if is_share else abs(shipped)))
 
 
-def tradeoff(objective: Objective, played: Played, moved: Sweep, settings: judge.Settings) -> dict[str, Any]:
-    """The report: a point a value of the weight, each metric's sensitivity at the shipped one. `played` holds the rows
+def tradeoff(objective: Objective, played: Played, moved: Sweep, settings: judge.Settings) -> Tradeoff:
+    """The report: a point per value of the weight, each metric's sensitivity at the shipped one. `played` holds the rows
     and the predictions; what was decided there doesn't count."""
     policy = policy_of(objective)
     counts = bootstrap.draw(played.n_blocks, settings.n_resamples, settings.seed)
@@ -109,38 +185,45 @@ def tradeoff(objective: Objective, played: Played, moved: Sweep, settings: judge
 
     shipped = at(moved.shipped)
     points = [
-        {
-            "weight": value,
-            "shipped": bool(np.isclose(value, moved.shipped, rtol=EQUAL, atol=0)),
-            **_point(objective, metrics, at(value), shipped, settings),
-        }
+        _point(
+            objective,
+            metrics,
+            at(value),
+            shipped,
+            settings,
+            weight=value,
+            is_shipped=_same(value, moved.shipped),
+        )
         for value in moved.values
     ]
+    by = dominated_by([values_of(point.metrics) for point in points], objective)
     slopes = _sensitivity(metrics, moved, at, settings.level)
-    return {
-        "objective": objective.name,
-        "description": objective.description,
-        "weight": moved.weight,
-        "shipped": moved.shipped,
-        "weights": policy.weights,
-        "policy": {"score": policy.score, "action": policy.action},
-        "slope": moved.slope,
-        "metrics": [
-            {
-                "name": name,
-                "better": teams.better(metric),
-                "compared": is_compared(metric),
-                "sensitivity": slopes[name],
-                **metric.model_dump(include={"team", "description", "unit", "min", "max", "weight", "scale"}),
-            }
-            for name, metric in metrics.items()
-        ],
-        "teams": list(dict.fromkeys(metric.team for metric in metrics.values())),
-        "points": with_dominance(points, objective),
-        "settings": {**asdict(settings), "promotion_level": objective.promotion.level},
-        "n_rows": played.rows.height,
-        "n_blocks": played.n_blocks,
-    }
+    return Tradeoff(
+        objective=objective.name,
+        description=objective.description,
+        weight=moved.weight,
+        shipped=moved.shipped,
+        weights=policy.weights,
+        policy=Expressions(policy.score, policy.action),
+        slope=moved.slope,
+        metrics=[_moved(name, metric, slopes[name]) for name, metric in metrics.items()],
+        teams=list(dict.fromkeys(metric.team for metric in metrics.values())),
+        points=[replace(point, dominated_by=found) for point, found in zip(points, by, strict=True)],
+        settings=Levels(**vars(settings), promotion_level=objective.promotion.level),
+        n_rows=played.rows.height,
+        n_blocks=played.n_blocks,
+    )
+
+
+def _same(value: float, shipped: float) -> bool:
+    return bool(np.isclose(value, shipped, rtol=EQUAL, atol=0))
+
+
+def _moved(name: str, metric: Metric, slope: Estimate) -> Moved:
+    return Moved(
+        name, metric.team, metric.description, metric.unit, teams.better(metric), metric.min, metric.max,
+        metric.weight, metric.scale, is_compared(metric), slope,
+    )  # fmt: skip
 
 
 def is_compared(metric: Metric) -> bool:
@@ -158,8 +241,12 @@ def score(objective: Objective, values: Mapping[str, float | None]) -> float | N
     return float(sum(judge.signed(objective.metrics[name], np.array([value]))[0] for name, value in pairs))
 
 
-def with_dominance(points: Sequence[Mapping[str, Any]], objective: Objective) -> list[dict[str, Any]]:
-    """The points, each with the places of those that dominate it as `dominated_by`.
+def values_of(metrics: Mapping[str, MetricAt]) -> dict[str, float | None]:
+    return {name: found.value for name, found in metrics.items()}
+
+
+def dominated_by(points: Sequence[Mapping[str, float | None]], objective: Objective) -> list[list[int]]:
+    """For each point, given by its metrics' values, the places of those that dominate it.
 
     A point that lacks a value that teams compare neither dominates nor is dominated.
     """
@@ -167,12 +254,9 @@ def with_dominance(points: Sequence[Mapping[str, Any]], objective: Objective) ->
         n: m for n, m in objective.metrics.items() if m.builtin not in teams.MEASURED and is_compared(m)
     }
     gains = np.array(
-        [[_gain(metric, point["metrics"].get(name)) for name, metric in compared.items()] for point in points]
+        [[_gain(metric, values.get(name)) for name, metric in compared.items()] for values in points]
     ).reshape(len(points), len(compared))
-    return [
-        {**point, "dominated_by": [int(i) for i in dominators(gains, place)]}
-        for place, point in enumerate(points)
-    ]
+    return [[int(i) for i in dominators(gains, place)] for place in range(len(points))]
 
 
 def dominators(gains: NDArray[np.float64], place: int) -> NDArray[np.intp]:
@@ -187,10 +271,10 @@ def dominators(gains: NDArray[np.float64], place: int) -> NDArray[np.intp]:
     return np.flatnonzero(no_worse.all(axis=1) & better.any(axis=1))
 
 
-def _gain(metric: Metric, found: Mapping[str, Any] | None) -> float:
-    if found is None or found["value"] is None:
+def _gain(metric: Metric, value: float | None) -> float:
+    if value is None:
         return float("nan")
-    return float(judge.improvement(metric, np.array([found["value"]]), np.zeros(1))[0])
+    return float(judge.improvement(metric, np.array([value]), np.zeros(1))[0])
 
 
 def _follows_the_decision(metric: Metric) -> bool:
@@ -219,19 +303,21 @@ def _point(
     tried: _Tried,
     shipped: _Tried,
     settings: judge.Settings,
-) -> dict[str, Any]:
+    weight: float,
+    is_shipped: bool,
+) -> Point:
     level = objective.promotion.level
     verdicts = {
         name: _verdict(judge.improvement(metric, tried.resampled[name], shipped.resampled[name]), level)
         for name, metric in metrics.items()
     }
     found = {
-        name: {
-            **_estimate(tried.value[name], tried.resampled[name], settings.level),
-            "change": _finite(tried.value[name] - shipped.value[name]),
-            "verdict": verdicts[name],
-            "keeps_limits": _keeps_limits(metric, tried.value[name]),
-        }
+        name: MetricAt(
+            **vars(bootstrap.estimated(tried.value[name], tried.resampled[name], settings.level)),
+            change=bootstrap.finite(tried.value[name] - shipped.value[name]),
+            verdict=verdicts[name],
+            keeps_limits=_keeps_limits(metric, tried.value[name]),
+        )
         for name, metric in metrics.items()
     }
     owners = dict.fromkeys(metric.team for metric in metrics.values())
@@ -239,14 +325,16 @@ def _point(
         team: [verdicts[name] for name, metric in metrics.items() if metric.team == team] for team in owners
     }
     soft = {n: m for n, m in metrics.items() if m.weight}
-    total = score(objective, {n: _finite(tried.value[n]) for n in soft})
+    total = score(objective, {n: bootstrap.finite(tried.value[n]) for n in soft})
     resampled = sum((judge.signed(m, tried.resampled[n]) for n, m in soft.items()), np.zeros(1))
-    return {
-        "acted": tried.acted,
-        "metrics": found,
-        "teams": {team: _together(theirs) for team, theirs in by_team.items()},
-        "score": None if total is None else _estimate(total, resampled, settings.level),
-    }
+    return Point(
+        weight,
+        is_shipped,
+        tried.acted,
+        found,
+        {team: _together(theirs) for team, theirs in by_team.items()},
+        None if total is None else bootstrap.estimated(total, resampled, settings.level),
+    )
 
 
 def _verdict(gain: NDArray[np.float64], level: float) -> str:
@@ -272,7 +360,7 @@ def _keeps_limits(metric: Metric, value: float) -> bool:
 
 def _sensitivity(
     metrics: Mapping[str, Metric], moved: Sweep, at: Callable[[float], _Tried], level: float
-) -> dict[str, dict[str, float | None]]:
+) -> dict[str, Estimate]:
     """Each metric's change as the weight rises by the sweep's slope around the shipped value: a central difference,
     one-sided at the ends of a weight from 0 to 1."""
     low, high = moved.shipped - moved.slope / 2, moved.shipped + moved.slope / 2
@@ -281,22 +369,10 @@ def _sensitivity(
     below, above = at(low), at(high)
     factor = moved.slope / (high - low)
     return {
-        name: _estimate(
+        name: bootstrap.estimated(
             (above.value[name] - below.value[name]) * factor,
             (above.resampled[name] - below.resampled[name]) * factor,
             level,
         )
         for name in metrics
     }
-
-
-def _estimate(value: float, resampled: NDArray[np.float64], level: float) -> dict[str, float | None]:
-    resampled = resampled[np.isfinite(resampled)]
-    if not len(resampled):
-        return {"value": _finite(value), "low": None, "high": None}
-    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
-    return {"value": _finite(value), "low": float(low), "high": float(high)}
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -126,7 +126,7 @@ def table(
 
 def as_dict(estimate: bootstrap.Estimate) -> dict[str, float | None]:
     """Value and interval; None where there is none."""
-    return {side: value if np.isfinite(value) else None for side, value in vars(estimate).items()}
+    return dict(vars(estimate))
 
 
 def _plain(

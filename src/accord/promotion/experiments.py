@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from accord import dvc
 from accord.bundle.bundle import load_bundle
 from accord.errors import AccordError
 from accord.objective import judge, sweep, teams
+from accord.objective.sweep import Tradeoff
 from accord.paths import Paths
 from accord.promotion.pairs import MIN_ROWS, pair_on
 from accord.schema.config import Config
@@ -20,6 +22,46 @@ TEAM_METRICS = "reports/team_metrics.json"
 """As DVC names it, relative to the root."""
 
 
+@dataclass(frozen=True)
+class Value:
+    """A metric of an experiment: its interval isn't known."""
+
+    value: float | None
+
+
+@dataclass(frozen=True)
+class Experiment:
+    name: str
+    selection: dict[str, str]
+    """Its option of each group that tells experiments apart."""
+    overrides: dict[str, Any]
+    """As in params.yaml."""
+    metrics: dict[str, Value]
+    score: float | None
+    dominated_by: list[int] = field(default_factory=list)
+    """The places, the sweep's points counted first, of those that dominate it."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An experiment that can't be compared."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Report(Tradeoff):
+    """reports/tradeoff.json"""
+
+    data: str
+    model_id: str
+    blocks: str
+    """What is resampled: days or rows."""
+    experiments: list[Experiment] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+
+
 def of_candidate(
     config: Config,
     weight: str | None,
@@ -28,7 +70,7 @@ def of_candidate(
     n_steps: int,
     with_experiments: bool,
     paths: Paths,
-) -> dict[str, Any]:
+) -> Report:
     """The report on models/bundle. Raises AccordError without a bundle of this objective, or nothing to move."""
     objective = config.objective
     moved = sweep.sweep(sweep.policy_of(objective), weight, begin, end, n_steps)
@@ -46,21 +88,31 @@ def of_candidate(
     settings = judge.Settings(
         config.evaluation.n_resamples, config.evaluation.level, config.evaluation.min_slice_rows, config.seed
     )
-    report = sweep.tradeoff(objective, pair.candidate, moved, settings) | {
-        "data": config.data.name,
-        "model_id": candidate.model_id,
-        "blocks": "rows" if config.data.time is None else "days",
-        "experiments": [],
-        "left_out": [],
-    }
-    if not with_experiments:
-        return report
-    shown, left_out = experiments(exp_show(paths), objective)
-    together = sweep.with_dominance([*report["points"], *shown], objective)
-    n_points = len(report["points"])
-    return report | {
-        "points": together[:n_points], "experiments": together[n_points:], "left_out": left_out
-    }  # fmt: skip
+    report = Report(
+        **vars(sweep.tradeoff(objective, pair.candidate, moved, settings)),
+        data=config.data.name,
+        model_id=candidate.model_id,
+        blocks="rows" if config.data.time is None else "days",
+    )
+    return (
+        _beside(report, *experiments(exp_show(paths), objective), objective) if with_experiments else report
+    )
+
+
+def _beside(
+    report: Report, shown: Sequence[Experiment], left_out: list[LeftOut], objective: Objective
+) -> Report:
+    """The report with the experiments among what dominates and is dominated."""
+    values = [sweep.values_of(point.metrics) for point in report.points]
+    values += [{name: found.value for name, found in one.metrics.items()} for one in shown]
+    by = sweep.dominated_by(values, objective)
+    n_points = len(report.points)
+    return replace(
+        report,
+        points=[replace(p, dominated_by=d) for p, d in zip(report.points, by[:n_points], strict=True)],
+        experiments=[replace(e, dominated_by=d) for e, d in zip(shown, by[n_points:], strict=True)],
+        left_out=left_out,
+    )
 
 
 def exp_show(paths: Paths) -> list[dict[str, Any]]:
@@ -77,7 +129,7 @@ def exp_show(paths: Paths) -> list[dict[str, Any]]:
 
 def experiments(
     shown: Sequence[Mapping[str, Any]], objective: Objective
-) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+) -> tuple[list[Experiment], list[LeftOut]]:
     """A point for the workspace and each experiment that can be compared with it, and why the others can't.
 
     They can where they were tested on the same rows (DVC's hash of data/splits) and a metric of the same name means
@@ -89,18 +141,18 @@ def experiments(
     for name, data in runs:
         reason = _obstacle(data, workspace, objective)
         if reason is not None or data is None:
-            left_out.append({"name": name, "reason": str(reason)})
+            left_out.append(LeftOut(name, str(reason)))
             continue
         values = _values(data, objective)
         selection = _params(data, "params.yaml")
         points.append(
-            {
-                "name": name,
-                "selection": {group: selection[group] for group in SELECTED if group in selection},
-                "overrides": selection.get("overrides") or {},
-                "metrics": {metric: {"value": value} for metric, value in values.items()},
-                "score": sweep.score(objective, values),
-            }
+            Experiment(
+                name,
+                {group: selection[group] for group in SELECTED if group in selection},
+                selection.get("overrides") or {},
+                {metric: Value(value) for metric, value in values.items()},
+                sweep.score(objective, values),
+            )
         )
     return points, left_out
 

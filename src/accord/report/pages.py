@@ -9,21 +9,21 @@ import polars as pl
 
 from accord.config import lock
 from accord.errors import AccordError
-from accord.files import read_json, write_text
+from accord.files import read_as, read_json, write_text
 from accord.paths import Paths
+from accord.promotion.experiments import Report
 from accord.report import index, model_card, scorecard, simulation, tradeoff
 
 
 def write(paths: Paths) -> list[Path]:
     """Writes each page whose figures are there; their paths. Raises AccordError if there are none at all."""
     written = write_of_run(paths)
-    for figures, path, render in (
-        (paths.tradeoff, paths.tradeoff_page, tradeoff.render),
-        (paths.simulation, paths.simulation_page, simulation.render),
-    ):
-        if figures.exists():
-            write_text(path, render(read_json(figures)))
-            written.append(path)
+    if paths.tradeoff.exists():
+        write_text(paths.tradeoff_page, tradeoff.render(read_as(paths.tradeoff, Report)))
+        written.append(paths.tradeoff_page)
+    if paths.simulation.exists():
+        write_text(paths.simulation_page, simulation.render(read_json(paths.simulation)))
+        written.append(paths.simulation_page)
     if not written:
         raise AccordError(
             f"There is nothing to show: {paths.evaluation} is missing. Run the pipeline: accord run"

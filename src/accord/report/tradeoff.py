@@ -1,100 +1,96 @@
 """The tradeoff page: one file with a chart to explore, without a network."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from accord import terminal
 from accord.objective import sweep
+from accord.objective.sweep import MetricAt, Point
 from accord.page.shell import environment
 from accord.page.words import number
+from accord.promotion.experiments import Experiment, Report
 
 TEMPLATE = "tradeoff.html.j2"
 MARKS = {"better": "▲", "worse": "▼", "same": "·", "mixed": "◆"}
 """So that nobody has to tell colours apart."""
 
 
-def render(report: Mapping[str, Any]) -> str:
-    """The page as HTML, from the report of accord.promotion.experiments. Without script its tables say the same."""
-    names = [f"{report['weight']} = {point['weight']:g}" for point in report["points"]]
-    names += [one["name"] for one in report["experiments"]]
-    shipped = next((point for point in report["points"] if point["shipped"]), None)
+def render(report: Report) -> str:
+    """The page as HTML. Without script its tables say the same."""
+    names = _names(report, "{} = {:g}")
+    shipped = next((point for point in report.points if point.shipped), None)
     return environment(Path(__file__).parent).get_template(TEMPLATE).render(
         report=report,
+        for_script=asdict(report),
         names=names,
         marks=MARKS,
         shipped=shipped,
-        of_team={
-            team: [metric["name"] for metric in report["metrics"] if metric["team"] == team]
-            for team in report["teams"]
-        },
-        level="{:g} %".format(report["settings"]["level"] * 100),
-        sure="{:g} %".format(report["settings"]["promotion_level"] * 100),
+        of_team={team: [m.name for m in report.metrics if m.team == team] for team in report.teams},
+        level=f"{report.settings.level * 100:g} %",
+        sure=f"{report.settings.promotion_level * 100:g} %",
     )  # fmt: skip
 
 
-def as_text(report: Mapping[str, Any]) -> terminal.Lines:
-    """The report for a terminal: a line a value of the weight, then the experiments and what was left out."""
-    metrics = [metric["name"] for metric in report["metrics"]]
-    head = ("", report["weight"], "acted", *metrics, "score", "better for", "worse for", "dominated")
-    names = [f"{report['weight']}={p['weight']:g}" for p in report["points"]]
-    names += [one["name"] for one in report["experiments"]]
+def _names(report: Report, form: str) -> list[str]:
+    """Of the points, by weight and value, and of the experiments after them."""
+    points = [form.format(report.weight, point.weight) for point in report.points]
+    return points + [one.name for one in report.experiments]
+
+
+def as_text(report: Report) -> terminal.Lines:
+    """The report for a terminal: a line per value of the weight, then the experiments and what was left out."""
+    metrics = [metric.name for metric in report.metrics]
+    head = ("", report.weight, "acted", *metrics, "score", "better for", "worse for", "dominated")
+    names = _names(report, "{}={:g}")
     last = set(range(len(head) - 3, len(head)))
-    rows = []
-    for point in report["points"]:
-        rows.append(
-            (
-                "*" if point["shipped"] else "",
-                f"{point['weight']:g}",
-                f"{point['acted']:.1%}",
-                *(_limited(point["metrics"][name]) for name in metrics),
-                number(point["score"] and point["score"]["value"]),
-                *(_teams(point, verdict) for verdict in (sweep.BETTER, sweep.WORSE)),
-                _dominated(point, names),
-            )
-        )
-    for one in report["experiments"]:
-        values = (number(one["metrics"][name]["value"]) for name in metrics)
-        rows.append(
-            (
-                "",
-                f"{one['name']} ({one['selection'].get('model')}, {one['selection'].get('objective')})",
-                "",
-                *values,
-                number(one["score"]),
-                "",
-                "",
-                _dominated(one, names),
-            )
-        )
-    left = {1, *last} if report["experiments"] else last
+    rows = [_of_point(point, metrics, names) for point in report.points]
+    rows += [_of_experiment(one, metrics, names) for one in report.experiments]
+    left = {1, *last} if report.experiments else last
     text = terminal.table(head, rows, right=set(range(len(head))) - left)
-    level = report["settings"]["promotion_level"]
     text += [
         "",
-        f"* as shipped; better and worse than that at {level:.0%} confidence, on {report['n_rows']:,} test rows of {report['n_blocks']} {report['blocks']}",
+        f"* as shipped; better and worse than that at {report.settings.promotion_level:.0%} confidence, "
+        f"on {report.n_rows:,} test rows of {report.n_blocks} {report.blocks}",
     ]
-    if any(not found["keeps_limits"] for point in report["points"] for found in point["metrics"].values()):
+    if any(not found.keeps_limits for point in report.points for found in point.metrics.values()):
         text.append("! breaks a hard limit")
-    for metric in report["metrics"]:
-        found = metric["sensitivity"]
-        if found["value"]:
-            text.append(
-                f"  {metric['name']}: {found['value']:+.4g} [{found['low']:.4g}, {found['high']:.4g}] as {report['weight']} rises by {report['slope']:g}"
-            )
-    text += [f"Left out {one['name']}: {one['reason']}" for one in report["left_out"]]
+    text += [
+        f"  {metric.name}: {found.value:+.4g} [{found.low:.4g}, {found.high:.4g}] as {report.weight} rises by {report.slope:g}"
+        for metric in report.metrics
+        if (found := metric.sensitivity).value
+    ]
+    text += [f"Left out {one.name}: {one.reason}" for one in report.left_out]
     return terminal.lines(text)
 
 
-def _limited(found: Mapping[str, Any]) -> str:
-    return number(found["value"]) + ("" if found["keeps_limits"] else "!")
+def _of_point(point: Point, metrics: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    return (
+        "*" if point.shipped else "",
+        f"{point.weight:g}",
+        f"{point.acted:.1%}",
+        *(_limited(point.metrics[name]) for name in metrics),
+        number(None if point.score is None else point.score.value),
+        *(_teams(point, verdict) for verdict in (sweep.BETTER, sweep.WORSE)),
+        _dominated(point, names),
+    )
 
 
-def _teams(point: Mapping[str, Any], verdict: str) -> str:
-    return ", ".join(team for team, found in point["teams"].items() if found in (verdict, sweep.MIXED)) or "-"
+def _of_experiment(one: Experiment, metrics: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    selected = f"{one.selection.get('model')}, {one.selection.get('objective')}"
+    values = (number(one.metrics[name].value) for name in metrics)
+    return ("", f"{one.name} ({selected})", "", *values, number(one.score), "", "", _dominated(one, names))
 
 
-def _dominated(point: Mapping[str, Any], names: Sequence[str]) -> str:
-    by = point["dominated_by"]
+def _limited(found: MetricAt) -> str:
+    return number(found.value) + ("" if found.keeps_limits else "!")
+
+
+def _teams(point: Point, verdict: str) -> str:
+    return ", ".join(team for team, found in point.teams.items() if found in (verdict, sweep.MIXED)) or "-"
+
+
+def _dominated(point: Point | Experiment, names: Sequence[str]) -> str:
+    by = point.dominated_by
     more = f" and {len(by) - 1} more" if len(by) > 1 else ""
     return f"by {names[by[0]]}{more}" if by else "-"
