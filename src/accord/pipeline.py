@@ -8,6 +8,7 @@ from accord.config import lock
 from accord.objective.teams import MEASURED
 from accord.paths import Paths
 from accord.promotion import pairs, releases
+from accord.promotion.card import Scorecard
 from accord.schema.config import Config
 from accord.schema.objective import Objective
 
@@ -17,8 +18,7 @@ class Candidate(NamedTuple):
     """Of its Bento."""
     measured: Mapping[str, Any] | None
     """The figures of the running service; None if no team asks for them."""
-    card: dict[str, Any]
-    """The scorecard."""
+    card: Scorecard
 
 
 def candidate(paths: Paths) -> Candidate:
@@ -32,7 +32,7 @@ def candidate(paths: Paths) -> Candidate:
     return Candidate(tag, measured, judged(config, paths))
 
 
-def judged(config: Config, paths: Paths) -> dict[str, Any]:
+def judged(config: Config, paths: Paths) -> Scorecard:
     """The scorecard of models/bundle, with the last figures of its service, written too. Raises AccordError if there is no
     candidate."""
     from accord.driving import measure

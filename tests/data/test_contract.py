@@ -245,7 +245,7 @@ def test_a_share_of_broken_rows_past_the_limit_fails_the_data(xs: list[float], f
     data = data_of()
     rows = pl.DataFrame({"row_id": range(len(xs)), "x": xs, "y": [1.0, 2.0, 1.0, 2.0][: len(xs)]})
     found = validate(rows, data, shipped(Features), data.targets)
-    assert found.report["n_valid"] + found.report["n_quarantined"] == found.report["n_rows"] == len(xs)
+    assert found.report.n_valid + found.report.n_quarantined == found.report.n_rows == len(xs)
     if fails:
         with pytest.raises(
             AccordError, match=r"rows \(\d+\.\d%\) break the contract of small.*column 'x'.*at least 0"
@@ -261,7 +261,7 @@ def test_a_leak_fails_the_data_only_if_the_config_asks_for_it(action: str):
     values = [float(i // 10) for i in range(400)]
     rows = pl.DataFrame({"row_id": range(400), "x": values, "y": values})
     found = validate(rows, data, shipped(Features), data.targets)
-    assert [leak["feature"] for leak in found.report["leaks"]] == ["x"]
+    assert [leak.feature for leak in found.report.leaks] == ["x"]
     if action == "fail":
         with pytest.raises(AccordError, match=r"Possible leak: feature 'x'.*role outcome.*accepted"):
             found.raise_for_failure()

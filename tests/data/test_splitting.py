@@ -174,16 +174,14 @@ def test_the_account_adds_up_for_any_rows(times: list[datetime], **parts: Any):
         {"row_id": range(len(times)), "at": times}, schema_overrides={"at": pl.Datetime("us")}
     )
     try:
-        parted, account = split(rows, data, {"n_rows": len(times) + 5, "n_quarantined": 5})
+        parted, account = split(rows, data, len(times) + 5, 5)
     except AccordError:  # nothing to train or test on: a mistake in the config, and never another exception
         return
     assert tuple(parted) == SPLITS
     assert sorted(pl.concat(parted.values())["row_id"]) == list(range(len(times)))
-    assert sum(account["splits"].values()) + account["quarantine"] == account["n_rows"]
-    assert account["splits"] == {name: part.height for name, part in parted.items()}
-    boundary = {
-        name: None if at is None else datetime.fromisoformat(at) for name, at in account["boundaries"].items()
-    }
+    assert sum(account.splits.values()) + account.quarantine == account.n_rows
+    assert account.splits == {name: part.height for name, part in parted.items()}
+    boundary = vars(account.boundaries)
     known = pl.col("at").dt.offset_by(parts["delay"])
     assert parted["train"].filter(known > boundary["tune"]).is_empty()
     assert parted["tune"].filter((pl.col("at") < boundary["tune"]) | (known > boundary["test"])).is_empty()
@@ -212,13 +210,13 @@ def test_a_split_that_leaves_nothing_is_one_error(days: pl.DataFrame, split_by: 
 def test_a_cutoff_after_the_last_row_but_one_stretch_leaves_no_test(days: pl.DataFrame, data_with):
     data = data_with(time={"event": "at"}, split={"cutoff": date(2025, 1, 1), "test": "1mo", "tune": "1mo"})
     with pytest.raises(AccordError, match="leaves no row in test"):
-        split(days, data, {"n_rows": 480, "n_quarantined": 0})
+        split(days, data, 480, 0)
 
 
 def test_a_missing_row_stops_the_account(days: pl.DataFrame, data_with):
     data = data_with(time={"event": "at"}, split={"test": 0.2, "tune": 0.2})
     with pytest.raises(AssertionError, match="rows got lost"):
-        split(days, data, {"n_rows": 481, "n_quarantined": 0})
+        split(days, data, 481, 0)
 
 
 def test_a_row_lands_in_one_split_by_its_key_whatever_the_others_are(days: pl.DataFrame):

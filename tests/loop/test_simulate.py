@@ -2,14 +2,19 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
 from projects import Project
 
+from accord.bootstrap import Estimate
+from accord.files import read_as
 from accord.page import charts
 from accord.report import simulation as page
 from accord.report.simulation import names_of, tone
+from accord.retraining.simulated import Simulated
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +74,7 @@ def test_the_page_and_the_terminal_show_each_policy(simulated: tuple[Project, di
     for policy in report["policies"]:
         assert policy["name"] in shown
         assert policy["name"] in html
-    assert html == page.render(report)
+    assert html == page.render(read_as(project.root / "reports/simulation.json", Simulated))
     assert "http" not in html
 
 
@@ -88,17 +93,17 @@ def test_data_without_time_and_data_without_a_future_are_refused_in_a_line(
 
 
 def test_a_change_is_sure_where_its_interval_leaves_zero_out() -> None:
-    better = {"value": -0.2, "low": -0.3, "high": -0.1}
+    better = Estimate(-0.2, low=-0.3, high=-0.1)
     assert tone(better, "lower") == "better"
     assert tone(better, "higher") == "worse"
-    assert tone({**better, "high": 0.1}, "lower") == "unknown"
-    assert tone(None, "lower") == "unknown"
+    assert tone(replace(better, high=0.1), "lower") == "unknown"
+    assert tone(Estimate(None, None, None), "lower") == "unknown"
 
 
 def test_periods_are_named_by_their_month_where_they_are_months() -> None:
-    months = {"period": "1mo", "periods": [{"begin": "2013-07-01"}, {"begin": "2013-08-01"}]}
-    assert names_of(months) == ["Jul", "Aug"]
-    assert names_of({**months, "period": "2w"}) == ["01 Jul", "01 Aug"]
+    begins = [date(2013, 7, 1), date(2013, 8, 1)]
+    assert names_of(begins, "1mo") == ["Jul", "Aug"]
+    assert names_of(begins, "2w") == ["01 Jul", "01 Aug"]
 
 
 def test_equal_lines_are_set_apart_and_a_missing_value_is_a_gap() -> None:

@@ -1,13 +1,12 @@
 """Verdicts on candidates whose quality is known by construction."""
 
-from typing import Any
-
 import numpy as np
 import polars as pl
 import pytest
 from shipped import shipped
 
 from accord.objective import judge, teams
+from accord.objective.judge import Judgement
 from accord.schema.objective import Metric, Objective
 
 N_DAYS, PER_DAY = 40, 50
@@ -44,21 +43,21 @@ class World:
 
     def card(
         self, candidate: np.ndarray, champion: np.ndarray | None, objective: Objective = OBJECTIVE
-    ) -> dict[str, Any]:
+    ) -> Judgement:
         pair = judge.Pair(self.played(candidate), None if champion is None else self.played(champion))
-        return judge.scorecard(objective, {"test": pair}, {}, None, SETTINGS)
+        return judge.judge(objective, {"test": pair}, {}, None, SETTINGS)
 
 
 def test_the_first_candidate_needs_only_to_keep_the_hard_limits() -> None:
     world = World(0)
-    assert world.card(world.model(0.3), None)["verdict"] == "pass"
+    assert world.card(world.model(0.3), None).verdict == "pass"
 
 
 def test_a_candidate_that_truly_is_better_is_recognised() -> None:
     found = []
     for seed in range(20):
         world = World(seed)
-        found.append(world.card(world.model(0.2), world.model(3.0))["verdict"])
+        found.append(world.card(world.model(0.2), world.model(3.0)).verdict)
     assert found.count("pass") >= 18
 
 
@@ -66,7 +65,7 @@ def test_two_equal_models_are_hardly_ever_called_better() -> None:
     better = 0
     for seed in range(200):
         world = World(seed)
-        better += world.card(world.model(1.0), world.model(1.0))["verdict"] == "pass"
+        better += world.card(world.model(1.0), world.model(1.0)).verdict == "pass"
     assert better <= 10  # 5 %
 
 
@@ -74,17 +73,15 @@ def test_shuffled_predictions_are_refused_by_sales_with_the_reason() -> None:
     world = World(3)
     good = world.model(0.2)
     card = world.card(world.generator.permutation(good), good)
-    assert card["verdict"] == "fail"
-    assert any(
-        reason.startswith("sales: margin may be worse than the champion's") for reason in card["reasons"]
-    )
+    assert card.verdict == "fail"
+    assert any(reason.startswith("sales: margin may be worse than the champion's") for reason in card.reasons)
 
 
 def test_errors_piled_on_one_group_are_refused_by_governance() -> None:
     world = World(4)
     good = world.model(0.2)
     hurt = np.where((world.rows["side"] == "left").to_numpy(), 1 - good, good)
-    reasons = world.card(hurt, good)["reasons"]
+    reasons = world.card(hurt, good).reasons
     assert any(
         reason.startswith("governance: gap is ") and "above its limit of 0.2" in reason for reason in reasons
     )
@@ -95,10 +92,10 @@ def test_a_hard_limit_without_evidence_fails_the_candidate() -> None:
     objective = OBJECTIVE.model_copy(update={"metrics": {**OBJECTIVE.metrics, "latency": measured}})
     world = World(5)
     card = world.card(world.model(0.2), None, objective)
-    (row,) = [row for row in card["rows"] if row["name"] == "latency"]
-    assert row["verdict"] == "no evidence"
-    assert card["verdict"] == "fail"
-    assert "product: latency could not be computed or measured" in card["reasons"]
+    (row,) = [row for row in card.rows if row.name == "latency"]
+    assert row.verdict == "no evidence"
+    assert card.verdict == "fail"
+    assert "product: latency could not be computed or measured" in card.reasons
 
 
 def test_a_measured_limit_is_judged_in_its_unit() -> None:
@@ -106,20 +103,20 @@ def test_a_measured_limit_is_judged_in_its_unit() -> None:
     objective = OBJECTIVE.model_copy(update={"metrics": {"latency": measured}})
     world = World(5)
     pair = judge.Pair(world.played(world.model(0.2)), None)
-    card = judge.scorecard(objective, {"test": pair}, {"p99_ms": 12.0}, None, SETTINGS)
-    assert card["reasons"] == ["product: latency is 12 ms, above its limit of 10"]
+    card = judge.judge(objective, {"test": pair}, {"p99_ms": 12.0}, None, SETTINGS)
+    assert card.reasons == ["product: latency is 12 ms, above its limit of 10"]
 
 
 def test_every_row_states_its_reason_in_a_sentence() -> None:
     world = World(6)
     card = world.card(world.model(0.5), world.model(0.5))
-    assert all(len(row["reason"].split()) > 3 for row in card["rows"])
-    assert card["reasons"]
+    assert all(len(row.reason.split()) > 3 for row in card.rows)
+    assert card.reasons
 
 
 def test_the_score_is_the_sum_of_weight_times_signed_value_over_scale() -> None:
     world = World(7)
     played = world.played(world.model(0.5))
     margin = np.where(played.action, world.y - 0.3, 0).mean()
-    card = judge.scorecard(OBJECTIVE, {"test": judge.Pair(played, None)}, {}, None, SETTINGS)
-    assert card["score"]["test"]["value"] == pytest.approx(margin / 0.01, rel=1e-9)
+    card = judge.judge(OBJECTIVE, {"test": judge.Pair(played, None)}, {}, None, SETTINGS)
+    assert card.score["test"].value == pytest.approx(margin / 0.01, rel=1e-9)

@@ -1,6 +1,5 @@
 """A forgotten person's rows are gone from everywhere, and nobody else's."""
 
-import json
 import os
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from postgres_server import Server
 from shipped import shipped
 from traffic_records import SETTINGS, predicted, refused, reported
 
+from accord import jsonl
 from accord.commands.forget import as_text
 from accord.errors import AccordError
 from accord.paths import Paths
@@ -23,7 +23,7 @@ from accord.schema.data import Column, Data
 from accord.schema.serving import Postgres
 from accord.traffic import days
 from accord.traffic.compaction import compact
-from accord.traffic.forget import forget
+from accord.traffic.forget import Forgotten, forget
 from accord.traffic.log import TrafficLog
 from accord.traffic.pii import Pseudonyms
 from accord.traffic.reading import scan_outcomes, scan_predictions
@@ -83,7 +83,7 @@ def test_rows_go_from_segments_files_damaged_lines_and_batches(folder: Path, bat
     rows.filter(pl.col("rider") == "bob").write_parquet(batches / "two.parquet")
     untouched = (batches / "two.parquet").stat()
     record = forget(folder, batches, SETTINGS, data(), "ann")
-    assert record["rows"] == {"files by day": 3, "damaged": 1, "batches": 1}
+    assert record.rows == {"files by day": 3, "damaged": 1, "batches": 1}
     assert riders(folder) == ["bob", "cid"]
     assert pl.read_parquet(batches / "one.parquet")["y"].to_list() == [2, 3]
     assert (batches / "two.parquet").stat().st_mtime_ns == untouched.st_mtime_ns
@@ -91,16 +91,16 @@ def test_rows_go_from_segments_files_damaged_lines_and_batches(folder: Path, bat
     assert b"bob" in contents(folder / "damaged")
     assert "dvc gc" in as_text(record, Paths(folder.parent))
     again = forget(folder, batches, SETTINGS, data(), "ann")
-    assert again["rows"] == {"files by day": 0, "damaged": 0, "batches": 0}
-    records = [json.loads(line) for line in (folder / "forgotten.jsonl").read_text().splitlines()]
+    assert again.rows == {"files by day": 0, "damaged": 0, "batches": 0}
+    records = jsonl.read(folder / "forgotten.jsonl", Forgotten)
     assert records == [record, again]
 
 
 def test_a_hashed_person_is_known_by_name_and_by_pseudonym(folder: Path, batches: Path, write: Write):
     of = Pseudonyms(folder).of
     write(*(predicted({"rider": of(name)}) for name in ("ann", "bob", "cid")))
-    assert forget(folder, batches, SETTINGS, data(pii="hash"), "ann")["rows"]["files by day"] == 1
-    assert forget(folder, batches, SETTINGS, data(pii="hash"), str(of("bob")))["rows"]["files by day"] == 1
+    assert forget(folder, batches, SETTINGS, data(pii="hash"), "ann").rows["files by day"] == 1
+    assert forget(folder, batches, SETTINGS, data(pii="hash"), str(of("bob"))).rows["files by day"] == 1
     assert riders(folder) == [of("cid")]
 
 
@@ -120,7 +120,7 @@ def test_outcomes_go_by_the_predictions_they_are_of_and_by_their_keys(
     )
     later = {"log|prediction_id": ["gone"] * 2, "rider": None, "row|rider": [of("ann"), of("bob")]}
     pl.DataFrame(later, schema_overrides={"rider": pl.String}).write_parquet(batches / "two.parquet")
-    rows = forget(folder, batches, SETTINGS, rides, "ann")["rows"]
+    rows = forget(folder, batches, SETTINGS, rides, "ann").rows
     assert (rows["files by day"], rows["batches"]) == (3, 2)
     left = scan_outcomes(folder).collect()
     assert left.select("prediction_id", "key").rows() == [(ids[1], None), (None, "2|x")]
@@ -134,11 +134,10 @@ def test_outcomes_without_a_prediction_go_by_what_their_key_says(folder: Path, b
         reported(key="bob|1", row={"rider": "bob"}, delay=1),
     )
     rides = data("rider", ["rider", "number"])
-    assert forget(folder, batches, SETTINGS, rides, "ann")["rows"]["files by day"] == 1
+    assert forget(folder, batches, SETTINGS, rides, "ann").rows["files by day"] == 1
     assert scan_outcomes(folder).collect()["key"].to_list() == ["bob|1"]
     assert (
-        forget(folder, batches, SETTINGS, data(None, ["rider", "number"]), "bob|1")["rows"]["files by day"]
-        == 1
+        forget(folder, batches, SETTINGS, data(None, ["rider", "number"]), "bob|1").rows["files by day"] == 1
     )
 
 
@@ -146,7 +145,7 @@ def test_a_person_may_be_a_number(folder: Path, batches: Path, write: Write):
     write(predicted({"number": 7}), predicted({"number": 70}), predicted({"number": None}))
     compact(folder, SETTINGS)
     write(predicted({"number": 7.0}), predicted({"number": 7.5}))
-    assert forget(folder, batches, SETTINGS, data("number"), "7")["rows"]["files by day"] == 2
+    assert forget(folder, batches, SETTINGS, data("number"), "7").rows["files by day"] == 2
     assert scan_predictions(folder).collect()["row|number"].sort().to_list() == [None, 7.5, 70.0]
 
 
@@ -168,9 +167,9 @@ def test_without_a_subject_rows_go_by_their_key(folder: Path, batches: Path, wri
     batches.mkdir()
     rows = pl.DataFrame({"rider": [of("a|nn"), of("bob")], "started_at": [instant] * 2, "y": [1, 2]})
     rows.write_parquet(batches / "one.parquet")
-    found = forget(folder, batches, SETTINGS, rides, "a\\|nn|2024-05-31T09:00:00")["rows"]
+    found = forget(folder, batches, SETTINGS, rides, "a\\|nn|2024-05-31T09:00:00").rows
     assert (found["files by day"], found["batches"]) == (1, 1)
-    assert forget(folder, batches, SETTINGS, rides, keys[1])["rows"]["files by day"] == 1
+    assert forget(folder, batches, SETTINGS, rides, keys[1]).rows["files by day"] == 1
     assert scan_predictions(folder).collect()["key"].to_list() == [keys[2]]
     with pytest.raises(AccordError, match=r"found 1 values, expected 2.*rider\|started_at"):
         forget(folder, batches, SETTINGS, rides, "ann")
@@ -186,7 +185,7 @@ def test_forgetting_says_when_the_config_names_no_person(folder: Path, batches: 
 def test_workers_complete_their_segments_and_go_on_logging(folder: Path, batches: Path):
     log = TrafficLog(folder, SETTINGS)
     log.append(encode(predicted({"rider": "ann"}, {"rider": "bob"})))
-    assert forget(folder, batches, SETTINGS, data(), "ann")["rows"]["files by day"] == 1
+    assert forget(folder, batches, SETTINGS, data(), "ann").rows["files by day"] == 1
     log.append(encode(predicted({"rider": "cid"})))
     assert riders(folder) == ["bob", "cid"]
     log.close()
@@ -241,7 +240,7 @@ def test_killed_half_way_it_is_finished_by_another_run(
         with pytest.raises(KilledError):
             forget(folder, batches, SETTINGS, data(), "ann")
     assert riders(folder) == ["ann", "ann", "bob", "bob", "bob"]
-    assert forget(folder, batches, SETTINGS, data(), "ann")["rows"]["files by day"] == 2
+    assert forget(folder, batches, SETTINGS, data(), "ann").rows["files by day"] == 2
     assert riders(folder) == ["bob"] * 3
 
 
@@ -261,13 +260,13 @@ def test_rows_go_from_postgres_and_from_files_of_the_time_before_it(
             forget(folder, batches, settings, data(), "ann")
     finally:
         server.start()
-    rows = forget(folder, batches, settings, data(), "ann")["rows"]
+    rows = forget(folder, batches, settings, data(), "ann").rows
     assert rows == {"files by day": 1, "Postgres": 1, "damaged": 0, "batches": 0}
     assert riders(folder, postgres) == ["bob", "cid"]
     write(predicted({"rider": "dee", "number": 7}), predicted({"rider": "eve", "number": "7"}))
-    assert forget(folder, batches, settings, data("number"), "7")["rows"]["Postgres"] == 2
+    assert forget(folder, batches, settings, data("number"), "7").rows["Postgres"] == 2
     assert riders(folder, postgres) == ["bob", "cid"]
-    assert forget(folder, batches, settings, data(None, ["rider", "number"]), "k|2")["rows"]["Postgres"] == 1
+    assert forget(folder, batches, settings, data(None, ["rider", "number"]), "k|2").rows["Postgres"] == 1
     assert riders(folder, postgres) == ["bob"]
 
 

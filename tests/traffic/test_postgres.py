@@ -123,7 +123,7 @@ def test_outcomes_in_postgres_stand_beside_their_predictions_as_those_in_files_d
     assert covered.select(pl.exclude("day").sum()).rows() == [(3, 2, 1)]
     found = outcomes.of(folder, {"prediction_id": ids[0], "key": "0|x"}, settings.postgres)
     assert (found["outcome|delay"], found["outcome_at"]) == (2.5, now)
-    assert forget(folder, folder / "none", settings, rides(["ride"]), "0")["rows"]["Postgres"] == 3
+    assert forget(folder, folder / "none", settings, rides(["ride"]), "0").rows["Postgres"] == 3
     assert scan_outcomes(folder, postgres=settings.postgres).collect().height == 2
 
 

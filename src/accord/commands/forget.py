@@ -1,11 +1,13 @@
 """`accord forget`: a person's rows, erased from the log and from batches."""
 
 import argparse
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from accord.paths import Paths
 from accord.terminal import Lines, lines, say
+
+if TYPE_CHECKING:
+    from accord.traffic.forget import Forgotten
 
 HELP = "erase a person's rows from the service's log and from batches"
 
@@ -27,10 +29,10 @@ def run(arguments: argparse.Namespace, paths: Paths) -> None:
     say(as_text(record, paths))
 
 
-def as_text(record: Mapping[str, Any], paths: Paths) -> Lines:
+def as_text(record: "Forgotten", paths: Paths) -> Lines:
     from accord.traffic.pii import SECRET_VARIABLE
 
-    rows = record["rows"]
+    rows = record.rows
     found = ", ".join(f"{n} in {place}" for place, n in rows.items() if n)
     said = [f"Forgotten: {found}" if found else "Found no rows of this person"]
     if rows["batches"]:

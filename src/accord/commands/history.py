@@ -15,7 +15,7 @@ def run(arguments: argparse.Namespace, paths: Paths) -> None:
     champion = releases.champion_id(paths)
     rows = []
     for record in records:
-        mark = "*" if record["model_id"] == champion and record is records[-1] else " "
-        said = f"by {record['by']}: {record['reason']}"
-        rows.append((f"{mark} {record['at']}", record["action"], record["model_id"], said))
+        mark = "*" if record.model_id == champion and record is records[-1] else " "
+        said = f"by {record.by}: {record.reason}"
+        rows.append((f"{mark} {record.at}", record.action, record.model_id, said))
     say(*columns(rows) or ["No release yet; promote a candidate: accord promote"])

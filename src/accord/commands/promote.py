@@ -17,16 +17,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, paths: Paths) -> None:
-    from accord.files import read_json
+    from accord.files import read_as
     from accord.promotion import releases
+    from accord.promotion.card import Scorecard
 
     record = releases.uncommitted(paths) if arguments.commit else None
     if record is None:
-        card = read_json(paths.scorecard) if paths.scorecard.exists() else None
+        card = read_as(paths.scorecard, Scorecard) if paths.scorecard.exists() else None
         record = releases.promote(card, arguments.reason, paths)
-    say(f"{record['model_id']} is the champion: {record['reason']}")
+    say(f"{record.model_id} is the champion: {record.reason}")
     if not arguments.commit:
         say(f"Commit it: git add {paths.root / 'models'} && git commit")
         return
-    releases.commit(f"Promote {record['model_id']}: {record['reason']}", paths)
+    releases.commit(f"Promote {record.model_id}: {record.reason}", paths)
     say("Committed")

@@ -1,12 +1,14 @@
 """`accord retrain`: a new model if the rule says so, promoted if it is better."""
 
 import argparse
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from accord.commands import add_day
 from accord.paths import Paths
 from accord.terminal import Lines, lines, say
+
+if TYPE_CHECKING:
+    from accord.retraining.decision_log import Line
 
 HELP = "train anew if the rule says so, judge the model, promote it if it is better"
 ALONE = True
@@ -19,27 +21,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, paths: Paths) -> None:
-    from accord.files import read_json
+    from accord.files import read_as
+    from accord.promotion.card import Scorecard
     from accord.report import pages, scorecard
     from accord.retraining import decision_log, retrain
 
     record = retrain.retrain(arguments.now, arguments.cutoff, paths)
-    if record["action"] != decision_log.KEPT:
+    if record.action != decision_log.KEPT:
         pages.write_of_run(paths)
-        say(scorecard.as_text(read_json(paths.scorecard)), "")
+        say(scorecard.as_text(read_as(paths.scorecard, Scorecard)), "")
     say(as_text(record, paths))
 
 
-def as_text(record: Mapping[str, Any], paths: Paths) -> Lines:
+def as_text(record: "Line", paths: Paths) -> Lines:
     """What was decided and why, for a terminal."""
     from accord.retraining import decision_log
 
-    if record["action"] == decision_log.KEPT:
-        return lines([f"Not trained: {record['reason']}"])
-    said = [f"Trained: {record['reason']}"]
-    if record["action"] == decision_log.PROMOTED:
-        said.append(f"{record['candidate']} is the champion: {'; '.join(record['outcome'])}")
+    if record.action == decision_log.KEPT:
+        return lines([f"Not trained: {record.reason}"])
+    said = [f"Trained: {record.reason}"]
+    if record.action == decision_log.PROMOTED:
+        said.append(f"{record.candidate} is the champion: {'; '.join(record.outcome or [])}")
     else:
-        said += [f"{record['candidate']} is refused, the champion stays:", *(f"  - {r}" for r in record["outcome"])]  # fmt: skip
+        said += [f"{record.candidate} is refused, the champion stays:", *(f"  - {r}" for r in record.outcome or [])]  # fmt: skip
     changed = " ".join(str(paths.root / name) for name in ("data", "models", "*.yaml", "dvc.lock"))
     return lines([*said, f"Commit it: git add --all {changed} && git commit"])

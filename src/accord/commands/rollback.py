@@ -22,7 +22,5 @@ def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.serving import bento
 
     record = releases.rollback(arguments.model, arguments.reason, paths)
-    tag = bento.package(releases.restored(record["model_id"], paths), lock.load(paths).serving, paths)
-    say(
-        f"{record['model_id']} is the champion again; a running service takes it up by itself, or serve {tag}"
-    )
+    tag = bento.package(releases.restored(record.model_id, paths), lock.load(paths).serving, paths)
+    say(f"{record.model_id} is the champion again; a running service takes it up by itself, or serve {tag}")

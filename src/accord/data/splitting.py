@@ -1,9 +1,9 @@
 """Split: rows into train, tune, test, holdout, future, older and purged, each into exactly one."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,22 @@ class Boundaries:
     tune: datetime
     test: datetime
     future: datetime | None
+
+
+@dataclass(frozen=True)
+class Account:
+    """All rows read: each is in one split or in quarantine."""
+
+    data: str
+    """The data set's name."""
+    n_rows: int
+    quarantine: int
+    splits: dict[str, int]
+    """How many rows each split has."""
+    spans: dict[str, tuple[date, date] | None]
+    """First and last day of each split; None for one without rows, or data without time."""
+    boundaries: Boundaries | None
+    """None for data without time."""
 
 
 def by_time(rows: pl.DataFrame, time: Time, split: Split) -> tuple[pl.Series, Boundaries]:
@@ -139,9 +155,9 @@ def _before(end: datetime, stretch: str | float, past: pl.Series) -> datetime:
 
 
 def split(
-    rows: pl.DataFrame, data: Data, validation: Mapping[str, Any]
-) -> tuple[dict[str, pl.DataFrame], dict[str, Any]]:
-    """The rows of each split, and the account of all rows read: each is in one split or in quarantine.
+    rows: pl.DataFrame, data: Data, n_read: int, n_quarantined: int
+) -> tuple[dict[str, pl.DataFrame], Account]:
+    """The rows of each split, and the account of all rows read.
 
     Raises AccordError if train or test ends up empty.
     """
@@ -157,22 +173,16 @@ def split(
                 f"data.split leaves no row in {name}, of {rows.height:,}; make its share or stretch longer in conf/data/{data.name}.yaml"
             )
     counts = {name: part.height for name, part in parts.items()}
-    report = {
-        "data": data.name,
-        "n_rows": validation["n_rows"],
-        "quarantine": validation["n_quarantined"],
-        "splits": counts,
-        "spans": {name: _span(part, data.time) for name, part in parts.items()},
-        "boundaries": None
-        if boundaries is None
-        else {k: None if v is None else v.isoformat() for k, v in vars(boundaries).items()},
-    }
-    assert sum(counts.values()) + report["quarantine"] == report["n_rows"], "rows got lost"
-    return parts, report
+    assert sum(counts.values()) + n_quarantined == n_read, "rows got lost"
+    spans = {name: _span(part, data.time) for name, part in parts.items()}
+    return parts, Account(data.name, n_read, n_quarantined, counts, spans, boundaries)
 
 
-def _span(part: pl.DataFrame, time: Time | None) -> list[str] | None:
+def _span(part: pl.DataFrame, time: Time | None) -> tuple[date, date] | None:
     if time is None or part.is_empty():
         return None
     days = part.select(local(pl.col(time.event), time.zone).dt.date()).to_series()
-    return [str(days.min()), str(days.max())]
+    first, last = days.min(), days.max()
+    assert isinstance(first, date)
+    assert isinstance(last, date)
+    return first, last

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
 from accord.data import contract, leaks
 from accord.data.contract import AVAILABLE
+from accord.data.validated import Validated
 from accord.errors import AccordError
 from accord.features.transform import feature_names
 from accord.schema.config import Features
@@ -22,8 +22,7 @@ REPORT = "reports/validation.json"
 class Validation:
     valid: pl.DataFrame
     quarantine: pl.DataFrame
-    report: dict[str, Any]
-    suspects: list[leaks.Suspect]
+    report: Validated
     failure: str | None
 
     def raise_for_failure(self) -> None:
@@ -32,7 +31,7 @@ class Validation:
 
     @property
     def summary(self) -> str:
-        warning = leaks.warning(self.suspects, REPORT)
+        warning = leaks.warning(self.report.leaks, REPORT)
         return f"{self.valid.height:,} rows valid, {self.quarantine.height:,} in quarantine{warning}"
 
 
@@ -40,17 +39,13 @@ def validate(rows: pl.DataFrame, data: Data, features: Features, targets: Mappin
     """The rows apart, the report of it, and why the data as a whole is refused, if it is."""
     checked = contract.check(rows, data.columns, data.key, data.rules, data.time)
     found = _leaks(checked.valid, data, features, targets)
-    report = {
-        "n_rows": rows.height,
-        "n_valid": checked.valid.height,
-        "n_quarantined": checked.quarantine.height,
-        "broken_rules": checked.broken,
-        "leaks": [suspect.as_dict() for suspect in found],
-    }
+    report = Validated(
+        rows.height, checked.valid.height, checked.quarantine.height, dict(checked.broken), found
+    )
     failure = _too_many_broken(checked, rows.height, data) or leaks.refusal(
         found, data.name, data.checks.leaks, REPORT
     )
-    return Validation(checked.valid, checked.quarantine, report, found, failure)
+    return Validation(checked.valid, checked.quarantine, report, failure)
 
 
 def _too_many_broken(checked: contract.Checked, n_rows: int, data: Data) -> str | None:

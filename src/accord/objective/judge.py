@@ -7,14 +7,14 @@ of the difference stays above minus the tolerance.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from accord import bootstrap
-from accord.bootstrap import Counts
+from accord.bootstrap import Counts, Estimate
 from accord.objective import teams
 from accord.objective.teams import Played
 from accord.schema.objective import Metric, Objective, Target
@@ -46,6 +46,27 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Score(Estimate):
+    """The objective's score on the rows of a split; champion and gains are None without one to compare with."""
+
+    champion: float | None = None
+    gain: float | None = None
+    sure_gain: float | None = None
+    """One-sided bound of the gain."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    objective: str
+    rows: list[Row]
+    score: dict[str, Score]
+    """By split."""
+    verdict: str
+    """Pass or fail."""
+    reasons: list[str]
+
+
+@dataclass(frozen=True)
 class Pair:
     """The same rows as candidate and champion would have treated them; without a champion, the candidate alone."""
 
@@ -61,14 +82,14 @@ class Settings:
     seed: int
 
 
-def scorecard(
+def judge(
     objective: Objective,
     pairs: Mapping[str, Pair],
     measured: Mapping[str, float],
     obstacle: str | None,
     settings: Settings,
-) -> dict[str, Any]:
-    """The scorecard on the pairs `test` and, where there is one, `holdout`.
+) -> Judgement:
+    """The judgement on the pairs `test` and, where there is one, `holdout`.
 
     `measured` are the figures of the running service by builtin. `obstacle` says why champion and candidate can't be
     compared, if they can't; then nothing is promoted without a reason given by a person.
@@ -87,13 +108,8 @@ def scorecard(
             refusals += _harm_on_holdout(objective, results["holdout"], score["holdout"])
     if obstacle:
         refusals.append(obstacle)
-    return {
-        "objective": objective.name,
-        "rows": [asdict(row) for row in rows],
-        "score": score,
-        "verdict": FAIL if refusals else PASS,
-        "reasons": refusals or [_agreed(objective, score["test"], has_champion)],
-    }
+    verdict = FAIL if refusals else PASS
+    return Judgement(objective.name, rows, score, verdict, refusals or [_agreed(score["test"], has_champion)])
 
 
 @dataclass(frozen=True)
@@ -137,9 +153,9 @@ def _row(
         if value is not None and champion is not None:
             change = improvement(metric, np.array([value]), np.array([champion]))[0]
     else:
-        value = _finite(result.value[name])
+        value = bootstrap.finite(result.value[name])
         low, high = _interval(result.resampled[name], result.level)
-        champion = _finite(result.champion_value.get(name, np.nan))
+        champion = bootstrap.finite(result.champion_value.get(name, np.nan))
         change = _bound(metric, name, result) if champion is not None else None
     unit = metric.unit or (teams.MEASURED[metric.builtin][1] if metric.builtin in teams.MEASURED else None)
     verdict, reason = _verdict(name, metric, value, champion, change, unit)
@@ -181,33 +197,26 @@ def _verdict(
     return PASS, f"{name} is {_words(value)}{in_unit} and {kept}"
 
 
-def _score(objective: Objective, result: _Result) -> dict[str, Any]:
+def _score(objective: Objective, result: _Result) -> Score:
     """The objective's score: the sum of weight x signed value / scale over the metrics with a weight."""
     soft = {n: m for n, m in objective.metrics.items() if m.weight and n in result.value}
     total = sum(signed(m, np.array([result.value[n]]))[0] for n, m in soft.items())
     resampled = sum((signed(m, result.resampled[n]) for n, m in soft.items()), np.zeros(1))
-    low, high = _interval(resampled, result.level)
-    found: dict[str, Any] = {
-        "value": _finite(float(total)),
-        "low": low,
-        "high": high,
-        "champion": None,
-        "gain": None,
-        "sure_gain": None,
-    }
-    if soft and result.champion_value:
-        champion = sum(signed(m, np.array([result.champion_value[n]]))[0] for n, m in soft.items())
-        gain = resampled - sum(signed(m, result.champion_resampled[n]) for n, m in soft.items())
-        found |= {
-            "champion": _finite(float(champion)),
-            "gain": _finite(float(total - champion)),
-            "sure_gain": _quantile(gain, 1 - result.promotion_level),
-        }
-    return found
+    alone = Score(**vars(bootstrap.estimated(float(total), resampled, result.level)))
+    if not soft or not result.champion_value:
+        return alone
+    champion = sum(signed(m, np.array([result.champion_value[n]]))[0] for n, m in soft.items())
+    gain = resampled - sum(signed(m, result.champion_resampled[n]) for n, m in soft.items())
+    return replace(
+        alone,
+        champion=bootstrap.finite(float(champion)),
+        gain=bootstrap.finite(float(total - champion)),
+        sure_gain=_quantile(gain, 1 - result.promotion_level),
+    )
 
 
-def _too_little_gain(objective: Objective, score: Mapping[str, Any]) -> list[str]:
-    gain, sure, wanted = score["gain"], score["sure_gain"], objective.promotion.gain
+def _too_little_gain(objective: Objective, score: Score) -> list[str]:
+    gain, sure, wanted = score.gain, score.sure_gain, objective.promotion.gain
     if gain is None or sure is None:
         return ["score: no metric with a weight could be compared with the champion's"]
     if gain <= 0 or gain < wanted or sure <= 0:
@@ -218,7 +227,7 @@ def _too_little_gain(objective: Objective, score: Mapping[str, Any]) -> list[str
     return []
 
 
-def _harm_on_holdout(objective: Objective, result: _Result, score: Mapping[str, Any]) -> list[str]:
+def _harm_on_holdout(objective: Objective, result: _Result, score: Score) -> list[str]:
     """Reasons to refuse from the held-out days of all seasons: few days can't prove that there is no harm, so a metric
     counts against the candidate when it is worse by more than its tolerance there, and the score when it falls."""
     reasons = []
@@ -232,15 +241,15 @@ def _harm_on_holdout(objective: Objective, result: _Result, score: Mapping[str, 
             reasons.append(
                 f"{metric.team}: on the holdout days {name} is worse than the champion's by {_words(-change)}, more than {_words(metric.tolerance)}"
             )
-    if score["gain"] is not None and score["gain"] < -objective.promotion.gain:
-        reasons.append(f"score: on the holdout days it falls by {-score['gain']:.3g}")
+    if score.gain is not None and score.gain < -objective.promotion.gain:
+        reasons.append(f"score: on the holdout days it falls by {-score.gain:.3g}")
     return reasons
 
 
-def _agreed(objective: Objective, score: Mapping[str, Any], has_champion: bool) -> str:
+def _agreed(score: Score, has_champion: bool) -> str:
     if not has_champion:
         return "every hard limit is kept, and there is no champion to beat"
-    return f"every hard limit is kept, no team is worse off, and the score rises by {score['gain']:.3g} (surely by {score['sure_gain']:.3g} at least)"
+    return f"every hard limit is kept, no team is worse off, and the score rises by {score.gain:.3g} (surely by {score.sure_gain:.3g} at least)"
 
 
 def _bound(metric: Metric, name: str, result: _Result) -> float | None:
@@ -273,10 +282,6 @@ def _interval(values: NDArray[np.float64], level: float) -> tuple[float | None, 
 def _quantile(values: NDArray[np.float64], share: float) -> float | None:
     values = values[np.isfinite(values)]
     return float(np.quantile(values, share)) if len(values) else None
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None
 
 
 def targets_differ(ours: Mapping[str, Target], theirs: Mapping[str, Mapping[str, Any]]) -> bool:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from accord import models
 from accord.bundle.bundle import Bundle, load_bundle
-from accord.data import partitions, splitting
+from accord.data import accounts, partitions, splitting
 from accord.data.partitions import local
 from accord.errors import AccordError
 from accord.files import read_json, write_json
@@ -18,6 +18,7 @@ from accord.models import trained
 from accord.objective import judge, teams
 from accord.paths import Paths
 from accord.promotion import releases
+from accord.promotion.card import Scorecard
 from accord.schema.config import Config
 from accord.schema.data import Split
 from accord.schema.objective import Objective
@@ -37,7 +38,7 @@ class Champion:
 
 def judge_candidate(
     config: Config, candidate: Bundle, measured: Mapping[str, float], paths: Paths
-) -> dict[str, Any]:
+) -> Scorecard:
     """Writes and returns the scorecard. `measured` are figures of the running service by name, the champion's with
     `champion_` in front. Raises AccordError if too few rows are left to judge on."""
     champion = _champion(candidate, config, paths)
@@ -53,17 +54,16 @@ def judge_candidate(
     settings = judge.Settings(
         config.evaluation.n_resamples, config.evaluation.level, config.evaluation.min_slice_rows, config.seed
     )
-    evaluation = read_json(paths.evaluation)
-    leaks = [*read_json(paths.validation)["leaks"], *read_json(paths.accounting)["leaks"]]
-    card = judge.scorecard(config.objective, pairs, measured, champion.obstacle, settings)
-    card |= {
-        "candidate": candidate.model_id,
-        "champion": releases.champion_id(paths),
-        "n_rows": {split: pair.candidate.rows.height for split, pair in pairs.items()},
-        "n_blocks": {split: pair.candidate.n_blocks for split, pair in pairs.items()},
-        "suspects": [leak for leak in leaks if not leak["accepted"]],
-        "notices": evaluation["notices"],
-    }
+    judgement = judge.judge(config.objective, pairs, measured, champion.obstacle, settings)
+    card = Scorecard(
+        **vars(judgement),
+        candidate=candidate.model_id,
+        champion=releases.champion_id(paths),
+        n_rows={split: pair.candidate.rows.height for split, pair in pairs.items()},
+        n_blocks={split: pair.candidate.n_blocks for split, pair in pairs.items()},
+        suspects=accounts.read(paths).suspects,
+        notices=read_json(paths.evaluation)["notices"],
+    )
     write_json(paths.scorecard, card)
     return card
 

@@ -10,40 +10,63 @@ All three are plain text for git.
 import getpass
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from accord import dvc, jsonl
 from accord.bundle.bundle import load_bundle
 from accord.errors import AccordError, nearest
-from accord.files import read_json, replacing, write_json
+from accord.files import read_as, read_json, replacing, write_json
+from accord.objective.judge import PASS
 from accord.paths import Paths
+from accord.promotion.card import Scorecard
 
 REMOTE = "releases"
 
 
-def champion(paths: Paths) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class Release:
+    """A promotion or rollback: which model became the champion, and how."""
+
+    model_id: str
+    action: str = ""
+    """Promote or rollback."""
+    previous: str | None = None
+    """The champion before."""
+    at: str = ""
+    """An instant in UTC, as ISO 8601."""
+    by: str = ""
+    reason: str = ""
+    scorecard: dict[str, Any] = field(default_factory=dict)
+    """The candidate's, as it was written then; it is kept as evidence for people, and nothing reads it."""
+    overridden: bool | msgspec.UnsetType = msgspec.UNSET
+    """Whether a person promoted it against the verdict; of promotions alone."""
+
+
+def champion(paths: Paths) -> Release | None:
     """The record of the champion, or None while there is none."""
     record = read_json(paths.champion) if paths.champion.exists() else {}
-    return record or None
+    return read_as(paths.champion, Release) if record else None
 
 
 def champion_id(paths: Paths) -> str | None:
     record = champion(paths)
-    return None if record is None else str(record["model_id"])
+    return None if record is None else record.model_id
 
 
-def history(paths: Paths) -> list[dict[str, Any]]:
+def history(paths: Paths) -> list[Release]:
     """All promotions and rollbacks, the oldest first. The champion's own record is among them even if the program died
     between naming the champion and writing the log."""
-    records = jsonl.read(paths.release_log)
-    current = champion(paths)
-    return [*records, current] if current is not None and current not in records else records
+    records = jsonl.read(paths.release_log, Release)
+    return [*records, *_unlogged(records, paths)]
 
 
-def promote(scorecard: Mapping[str, Any] | None, reason: str | None, paths: Paths) -> dict[str, Any]:
+def promote(scorecard: Scorecard | None, reason: str | None, paths: Paths) -> Release:
     """Makes models/bundle the champion. Raises AccordError unless the scorecard is of exactly this candidate against
     this champion and passes, or a person gives a reason."""
     candidate = load_bundle(paths.bundle)
@@ -52,23 +75,16 @@ def promote(scorecard: Mapping[str, Any] | None, reason: str | None, paths: Path
     why = reason or _verdict(scorecard, candidate.model_id, champion_id(paths))
     _store(candidate.model_id, paths)
     overridden = (
-        scorecard is not None
-        and scorecard["candidate"] == candidate.model_id
-        and scorecard["verdict"] != "pass"
+        scorecard is not None and scorecard.candidate == candidate.model_id and scorecard.verdict != PASS
     )
-    return _name(
-        paths,
-        "promote",
-        candidate.model_id,
-        why,
-        dict(scorecard or {}),
-        overridden=bool(reason) and overridden,
-    )
+    release = _release("promote", candidate.model_id, why, paths)
+    kept = {} if scorecard is None else msgspec.to_builtins(scorecard)
+    return _name(replace(release, scorecard=kept, overridden=bool(reason) and overridden), paths)
 
 
-def rollback(model_id: str | None, reason: str | None, paths: Paths) -> dict[str, Any]:
+def rollback(model_id: str | None, reason: str | None, paths: Paths) -> Release:
     """Makes an earlier release the champion again: the one before the current, or the one named."""
-    released = [record["model_id"] for record in history(paths)]
+    released = [record.model_id for record in history(paths)]
     current = champion_id(paths)
     if model_id is None:
         earlier = _before(released, current)
@@ -78,7 +94,7 @@ def rollback(model_id: str | None, reason: str | None, paths: Paths) -> dict[str
     if model_id not in released:
         raise AccordError(f"'{model_id}' was never released; {nearest(model_id, released)}")
     load_bundle(restored(model_id, paths))
-    return _name(paths, "rollback", model_id, reason or "rolled back", {})
+    return _name(_release("rollback", model_id, reason or "rolled back", paths), paths)
 
 
 def restored(model_id: str, paths: Paths) -> Path:
@@ -93,10 +109,10 @@ def restored(model_id: str, paths: Paths) -> Path:
     return folder
 
 
-def uncommitted(paths: Paths) -> dict[str, Any] | None:
+def uncommitted(paths: Paths) -> Release | None:
     """The champion's record if models/bundle is the champion already and git has not got that yet."""
     record = champion(paths)
-    if record is None or record["model_id"] != load_bundle(paths.bundle).model_id:
+    if record is None or record.model_id != load_bundle(paths.bundle).model_id:
         return None
     found = _git(paths, "status", "--porcelain", "--", *_files(paths))
     return record if found.stdout.strip() else None
@@ -104,7 +120,7 @@ def uncommitted(paths: Paths) -> dict[str, Any] | None:
 
 def commit(message: str, paths: Paths) -> None:
     """Commits the pointers of the releases, and nothing else."""
-    jsonl.write(paths.release_log, history(paths))  # a promotion that was killed may have left its line out
+    jsonl.append(paths.release_log, *_unlogged(jsonl.read(paths.release_log, Release), paths))
     files = _files(paths)
     for words in (["add", *files], ["commit", "--quiet", "--message", message, "--", *files]):
         done = _git(paths, *words)
@@ -123,19 +139,19 @@ def _git(paths: Paths, *words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(["git", *words], cwd=paths.root, capture_output=True, text=True)
 
 
-def _verdict(scorecard: Mapping[str, Any] | None, model_id: str, champion: str | None) -> str:
+def _verdict(scorecard: Scorecard | None, model_id: str, champion: str | None) -> str:
     """Why the candidate may be promoted, in the scorecard's words."""
-    if scorecard is None or scorecard["candidate"] != model_id:
+    if scorecard is None or scorecard.candidate != model_id:
         raise AccordError(f"Candidate {model_id} has not been judged; judge it: accord judge")
-    if scorecard["champion"] != champion:
+    if scorecard.champion != champion:
         raise AccordError(
-            f"Candidate {model_id} was judged against {scorecard['champion']}, but the champion is {champion}; judge it again: accord judge"
+            f"Candidate {model_id} was judged against {scorecard.champion}, but the champion is {champion}; judge it again: accord judge"
         )
-    if scorecard["verdict"] != "pass":
+    if scorecard.verdict != PASS:
         raise AccordError(
-            f"Candidate {model_id} is refused: {'; '.join(scorecard['reasons'])}. To promote it all the same, give a --reason"
+            f"Candidate {model_id} is refused: {'; '.join(scorecard.reasons)}. To promote it all the same, give a --reason"
         )
-    return "; ".join(scorecard["reasons"])
+    return "; ".join(scorecard.reasons)
 
 
 def _store(model_id: str, paths: Paths) -> None:
@@ -155,24 +171,24 @@ def _store(model_id: str, paths: Paths) -> None:
             )
 
 
-def _name(
-    paths: Paths, action: str, model_id: str, reason: str, scorecard: dict[str, Any], **more: Any
-) -> dict[str, Any]:
+def _release(action: str, model_id: str, reason: str, paths: Paths) -> Release:
+    """The record of what is done now."""
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    return Release(model_id, action, champion_id(paths), at, getpass.getuser(), reason)
+
+
+def _name(release: Release, paths: Paths) -> Release:
     """Names the champion, by one rename, and writes the log after it."""
-    records = history(paths)  # before the rename: what a crash left out of the log is still known here
-    record = {
-        "action": action,
-        "model_id": model_id,
-        "previous": champion_id(paths),
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "by": getpass.getuser(),
-        "reason": reason,
-        "scorecard": scorecard,
-        **more,
-    }
-    write_json(paths.champion, record)
-    jsonl.write(paths.release_log, [*records, record])
-    return record
+    unlogged = _unlogged(jsonl.read(paths.release_log, Release), paths)  # of the champion before the rename
+    write_json(paths.champion, release)
+    jsonl.append(paths.release_log, *unlogged, release)
+    return release
+
+
+def _unlogged(records: Sequence[Release], paths: Paths) -> list[Release]:
+    """The champion's record, where a promotion that was killed has left it out of the log."""
+    current = champion(paths)
+    return [current] if current is not None and current not in records else []
 
 
 def _before(released: list[str], current: str | None) -> str | None:

@@ -1,6 +1,8 @@
 """The report page: one file that shows a run, without a network."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import polars as pl
 from markupsafe import Markup
 
+from accord.data.accounts import Accounts
 from accord.page import charts, words
 from accord.page.shell import environment
 from accord.tasks.metrics import METRICS
@@ -20,15 +23,24 @@ PLOTS = ("roc", "precision_recall", "calibration", "residuals")
 Tables = Mapping[str, pl.DataFrame]
 
 
+@dataclass(frozen=True)
+class Made:
+    """The model that a run made."""
+
+    model_id: str
+    on: date
+    """The day of the page."""
+    verdict: str | None
+    """None until it is judged."""
+
+
 def render(
-    report: Mapping[str, Any], plots: Mapping[str, Tables], made: Mapping[str, Any] | None = None
+    accounts: Accounts, evaluation: Mapping[str, Any], plots: Mapping[str, Tables], made: Made | None = None
 ) -> str:
-    """The page as HTML, from the accounts of the stages, the plots as tables by plot, then target, and the model that the
-    run made, on which day, with its verdict."""
-    accounting, evaluation = report["accounting"], report["evaluation"]
-    leaks = [*report["validation"]["leaks"], *accounting.get("leaks", [])]
-    accounts = {**accounting["splits"], "quarantine": accounting["quarantine"]}
-    parts = [(split, accounts[split]) for split in words.SPLITS]
+    """The page as HTML, from what the stages say, the plots as tables by plot, then target, and the model that was made."""
+    accounting = accounts.accounting
+    n_rows = {**accounting.splits, "quarantine": accounting.quarantine}
+    parts = [(split, n_rows[split]) for split in words.SPLITS]
     targets = [
         target_view(name, target, {plot: tables[name] for plot, tables in plots.items() if name in tables})
         for name, target in evaluation["targets"].items()
@@ -36,15 +48,15 @@ def render(
     return environment(Path(__file__).parent).get_template(TEMPLATE).render(
         made=made,
         accounting=accounting,
-        validation=report["validation"],
-        leaks=leaks,
-        suspects=[leak for leak in leaks if not leak["accepted"]],
+        validation=accounts.validated,
+        leaks=accounts.leaks,
+        suspects=accounts.suspects,
         notices=evaluation.get("notices", []),
         parts=parts,
         n_accounted=sum(n_rows for _, n_rows in parts),
-        bar=charts.stack(parts, f"{accounting['n_rows']:,} rows read, by split"),
+        bar=charts.stack(parts, f"{accounting.n_rows:,} rows read, by split"),
         targets=targets,
-        blocks="days" if accounting["boundaries"] else "blocks of rows",
+        blocks="days" if accounting.boundaries else "blocks of rows",
         model_class=evaluation["model"]["_target_"].rpartition(".")[2],
         model=evaluation["model"],
         objective=evaluation["objective"],

@@ -1,20 +1,23 @@
 """The model card: what a reader outside the team should know of a model, from its manifest and scorecard."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from accord.data.leaks import Suspect
 from accord.page import markdown, words
+from accord.promotion.card import Scorecard
+from accord.schema.data import Data
 
 
 def render(
     manifest: Mapping[str, Any],
-    data: Mapping[str, Any],
-    card: Mapping[str, Any],
+    data: Data,
+    card: Scorecard,
     evaluation: Mapping[str, Any],
-    leaks: list[Any],
+    leaks: Sequence[Suspect],
 ) -> str:
     """The card as Markdown."""
     environment = Environment(
@@ -26,6 +29,6 @@ def render(
     )
     environment.filters |= {"number": words.number, "code": markdown.code}
     return environment.get_template("model_card.md.j2").render(
-        manifest=manifest, data=data, card={**card, "rows": card["rows"]}, objective=evaluation["objective"],
+        manifest=manifest, data=data, card=card, objective=evaluation["objective"],
         targets=evaluation["targets"], leaks=leaks,
     )  # fmt: skip

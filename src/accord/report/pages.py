@@ -8,11 +8,14 @@ from typing import Any
 import polars as pl
 
 from accord.config import lock
+from accord.data import accounts
 from accord.errors import AccordError
 from accord.files import read_as, read_json, write_text
 from accord.paths import Paths
+from accord.promotion.card import Scorecard
 from accord.promotion.experiments import Report
 from accord.report import index, model_card, scorecard, simulation, tradeoff
+from accord.retraining.simulated import Simulated
 
 
 def write(paths: Paths) -> list[Path]:
@@ -22,7 +25,7 @@ def write(paths: Paths) -> list[Path]:
         write_text(paths.tradeoff_page, tradeoff.render(read_as(paths.tradeoff, Report)))
         written.append(paths.tradeoff_page)
     if paths.simulation.exists():
-        write_text(paths.simulation_page, simulation.render(read_json(paths.simulation)))
+        write_text(paths.simulation_page, simulation.render(read_as(paths.simulation, Simulated)))
         written.append(paths.simulation_page)
     if not written:
         raise AccordError(
@@ -38,9 +41,8 @@ def write_of_run(paths: Paths) -> list[Path]:
         return []
     texts = {paths.page: _of_run(paths)}
     if paths.scorecard.exists():
-        texts[paths.scorecard_page] = scorecard.render(
-            read_json(paths.scorecard), read_json(paths.accounting)["data"]
-        )
+        data = accounts.read(paths).accounting.data
+        texts[paths.scorecard_page] = scorecard.render(read_as(paths.scorecard, Scorecard), data)
     card = _card_of_candidate(paths)
     if card is not None:
         texts[paths.model_card] = _model_card(card, paths)
@@ -50,8 +52,7 @@ def write_of_run(paths: Paths) -> list[Path]:
 
 
 def _of_run(paths: Paths) -> str:
-    report = {"accounting": read_json(paths.accounting), "validation": read_json(paths.validation)}
-    return index.render({**report, "evaluation": _evaluation(paths)}, _plots(paths), _made(paths))
+    return index.render(accounts.read(paths), _evaluation(paths), _plots(paths), _made(paths))
 
 
 def _evaluation(paths: Paths) -> dict[str, Any]:
@@ -74,28 +75,23 @@ def _plots(paths: Paths) -> dict[str, dict[str, pl.DataFrame]]:
     }
 
 
-def _made(paths: Paths) -> dict[str, Any] | None:
+def _made(paths: Paths) -> index.Made | None:
     """The model that the run made, and its verdict once it is judged."""
     if not paths.manifest.exists():
         return None
     card = _card_of_candidate(paths)
-    verdict = None if card is None else card["verdict"]
-    return {
-        "model_id": read_json(paths.manifest)["model_id"],
-        "on": date.today().isoformat(),
-        "verdict": verdict,
-    }
+    verdict = None if card is None else card.verdict
+    return index.Made(read_json(paths.manifest)["model_id"], date.today(), verdict)
 
 
-def _model_card(card: dict[str, Any], paths: Paths) -> str:
-    data = lock.load(paths).data.model_dump(include={"name", "description"})
-    leaks = [*read_json(paths.validation)["leaks"], *read_json(paths.accounting)["leaks"]]
+def _model_card(card: Scorecard, paths: Paths) -> str:
+    data, leaks = lock.load(paths).data, accounts.read(paths).leaks
     return model_card.render(read_json(paths.manifest), data, card, _evaluation(paths), leaks)
 
 
-def _card_of_candidate(paths: Paths) -> dict[str, Any] | None:
+def _card_of_candidate(paths: Paths) -> Scorecard | None:
     """The scorecard; None if there is none, or if it is of another model than the bundle's."""
     if not (paths.scorecard.exists() and paths.manifest.exists()):
         return None
-    card: dict[str, Any] = read_json(paths.scorecard)
-    return card if card["candidate"] == read_json(paths.manifest)["model_id"] else None
+    card = read_as(paths.scorecard, Scorecard)
+    return card if card.candidate == read_json(paths.manifest)["model_id"] else None

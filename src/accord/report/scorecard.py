@@ -1,48 +1,38 @@
 """The scorecard page: each team's verdict on the candidate, and why."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from accord import terminal
-from accord.objective import judge
+from accord.objective.judge import PASS
 from accord.page.shell import environment
+from accord.promotion.card import Scorecard
 
 
-def render(card: Mapping[str, Any], data: str) -> str:
+def render(card: Scorecard, data: str) -> str:
     """The page as HTML, from the scorecard and the data set's name."""
-    return (
-        environment(Path(__file__).parent)
-        .get_template("scorecard.html.j2")
-        .render(card={**card, "rows": list(card["rows"])}, data=data)
-    )
+    template = environment(Path(__file__).parent).get_template("scorecard.html.j2")
+    return template.render(card=card, data=data)
 
 
-def as_text(card: Mapping[str, Any]) -> terminal.Lines:
-    """The scorecard for a terminal: a line a metric, then the verdict and its reasons."""
+def as_text(card: Scorecard) -> terminal.Lines:
+    """The scorecard for a terminal: a line per metric, then the verdict and its reasons."""
     rows = []
-    for row in card["rows"]:
-        interval = "" if row["low"] is None else f" [{row['low']:.4g}, {row['high']:.4g}]"
-        value = "-" if row["value"] is None else f"{row['value']:.4g}{interval}"
-        limit = " ".join(
-            f"{sign} {row[side]:.4g}"
-            for side, sign in (("min", ">="), ("max", "<="))
-            if row[side] is not None
-        )
-        champion = "-" if row["champion"] is None else f"{row['champion']:.4g}"
-        rows.append((row["team"], row["name"], value, limit or "-", champion, row["verdict"]))
-    against = f"against champion {card['champion']}" if card["champion"] else "no champion yet"
-    verdict = "may be promoted: accord promote" if card["verdict"] == judge.PASS else "not to be promoted"
+    for row in card.rows:
+        interval = "" if row.low is None else f" [{row.low:.4g}, {row.high:.4g}]"
+        value = "-" if row.value is None else f"{row.value:.4g}{interval}"
+        limits = ((">=", row.min), ("<=", row.max))
+        limit = " ".join(f"{sign} {bound:.4g}" for sign, bound in limits if bound is not None)
+        champion = "-" if row.champion is None else f"{row.champion:.4g}"
+        rows.append((row.team, row.name, value, limit or "-", champion, row.verdict))
+    against = f"against champion {card.champion}" if card.champion else "no champion yet"
+    verdict = "may be promoted: accord promote" if card.verdict == PASS else "not to be promoted"
     return terminal.lines(
         [
             *terminal.table(("team", "metric", "value", "limit", "champion", "verdict"), rows),
             "",
-            f"{card['candidate']} ({against}): {verdict}",
-            *(f"  - {reason}" for reason in card["reasons"]),
-            *(
-                f"  LEAK SUSPECT: {leak['feature']} ({leak['target']}): {leak['detail']}"
-                for leak in card["suspects"]
-            ),
-            *(f"  NOTICE: {notice['target']}: {notice['detail']}" for notice in card["notices"]),
+            f"{card.candidate} ({against}): {verdict}",
+            *(f"  - {reason}" for reason in card.reasons),
+            *(f"  LEAK SUSPECT: {leak.feature} ({leak.target}): {leak.detail}" for leak in card.suspects),
+            *(f"  NOTICE: {notice['target']}: {notice['detail']}" for notice in card.notices),
         ]
     )

@@ -1,28 +1,75 @@
 """The decision log, models/retraining.jsonl: a line for each time that retraining was decided on, plain text for git."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from msgspec import UNSET, UnsetType
+
 from accord import jsonl
-from accord.retraining.rules import Training
+from accord.retraining.rules import Evidence, Training
 
 KEPT, PROMOTED, REFUSED, FAILED = "kept", "promoted", "refused", "failed"
 """No training was due; its model became the champion; it did not; it could not be made."""
+DUE = "train"
+"""The action of a plan, until it is carried out."""
 
 
-def append(log: Path, record: dict[str, Any]) -> None:
+@dataclass(frozen=True)
+class Decided:
+    """Whether to train, and why."""
+
+    id: str
+    at: str
+    """An instant in UTC, as ISO 8601."""
+    action: str
+    reason: str
+    evidence: Evidence
+    cutoff: date
+    window: str
+    champion: str | None
+    """The model's id at that time."""
+
+
+@dataclass(frozen=True)
+class Plan(Decided):
+    """A decision before it is carried out."""
+
+    batches: list[str]
+    """The files in use then."""
+
+
+@dataclass(frozen=True)
+class Line(Decided):
+    """A decision and what came of it. What was not come to is unset, and no key of the line."""
+
+    batches: list[str] | UnsetType = UNSET
+    """The files that were taken in."""
+    candidate: str | UnsetType = UNSET
+    cpu_s: float | UnsetType | None = UNSET
+    """Processor seconds of the training; None if unknown."""
+    outcome: list[str] | UnsetType = UNSET
+    """The reasons of the judge, or of the failure."""
+
+
+def line(plan: Plan, **changed: Any) -> Line:
+    """The plan's line of the log, with what came of it."""
+    decided = {field.name: getattr(plan, field.name) for field in fields(Decided)}
+    return Line(**{**decided, **changed})
+
+
+def append(log: Path, record: Line) -> None:
     """Adds the record, unless one of its id is there."""
-    records = jsonl.read(log)
-    if any(one["id"] == record["id"] for one in records):
-        return
-    jsonl.write(log, [*records, record])
+    if all(known.id != record.id for known in jsonl.read(log, Line)):
+        jsonl.append(log, record)
 
 
-def trainings(records: list[dict[str, Any]]) -> list[Training]:
+def trainings(records: Sequence[Line]) -> list[Training]:
     """The trainings among the decisions."""
     return [
-        Training(date.fromisoformat(record["cutoff"]), record["cpu_s"] or 0.0)
+        Training(record.cutoff, record.cpu_s or 0.0)
         for record in records
-        if record["action"] in (PROMOTED, REFUSED)
+        if record.action in (PROMOTED, REFUSED) and not isinstance(record.cpu_s, UnsetType)
     ]

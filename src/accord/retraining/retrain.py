@@ -10,10 +10,9 @@ step may be done twice without harm, so after a kill the next call carries the p
     log                 a line has the plan's id
 """
 
-from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 from uuid_utils import uuid7
@@ -23,38 +22,59 @@ from accord.config import lock, selection
 from accord.config.selection import Selection
 from accord.data.partitions import local
 from accord.errors import AccordError
-from accord.files import read_json, write_json
+from accord.files import read_as, read_json, write_json
+from accord.monitoring.alarms import Alarm
+from accord.objective.judge import PASS
 from accord.paths import Paths
 from accord.promotion import releases
 from accord.retraining import collect, decision_log, rules
-from accord.retraining.rules import Due, Training
+from accord.retraining.decision_log import Line, Plan
+from accord.retraining.rules import Due, Evidence, Training
 from accord.schema.config import Config
 from accord.schema.data import Data
 from accord.training.cost import training_cpu_s
 
 
-def retrain(now: bool, cutoff: date | None, paths: Paths) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Watched:
+    """What retraining reads of the window that a decision is about."""
+
+    end: datetime | None
+
+
+@dataclass(frozen=True)
+class _Monitored:
+    """What retraining reads of the monitoring's decision.json."""
+
+    model: str
+    window: _Watched
+    alarms: list[Alarm]
+
+
+def retrain(now: bool, cutoff: date | None, paths: Paths) -> Line:
     """Decides, does it, and logs it; the line of the log. With `now` no rule is asked. `cutoff` is the day before which
     the new rows end; if it is None, that of the window which the monitoring looked at.
 
     Raises AccordError where the rule needs a decision of the monitoring and there is none, or the cutoff would go back.
     """
     with dvc.alone(paths):
-        plan = read_json(paths.retraining_plan) if paths.retraining_plan.exists() else None
-        if plan is not None:
-            terminal.say(f"Carrying out what was decided at {plan['at']}: {plan['reason']}")
+        if paths.retraining_plan.exists():
+            plan = read_as(paths.retraining_plan, Plan)
+            terminal.say(f"Carrying out what was decided at {plan.at}: {plan.reason}")
         else:
             plan = _planned(lock.load(paths), now, cutoff, paths)
-            if plan["action"] == decision_log.KEPT:
-                decision_log.append(paths.retraining_log, plan)
-                return plan
+            if plan.action == decision_log.KEPT:
+                kept = decision_log.line(plan)
+                decision_log.append(paths.retraining_log, kept)
+                return kept
             write_json(paths.retraining_plan, plan)
         try:
-            record = {**plan, **_carried_out(plan, paths), "batches": _taken_in(plan, paths)}
+            record = _carried_out(plan, paths)
         except (AccordError, SystemExit) as error:
             why = str(error) if isinstance(error, AccordError) else f"dvc repro ended with {error.code}"
-            failed = {"action": decision_log.FAILED, "outcome": [why], "batches": _taken_in(plan, paths)}
-            _finish({**plan, **failed}, paths)
+            taken_in = _taken_in(plan, paths)
+            failed = decision_log.line(plan, action=decision_log.FAILED, outcome=[why], batches=taken_in)
+            _finish(failed, paths)
             raise
         _finish(record, paths)
         return record
@@ -68,42 +88,43 @@ def moved(chosen: Selection, cutoff: date | None, window: str, conf: Path) -> Se
     return selection.with_words(chosen, [f"data.split.cutoff={cutoff}", f"data.split.train={stretch}"], conf)
 
 
-def _planned(config: Config, now: bool, cutoff: date | None, paths: Paths) -> dict[str, Any]:
-    """The decision, as the line of the log begins."""
+def _planned(config: Config, now: bool, cutoff: date | None, paths: Paths) -> Plan:
+    """The decision, which is to be carried out if a training is due."""
     settings, split = config.retraining, config.data.split
-    decision = read_json(paths.decision) if paths.decision.exists() else None
+    decision = read_as(paths.decision, _Monitored) if paths.decision.exists() else None
     if decision is None and settings.when in ("drift", "quality") and not now:
         raise AccordError(
             f"{paths.decision} is missing, which the rule {settings.when} goes by; watch the traffic first: accord monitor"
         )
     model = _in_use(paths)
-    if decision is not None and decision["model"] != model:
+    if decision is not None and decision.model != model:
         if settings.when in ("drift", "quality") and not now:
             raise AccordError(
-                f"{paths.decision} is about {decision['model']}, but {model} is in use; watch its traffic first: accord monitor"
+                f"{paths.decision} is about {decision.model}, but {model} is in use; watch its traffic first: accord monitor"
             )
-        decision = {**decision, "alarms": []}
+        decision = replace(decision, alarms=[])
     cutoff = cutoff or _window_end(config.data, decision, paths)
     if cutoff is not None and split.cutoff is not None and cutoff < split.cutoff:
         raise AccordError(
             f"The cutoff would go back from {split.cutoff} to {cutoff}; expected a later day. Give one: --cutoff"
         )
     day = cutoff or datetime.now(UTC).date()
-    found = (
-        Due(True, "asked for by hand", {}) if now else rules.due(settings, decision, _trainings(paths), day)
+    alarms = [] if decision is None else decision.alarms
+    due = (
+        Due(True, "asked for by hand", Evidence())
+        if now
+        else rules.due(settings, alarms, _trainings(paths), day)
     )
-    plan = {
-        "id": str(uuid7()),
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "action": "train" if found.due else decision_log.KEPT,
-        "reason": found.reason,
-        "evidence": found.evidence,
-        "cutoff": day.isoformat(),
-        "window": settings.window,
-        "champion": releases.champion_id(paths),
-    }
-    return (
-        {**plan, "batches": [batch.file for batch in collect.listed(paths.batch_list)]} if found.due else plan
+    return Plan(
+        id=str(uuid7()),
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        action=decision_log.DUE if due.due else decision_log.KEPT,
+        reason=due.reason,
+        evidence=due.evidence,
+        cutoff=day,
+        window=settings.window,
+        champion=releases.champion_id(paths),
+        batches=[batch.file for batch in collect.listed(paths.batch_list)],
     )
 
 
@@ -115,59 +136,65 @@ def _in_use(paths: Paths) -> str | None:
     return str(read_json(paths.manifest)["model_id"])
 
 
-def _window_end(data: Data, decision: Mapping[str, Any] | None, paths: Paths) -> date | None:
+def _window_end(data: Data, decision: _Monitored | None, paths: Paths) -> date | None:
     """The day, where the data are, at whose beginning, roughly, the rows end that the monitoring looked at; None for data
     without time."""
     if data.time is None:
         return None
-    if decision is None or decision["window"]["end"] is None:
+    if decision is None or decision.window.end is None:
         raise AccordError(
             f"It is not known how far the rows reach: {paths.decision} is missing or has no rows. Watch the traffic, "
             "accord monitor, or say it: --cutoff DATE"
         )
-    last = pl.Series([datetime.fromisoformat(decision["window"]["end"])])
+    last = pl.Series([decision.window.end])
     nearest: datetime = pl.select(local(pl.lit(last), data.time.zone).dt.offset_by("12h")).item()
     return nearest.date()
 
 
-def _carried_out(plan: Mapping[str, Any], paths: Paths) -> dict[str, Any]:
-    """What came of the plan: the rest of the line of the log."""
+def _carried_out(plan: Plan, paths: Paths) -> Line:
+    """What came of the plan: its line of the log."""
     config = lock.load(paths)
     collect.collect(config, paths)
     collect.take_in(config.data.name, paths)
     has_time = config.data.time is not None
-    cutoff = date.fromisoformat(plan["cutoff"]) if has_time else None
-    chosen = moved(selection.read(paths), cutoff, plan["window"], paths.conf)
+    cutoff = plan.cutoff if has_time else None
+    chosen = moved(selection.read(paths), cutoff, plan.window, paths.conf)
     selection.write(chosen, paths.params)
     dvc.reproduce(paths)
     card = pipeline.candidate(paths).card
-    candidate, champion = card["candidate"], releases.champion(paths)
-    found = {"candidate": candidate, "cpu_s": _cost(paths)}
-    if (
-        champion is not None and champion["model_id"] == candidate != plan["champion"]
-    ):  # promoted before a kill
-        return {**found, "action": decision_log.PROMOTED, "outcome": [champion["reason"]]}
-    if card["verdict"] != "pass":
-        return {**found, "action": decision_log.REFUSED, "outcome": card["reasons"]}
-    releases.promote(card, None, paths)
-    return {**found, "action": decision_log.PROMOTED, "outcome": card["reasons"]}
+    candidate, champion = card.candidate, releases.champion(paths)
+    action, outcome = decision_log.PROMOTED, card.reasons
+    if champion is not None and champion.model_id == candidate != plan.champion:  # promoted before a kill
+        outcome = [champion.reason]
+    elif card.verdict == PASS:
+        releases.promote(card, None, paths)
+    else:
+        action = decision_log.REFUSED
+    return decision_log.line(
+        plan,
+        action=action,
+        outcome=outcome,
+        candidate=candidate,
+        cpu_s=_cost(paths),
+        batches=_taken_in(plan, paths),
+    )
 
 
-def _taken_in(plan: Mapping[str, Any], paths: Paths) -> list[str]:
+def _taken_in(plan: Plan, paths: Paths) -> list[str]:
     """The batches that were not in use when this was planned."""
-    return [batch.file for batch in collect.listed(paths.batch_list) if batch.file not in plan["batches"]]
+    return [batch.file for batch in collect.listed(paths.batch_list) if batch.file not in plan.batches]
 
 
 def _trainings(paths: Paths) -> list[Training]:
     """Those of the log, and that of models/bundle, which may have been trained by hand. One that failed after it had made
     its bundle is none."""
-    records = jsonl.read(paths.retraining_log)
+    records = jsonl.read(paths.retraining_log, Line)
     known = decision_log.trainings(records)
-    tried = {record["cutoff"] for record in records if record["action"] != decision_log.KEPT}
+    tried = {record.cutoff for record in records if record.action != decision_log.KEPT}
     if paths.manifest.exists():
         cutoff = read_json(paths.manifest)["data"]["split"]["cutoff"]
-        if cutoff is not None and cutoff not in tried:
-            known.append(Training(date.fromisoformat(cutoff), _cost(paths) or 0.0))
+        if cutoff is not None and (day := date.fromisoformat(cutoff)) not in tried:
+            known.append(Training(day, _cost(paths) or 0.0))
     return sorted(known, key=lambda training: training.on)
 
 
@@ -177,6 +204,6 @@ def _cost(paths: Paths) -> float | None:
     return training_cpu_s(models, paths) if models.is_dir() else None
 
 
-def _finish(record: dict[str, Any], paths: Paths) -> None:
+def _finish(record: Line, paths: Paths) -> None:
     decision_log.append(paths.retraining_log, record)
     paths.retraining_plan.unlink(missing_ok=True)

@@ -5,12 +5,13 @@ and a service of today follow the same rules.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
-from typing import Any
 
 import polars as pl
+from msgspec import UNSET, UnsetType
 
+from accord.monitoring.alarms import Alarm
 from accord.schema.loop import Retraining
 
 LOSSES = ("estimated_quality", "quality")
@@ -26,37 +27,55 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """What a decision rests on. What was not asked for is unset, and no key of the JSON."""
+
+    alarms: dict[str, int] | UnsetType = UNSET
+    """How many of each kind the monitoring raised."""
+    rule: str | UnsetType = UNSET
+    last_training: date | UnsetType | None = UNSET
+    spent_cpu_s: float | UnsetType = UNSET
+    """Of the budget, where there is one."""
+    expected_cpu_s: float | UnsetType = UNSET
+
+
+@dataclass(frozen=True)
 class Due:
     """Whether to train, why, and what that rests on."""
 
     due: bool
     reason: str
-    evidence: dict[str, Any]
+    evidence: Evidence
 
 
-def due(
-    settings: Retraining, decision: Mapping[str, Any] | None, trainings: Sequence[Training], now: date
-) -> Due:
+def due(settings: Retraining, alarms: Sequence[Alarm], trainings: Sequence[Training], now: date) -> Due:
     """Whether a training with the rows before `now` is due.
 
-    `decision` is what the monitoring found, `trainings` those of the past, the oldest first, the model in use included.
+    `alarms` are those of the monitoring, `trainings` those of the past, the oldest first, the model in use included.
     """
-    alarms = {} if decision is None else counted(decision)
-    evidence: dict[str, Any] = {
-        "rule": settings.when,
-        "alarms": alarms,
-        "last_training": trainings[-1].on.isoformat() if trainings else None,
-    }
-    wanted, reason = _wanted(settings, alarms, trainings, now)
+    kinds = counted(alarms)
+    evidence = Evidence(kinds, settings.when, trainings[-1].on if trainings else None)
+    wanted, reason = _wanted(settings, kinds, trainings, now)
     if not wanted:
         return Due(False, reason, evidence)
-    obstacle = _obstacle(settings, alarms, trainings, now, evidence)
-    return Due(False, f"{reason}, but {obstacle}", evidence) if obstacle else Due(True, reason, evidence)
+    if obstacle := _obstacle(settings, kinds, trainings, now):
+        return Due(False, f"{reason}, but {obstacle}", evidence)
+    if settings.budget_cpu_s is None or not trainings:
+        return Due(True, reason, evidence)
+    spent, expected = _spent(settings, trainings, now), trainings[-1].cpu_s
+    evidence = replace(evidence, spent_cpu_s=round(spent, 3), expected_cpu_s=expected)
+    if spent + expected <= settings.budget_cpu_s:
+        return Due(True, reason, evidence)
+    over = (
+        f"{spent:.3g} CPU seconds of {settings.budget_cpu_s:.4g} a {settings.budget_period} are spent, "
+        f"and a training takes about {expected:.3g}"
+    )
+    return Due(False, f"{reason}, but {over}", evidence)
 
 
-def counted(decision: Mapping[str, Any]) -> dict[str, int]:
+def counted(alarms: Sequence[Alarm]) -> dict[str, int]:
     """How many alarms of each kind there are."""
-    kinds = [str(alarm["kind"]) for alarm in decision["alarms"]]
+    kinds = [str(alarm.kind) for alarm in alarms]
     return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
 
 
@@ -95,13 +114,9 @@ def _wanted(
 
 
 def _obstacle(
-    settings: Retraining,
-    alarms: Mapping[str, int],
-    trainings: Sequence[Training],
-    now: date,
-    evidence: dict[str, Any],
+    settings: Retraining, alarms: Mapping[str, int], trainings: Sequence[Training], now: date
 ) -> str | None:
-    """What speaks against a training that is wanted; the figures are added to the evidence."""
+    """What speaks against a training that is wanted, its cost aside."""
     if "skew" in alarms:
         return "what the service computed differs from what the pipeline computes: a training would learn the fault; repair it first"
     if not trainings:
@@ -111,13 +126,10 @@ def _obstacle(
         return f"there is nothing newer than the rows of the last training, which end {last.on}"
     if earlier(now, settings.cooldown) < last.on:
         return f"the cooldown of {settings.cooldown} since {last.on} is not over"
-    if settings.budget_cpu_s is not None:
-        begin = earlier(now, settings.budget_period)
-        spent = sum(training.cpu_s for training in trainings if training.on > begin)
-        evidence |= {"spent_cpu_s": round(spent, 3), "expected_cpu_s": last.cpu_s}
-        if spent + last.cpu_s > settings.budget_cpu_s:
-            return (
-                f"{spent:.3g} CPU seconds of {settings.budget_cpu_s:.4g} a {settings.budget_period} are spent, "
-                f"and a training takes about {last.cpu_s:.3g}"
-            )
     return None
+
+
+def _spent(settings: Retraining, trainings: Sequence[Training], now: date) -> float:
+    """Processor seconds of the trainings that the budget's period holds."""
+    begin = earlier(now, settings.budget_period)
+    return sum(training.cpu_s for training in trainings if training.on > begin)

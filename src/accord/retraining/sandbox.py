@@ -26,6 +26,7 @@ from accord.monitoring.expectation import Expectation
 from accord.objective.teams import MEASURED
 from accord.paths import Paths
 from accord.promotion import pairs
+from accord.promotion.card import Scorecard
 from accord.retraining.retrain import moved
 from accord.schema.config import Config
 from accord.schema.objective import Objective
@@ -70,7 +71,7 @@ class Workshop:
         found: date | None = valid.select(event.dt.date().max()).collect().item()
         return found
 
-    def judge(self, champion: str) -> dict[str, Any]:
+    def judge(self, champion: str) -> Scorecard:
         """The scorecard of the last candidate against the champion, on all that rows can tell: no service runs here."""
         write_json(self.paths.champion, {"model_id": champion})
         config = self.config

@@ -7,26 +7,43 @@ these are what the commands run. A training with the same rows is one training, 
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from msgspec import UNSET, UnsetType
+from numpy.typing import NDArray
 
 from accord import bootstrap, dvc, terminal
+from accord.bootstrap import Estimate
 from accord.config import compose, selection
 from accord.data import splitting
 from accord.data.partitions import local
 from accord.errors import AccordError, nearest
+from accord.monitoring.alarms import Alarm
 from accord.monitoring.decision import decide
 from accord.objective import teams
+from accord.objective.judge import PASS
 from accord.objective.teams import Played
 from accord.paths import Paths
+from accord.promotion.card import Scorecard
 from accord.retraining import decision_log, rules
-from accord.retraining.rules import Due, Training
+from accord.retraining.rules import Due, Evidence, Training
 from accord.retraining.sandbox import Model, Workshop, opened, told_by_rows
+from accord.retraining.simulated import (
+    Compared,
+    End,
+    Followed,
+    PlayedPolicy,
+    Served,
+    Simulated,
+    Stretch,
+    Totals,
+    Trained,
+)
 from accord.schema.config import Config
 from accord.schema.loop import Retraining
 from accord.schema.objective import Metric, Objective
@@ -34,6 +51,13 @@ from accord.tasks.metrics import METRICS
 
 LEADING = {"binary": ("log_loss", "auc"), "regression": (METRICS["regression"][0].name,)}
 """Metrics of prediction quality that are followed, by task."""
+
+Answer = Mapping[str, NDArray[Any]]
+"""Of each prediction, the score and the action, the values (n,)."""
+Resampled = dict[str, tuple[float, NDArray[np.float64]]]
+"""Each metric's value, and its value on each resample of days."""
+ByPeriod = Mapping[tuple[str, int], Resampled]
+"""By a model's id and a period's number."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +77,13 @@ class Policy:
     trainings: list[Training]
     served: list[Model] = field(default_factory=list)
     """The champion of each period."""
-    records: list[dict[str, Any]] = field(default_factory=list)
+    records: list[End] = field(default_factory=list)
     """What was decided at the end of each period."""
 
 
 def simulate(
     policies: Sequence[str], begin: date | None, end: date | None, stretch: str, paths: Paths
-) -> dict[str, Any]:
+) -> Simulated:
     """The report. Raises AccordError for data without time, and where no rows come after the beginning."""
     chosen = selection.read(paths)
     settings = {name: _settings(chosen, name, paths.conf) for name in policies}
@@ -139,41 +163,41 @@ def _end_of(
     """Each policy decides at the period's end, and those that are due train, at the last end none: nobody would be served."""
     wanting: dict[str, list[Policy]] = {}
     for policy in policies:
-        decision = played.decision(policy.champion, i)
+        alarms = played.alarms(policy.champion, i)
         due = (
-            Due(False, "the end of the simulation", {"alarms": rules.counted(decision)})
+            Due(False, "the end of the simulation", Evidence(rules.counted(alarms)))
             if is_last
-            else rules.due(policy.settings, decision, policy.trainings, period.end)
+            else rules.due(policy.settings, alarms, policy.trainings, period.end)
         )
-        record = {
-            "action": decision_log.KEPT,
-            "reason": due.reason,
-            "evidence": due.evidence,
-            "found": decision["alarms"],
-        }
-        policy.records.append(record)
+        policy.records.append(
+            End(action=decision_log.KEPT, reason=due.reason, evidence=due.evidence, found=alarms)
+        )
         if due.due:
             wanting.setdefault(policy.settings.window, []).append(policy)
     for window, due_ones in wanting.items():
         model = workshop.train(period.end, window)
         played.add(model)
-        cards: dict[str, dict[str, Any]] = {}
+        cards: dict[str, Scorecard] = {}
         for policy in due_ones:
             champion = policy.champion.bundle.model_id
-            card = cards.setdefault(champion, {}) or workshop.judge(champion)
-            cards[champion] = card
+            if champion not in cards:
+                cards[champion] = workshop.judge(champion)
+            card = cards[champion]
             policy.trainings.append(Training(model.cutoff, model.cpu_s or 0.0))
-            is_better = card["verdict"] == "pass"
-            policy.records[-1] |= {
-                "action": decision_log.PROMOTED if is_better else decision_log.REFUSED, "outcome": card["reasons"],
-                "candidate": model.bundle.model_id, "cpu_s": model.cpu_s,
-            }  # fmt: skip
+            is_better = card.verdict == PASS
+            policy.records[-1] = replace(
+                policy.records[-1],
+                action=decision_log.PROMOTED if is_better else decision_log.REFUSED,
+                outcome=card.reasons,
+                candidate=model.bundle.model_id,
+                cpu_s=model.cpu_s,
+            )
             if is_better:
                 policy.champion = model
 
 
 def _said(policies: Sequence[Policy]) -> str:
-    return ", ".join(f"{policy.name} {policy.records[-1]['action']}" for policy in policies)
+    return ", ".join(f"{policy.name} {policy.records[-1].action}" for policy in policies)
 
 
 class Plays:
@@ -184,27 +208,26 @@ class Plays:
         self.objective = told_by_rows(config.objective)
         self.metrics = followed(self.objective)
         self._baselines = [workshop.baselines(first, period.rows) for period in periods]
-        self._answers: dict[tuple[str, int], dict[str, Any]] = {}
-        self._decisions: dict[tuple[str, int], dict[str, Any]] = {}
+        self._answers: dict[tuple[str, int], Answer] = {}
+        self._alarms: dict[tuple[str, int], list[Alarm]] = {}
 
     def add(self, model: Model) -> None:
         if model.bundle.model_id not in [known.bundle.model_id for known in self.models]:
             self.models.append(model)
 
-    def answer(self, model: Model, i: int) -> dict[str, Any]:
+    def answer(self, model: Model, i: int) -> Answer:
         key = model.bundle.model_id, i
         if key not in self._answers:
             self._answers[key] = model.bundle.answer(self.periods[i].rows)
         return self._answers[key]
 
-    def decision(self, model: Model, i: int) -> dict[str, Any]:
-        """What the monitoring says of the period, at its end, of this model."""
+    def alarms(self, model: Model, i: int) -> list[Alarm]:
+        """Those that the monitoring raises of this model at the period's end."""
         key = model.bundle.model_id, i
-        if key not in self._decisions:
+        if key not in self._alarms:
             logged = as_logged(self.periods[i], model, self.answer(model, i), self.config)
-            found = decide(model.bundle, model.expectation, logged, self.config.monitoring)
-            self._decisions[key] = found.as_dict()
-        return self._decisions[key]
+            self._alarms[key] = decide(model.bundle, model.expectation, logged, self.config.monitoring).alarms
+        return self._alarms[key]
 
     def played(self, models: Mapping[int, Model]) -> Played:
         """The periods, by number, each as its model would have treated it."""
@@ -219,66 +242,64 @@ class Plays:
             splitting.blocks(rows, data.key or ["row_id"], data.time),
         )  # fmt: skip
 
-    def report(self, policies: Sequence[Policy], stretch: str) -> dict[str, Any]:
-        config, last = self.config, len(self.periods) - 1
+    def report(self, policies: Sequence[Policy], stretch: str) -> Simulated:
+        config, periods = self.config, self.periods
         whole = {p.name: self._resampled(self.played(dict(enumerate(p.served)))) for p in policies}
         reference = policies[0].name
         by_period = {
             (model.bundle.model_id, i): self._resampled(self.played({i: model}))
             for model in self.models
-            for i, period in enumerate(self.periods)
+            for i, period in enumerate(periods)
             if model.cutoff <= period.begin
         }
-        first = self.models[0].bundle.model_id
-        return {
-            "data": config.data.name,
-            "objective": config.objective.name,
-            "begin": self.periods[0].begin.isoformat(),
-            "end": self.periods[last].end.isoformat(),
-            "period": stretch,
-            "n_rows": sum(period.rows.height for period in self.periods),
-            "n_blocks": self.played(dict(enumerate(policies[0].served))).n_blocks,
-            "level": config.evaluation.level,
-            "reference": reference,
-            "metrics": [
-                {"name": name, "team": m.team, "unit": m.unit, "better": teams.better(m), "builtin": m.builtin,
-                 "target": m.target, "weight": m.weight, "description": m.description}
-                for name, m in self.metrics.items()
-            ],
-            "periods": [
-                {"begin": p.begin.isoformat(), "end": p.end.isoformat(), "n_rows": p.rows.height} for p in self.periods
-            ],
-            "policies": [
-                {
-                    "name": policy.name,
-                    "settings": policy.settings.model_dump(),
-                    "periods": [
-                        {
-                            "model": model.bundle.model_id, "cutoff": model.cutoff.isoformat(),
-                            "metrics": self._values(by_period[model.bundle.model_id, i]), **record,
-                        }
-                        for i, (model, record) in enumerate(zip(policy.served, policy.records, strict=True))
-                    ],
-                    "totals": {
-                        "metrics": self._values(whole[policy.name], whole[reference]),
-                        **_counts(policy),
-                    },
-                }
+        return Simulated(
+            data=config.data.name,
+            objective=config.objective.name,
+            begin=periods[0].begin,
+            end=periods[-1].end,
+            period=stretch,
+            n_rows=sum(period.rows.height for period in periods),
+            n_blocks=self.played(dict(enumerate(policies[0].served))).n_blocks,
+            level=config.evaluation.level,
+            reference=reference,
+            metrics=[_followed(name, metric) for name, metric in self.metrics.items()],
+            periods=[Stretch(p.begin, p.end, p.rows.height) for p in periods],
+            policies=[
+                PlayedPolicy(
+                    policy.name,
+                    policy.settings.model_dump(),
+                    self._served(policy, by_period),
+                    _totals(policy, self._compared(whole[policy.name], whole[reference])),
+                )
                 for policy in policies
             ],
-            "models": [
-                {
-                    "model": model.bundle.model_id, "cutoff": model.cutoff.isoformat(), "cpu_s": model.cpu_s,
-                    "periods": [
-                        self._values(found, by_period[first, i]) if (found := by_period.get((model.bundle.model_id, i))) else None
-                        for i in range(last + 1)
-                    ],
-                }
-                for model in self.models
-            ],
-        }  # fmt: skip
+            models=[self._alone(model, by_period) for model in self.models],
+        )
 
-    def _resampled(self, played: Played) -> dict[str, tuple[float, Any]]:
+    def _served(self, policy: Policy, by_period: ByPeriod) -> list[Served]:
+        """The periods of the policy, each with the values of the model that served."""
+        return [
+            Served(
+                **vars(record),
+                model=model.bundle.model_id,
+                cutoff=model.cutoff,
+                metrics=self._compared(by_period[model.bundle.model_id, i]),
+            )
+            for i, (model, record) in enumerate(zip(policy.served, policy.records, strict=True))
+        ]
+
+    def _alone(self, model: Model, by_period: ByPeriod) -> Trained:
+        """The model as if it had served alone from its cutoff on, beside the first champion."""
+        first, model_id = self.models[0].bundle.model_id, model.bundle.model_id
+        values = [
+            self._compared(by_period[model_id, i], by_period[first, i])
+            if (model_id, i) in by_period
+            else None
+            for i in range(len(self.periods))
+        ]
+        return Trained(model_id, model.cutoff, model.cpu_s, values)
+
+    def _resampled(self, played: Played) -> Resampled:
         """Each metric's value, and its value on each resample of days: the same days for all models."""
         config, one = self.config, np.ones((1, played.n_blocks))
         counts = bootstrap.draw(played.n_blocks, config.evaluation.n_resamples, config.seed)
@@ -295,25 +316,16 @@ class Plays:
             found[name] = float(statistic(one)[0]), statistic(counts)
         return found
 
-    def _values(
-        self, found: Mapping[str, tuple[float, Any]], reference: Mapping[str, tuple[float, Any]] | None = None
-    ) -> dict[str, Any]:
+    def _compared(self, found: Resampled, reference: Resampled | None = None) -> dict[str, Compared]:
         """Value and interval of each metric, and of its difference from the reference's on the same days."""
-        values = {}
+        values, level = {}, self.config.evaluation.level
         for name, (value, resampled) in found.items():
-            values[name] = self._interval(value, resampled)
+            change: Estimate | UnsetType = UNSET
             if reference is not None:
                 theirs, of_theirs = reference[name]
-                values[name]["change"] = self._interval(value - theirs, resampled - of_theirs)
+                change = bootstrap.estimated(value - theirs, resampled - of_theirs, level)
+            values[name] = Compared(**vars(bootstrap.estimated(value, resampled, level)), change=change)
         return values
-
-    def _interval(self, value: float, resampled: Any) -> dict[str, Any]:
-        level, known = self.config.evaluation.level, resampled[np.isfinite(resampled)]
-        low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2]) if len(known) else (np.nan, np.nan)
-        return {
-            side: float(number_) if np.isfinite(number_) else None
-            for side, number_ in (("value", value), ("low", low), ("high", high))
-        }
 
 
 def followed(objective: Objective) -> dict[str, Metric]:
@@ -326,7 +338,14 @@ def followed(objective: Objective) -> dict[str, Metric]:
     return {**quality, **objective.metrics}
 
 
-def as_logged(period: Period, model: Model, answer: Mapping[str, Any], config: Config) -> pl.DataFrame:
+def _followed(name: str, metric: Metric) -> Followed:
+    return Followed(
+        name, metric.team, metric.unit, teams.better(metric), metric.builtin, metric.target, metric.weight,
+        metric.description,
+    )  # fmt: skip
+
+
+def as_logged(period: Period, model: Model, answer: Answer, config: Config) -> pl.DataFrame:
     """The period's rows as the log would have them at its end: outcomes that were not known by then are null."""
     data = config.data
     assert data.time is not None
@@ -350,16 +369,12 @@ def as_logged(period: Period, model: Model, answer: Mapping[str, Any], config: C
     )  # fmt: skip
 
 
-def _counts(policy: Policy) -> dict[str, Any]:
-    actions = [record["action"] for record in policy.records]
+def _totals(policy: Policy, metrics: dict[str, Compared]) -> Totals:
+    actions = [record.action for record in policy.records]
     alarms: dict[str, int] = {}
     for record in policy.records:
-        for kind in record["evidence"]["alarms"]:
+        for kind in record.evidence.alarms or ():
             alarms[kind] = alarms.get(kind, 0) + 1
-    return {
-        "alarms": alarms,
-        "trainings": actions.count(decision_log.PROMOTED) + actions.count(decision_log.REFUSED),
-        "cpu_s": sum(record.get("cpu_s") or 0.0 for record in policy.records),
-        "promoted": actions.count(decision_log.PROMOTED),
-        "refused": actions.count(decision_log.REFUSED),
-    }
+    promoted, refused = actions.count(decision_log.PROMOTED), actions.count(decision_log.REFUSED)
+    cpu_s = sum(record.cpu_s or 0.0 for record in policy.records)
+    return Totals(metrics, alarms, promoted + refused, cpu_s, promoted, refused)

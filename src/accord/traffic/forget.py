@@ -2,14 +2,13 @@
 
 import getpass
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from accord import jsonl
 from accord.data.batch_list import relist
 from accord.errors import AccordError
-from accord.files import write_text
 from accord.schema.data import Data
 from accord.schema.serving import Traffic
 from accord.traffic.compaction import DAMAGED, alone, compact_alone
@@ -25,6 +24,18 @@ COMPLETE_WITHIN_S = 30.0
 COMPACTED_WITHIN_S = 600.0
 
 
+@dataclass(frozen=True)
+class Forgotten:
+    """What was erased, when and by whom."""
+
+    at: str
+    by: str
+    who: str | None
+    """The person's pseudonym."""
+    rows: dict[str, int]
+    """How many rows of each place."""
+
+
 def forget(
     folder: Path,
     batches: Path,
@@ -32,7 +43,7 @@ def forget(
     data: Data,
     text: str,
     timeout_s: float = COMPLETE_WITHIN_S,
-) -> dict[str, Any]:
+) -> Forgotten:
     """Erases a person's rows that were logged until now. The record says how many there were per place; forgotten.jsonl
     has it too.
 
@@ -58,14 +69,9 @@ def forget(
         relist(batches)
         for home in homes:  # last, because outcomes and rows of batches are found by the predictions
             counts[home.name] += home.erase("predictions", whose)
-        record = {
-            "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "by": getpass.getuser(),
-            "who": pseudonyms.of(text),
-            "rows": counts,
-        }
-        known = (folder / RECORD).read_text(encoding="utf-8") if (folder / RECORD).exists() else ""
-        write_text(folder / RECORD, known + json.dumps(record, sort_keys=True) + "\n")
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        record = Forgotten(at, getpass.getuser(), pseudonyms.of(text), counts)
+        jsonl.append(folder / RECORD, record)
     return record
 
 

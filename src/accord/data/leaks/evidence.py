@@ -1,7 +1,7 @@
 """What the checks read, what they answer, and how sure they must be."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import NormalDist
 from typing import Any, NamedTuple
@@ -49,9 +49,7 @@ class Suspect:
     """The check that found it; docs/data.md lists them."""
     detail: str
     accepted: bool
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+    """Whether a person vouches for it."""
 
 
 @dataclass(frozen=True)

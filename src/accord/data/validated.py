@@ -1,0 +1,16 @@
+"""What stage validate says of the rows read, reports/validation.json."""
+
+from dataclasses import dataclass, field
+
+from accord.data.leaks import Suspect
+
+
+@dataclass(frozen=True)
+class Validated:
+    n_rows: int
+    n_valid: int
+    n_quarantined: int
+    broken_rules: dict[str, int]
+    """How many rows break each rule of the contract; a row may break several."""
+    leaks: list[Suspect] = field(default_factory=list)
+    """Features that tell a target too well."""

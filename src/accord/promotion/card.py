@@ -1,0 +1,20 @@
+"""The scorecard: the judge's verdict, and between whom, on what rows and beside which warnings it was reached."""
+
+from dataclasses import dataclass, field
+
+from accord.data.leaks import Suspect
+from accord.objective.judge import Judgement
+
+
+@dataclass(frozen=True)
+class Scorecard(Judgement):
+    candidate: str
+    """The model's id, as is `champion`."""
+    champion: str | None
+    n_rows: dict[str, int]
+    """By split, as are the blocks."""
+    n_blocks: dict[str, int]
+    suspects: list[Suspect] = field(default_factory=list)
+    """Leak suspects that nobody vouches for."""
+    notices: list[dict[str, str]] = field(default_factory=list)
+    """What is too good to go unsaid."""
