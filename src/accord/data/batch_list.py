@@ -1,5 +1,5 @@
-"""The batches in use: data/batches.json lists them by the hash of their bytes, so that what the pipeline makes changes only
-when the list does."""
+"""The batches in use, which data/batches.json lists with the hash of their bytes. So the pipeline's results change only when
+the list does."""
 
 import hashlib
 from collections.abc import Iterable
@@ -18,9 +18,9 @@ class Batch(NamedTuple):
 
 
 def listed(path: Path, data: str | None = None) -> list[Batch]:
-    """The batches in use, in the order in which they were taken in; those of one data set, if it is named."""
-    found = [Batch(**entry) for entry in read_json(path)["batches"]] if path.exists() else []
-    return [batch for batch in found if data in (None, batch.data)]
+    """The batches in use, in the order in which they were added; only those of one data set, if it is named."""
+    batches = [Batch(**entry) for entry in read_json(path)["batches"]] if path.exists() else []
+    return [batch for batch in batches if data in (None, batch.data)]
 
 
 def write(batches: Iterable[Batch], path: Path) -> None:
@@ -34,7 +34,7 @@ def sha256(file: Path) -> str:
 
 
 def relist(folder: Path) -> None:
-    """Corrects the hashes of listed batches of which rows were erased."""
+    """Corrects the hashes in the list after rows were erased from its batches."""
     path = folder.with_suffix(".json")
     before = listed(path)
     files = [folder / Path(batch.file).name for batch in before]

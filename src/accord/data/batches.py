@@ -1,4 +1,4 @@
-"""Batches: traffic with its outcomes, which joins the rows of the sources."""
+"""Batches of labelled traffic, which are added to the rows of the sources."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -13,9 +13,9 @@ from accord.schema.data import Column, Data
 
 KEY = "key|"
 LOG = "log|"
-"""Before what a batch has of the log: names with a bar can't be a column's in the config, so they never clash with one."""
+"""The prefix of columns that come from the log. Column names in the config can't hold a bar, so these never clash."""
 ID, OUTCOME_ID = f"{LOG}prediction_id", f"{LOG}outcome_id"
-"""The second sorts outcomes as they were received."""
+"""The ids of prediction and outcome. Outcomes sorted by their id are in the order in which they were received."""
 DATA = "accord.data"
 """The key of a batch's metadata under which the data set's name stands."""
 
@@ -23,10 +23,11 @@ DATA = "accord.data"
 def joined(
     frame: pl.DataFrame, batches: Sequence[Batch], data: Data, paths: Paths
 ) -> tuple[pl.DataFrame, str]:
-    """The rows of the sources and those of the batches, in the order that `rows.ingest` has, and what that did, in words.
+    """The rows of the sources and of the batches, in the order of `joins.ingest`, and a sentence that counts them.
 
-    Of rows with one key the one of a batch counts, and of several batches the one whose outcome is the latest. Without a
-    key, rows of batches are known by their predictions. Raises AccordError for a batch whose bytes are missing or changed.
+    Where rows have the same key, one from a batch replaces that of the sources, and among batches the one with the latest
+    outcome counts. Without a key, a row of a batch is identified by its prediction. Raises AccordError for a batch whose
+    bytes are missing or changed.
     """
     if not batches:
         return frame, ""
@@ -38,7 +39,9 @@ def joined(
         pl.col(name) if name in collected.columns else pl.lit(None).alias(name)
         for name in dict.fromkeys([*key, *data.columns])
     )
-    has_key = ~pl.any_horizontal(pl.col(key).is_null())  # validate puts those that have none in quarantine
+    has_key = ~pl.any_horizontal(
+        pl.col(key).is_null()
+    )  # stage validate puts rows without a key in quarantine
     latest = pl.concat(
         [latest.filter(has_key).unique(key, keep="last", maintain_order=True), latest.filter(~has_key)]
     )
@@ -62,21 +65,21 @@ def _read(batch: Batch, paths: Paths) -> pl.DataFrame:
         raise AccordError(
             f"The bytes of {file}, which {paths.batch_list} lists, are not here; fetch them: dvc pull --recursive {paths.batches}"
         )
-    found = sha256(file)
-    if found != batch.sha256:
+    digest = sha256(file)
+    if digest != batch.sha256:
         raise AccordError(
-            f"{file} has the hash {found[:16]}; expected {batch.sha256[:16]}, as {paths.batch_list} says. Restore it: dvc checkout --force {file}.dvc"
+            f"{file} has the hash {digest[:16]}; expected {batch.sha256[:16]}, as {paths.batch_list} says. Restore it: dvc checkout --force {file}.dvc"
         )
     return pl.read_parquet(file, glob=False, hive_partitioning=False)
 
 
 def _row_id(prediction_id: str) -> int:
-    """A number below zero, where no row of a source has one: the random bits of the prediction's id."""
+    """A negative row id, made of the random bits of the prediction's id: no row of a source has one below 0."""
     return -1 - (UUID(prediction_id).int & (2**62 - 1))
 
 
 def _typed(frame: pl.DataFrame, columns: dict[str, Column]) -> pl.DataFrame:
-    """The rows with each column in its declared type, unless that would lose a value, which validate has to see."""
+    """The rows with each column cast to its declared type, unless that would lose a value that stage validate must report."""
     for name, column in columns.items():
         value, lost = contract.in_type(name, column, frame.schema[name])
         if not frame.select(lost.any()).item():

@@ -1,4 +1,4 @@
-"""Validate: rows against the data contract, by dataframely; those that break it come apart with the reasons."""
+"""Checks rows against the data contract by dataframely, and separates those that break it, with the reasons."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,19 +13,19 @@ from accord.schema.data import Column, Time
 from accord.sql.rows import TYPES, parse, values_of
 
 AVAILABLE = "__available_at"
-"""Suffix of the columns beside the contract's that keep when a row's values of a source became available."""
+"""Suffix of the columns that say when the values from a source became available."""
 INDEX = "row|index"
-"""Names with a bar can't be a column's in the config, so they never clash with one."""
+"""Column names in the config can't hold a bar, so these never clash with one."""
 
 
 @dataclass(frozen=True)
 class Checked:
     valid: pl.DataFrame
-    """Rows that keep the contract, typed as it says, in their order."""
+    """Rows that keep the contract, in the contract's types and their original order."""
     quarantine: pl.DataFrame
-    """Rows that break it, as they came, with `reasons`: the names of the rules, such as `distance|max`."""
+    """Rows that break it, unchanged, with the names of the broken rules in `reasons`, such as `distance|max`."""
     broken: dict[str, int]
-    """Rows that break each rule; only rules that some row breaks."""
+    """How many rows break each rule, for rules that at least one row breaks."""
 
 
 def check(
@@ -35,8 +35,8 @@ def check(
     rules: Mapping[str, str] = MappingProxyType({}),
     time: Time | None = None,
 ) -> Checked:
-    """The rows (n) apart: every one lands in exactly one of the two frames. `rows` has all the columns. Raises
-    NotComputedError for the first row that a rule has no value for."""
+    """Separates the rows (n): each ends up in exactly one of the two frames. `rows` has all columns of the contract. Raises
+    NotComputedError for the first row for which a rule can't be computed."""
     typed = rows.with_row_index(INDEX)
     typed = typed.with_columns(
         expression
@@ -59,27 +59,27 @@ def check(
     return Checked(valid.select(rows.columns), quarantine, dict(sorted(failure.counts().items())))
 
 
-def in_type(name: str, column: Column, found: pl.DataType) -> tuple[pl.Expr, pl.Expr]:
-    """The column in its declared type, and whether a value was there that the type can't hold."""
+def in_type(name: str, column: Column, dtype: pl.DataType) -> tuple[pl.Expr, pl.Expr]:
+    """The column in its declared type, and whether each row had a value that the type can't hold."""
     raw, wanted = pl.col(name), TYPES[column.type]
-    if found.is_float():
+    if dtype.is_float():
         raw = raw.fill_nan(None)
-    if column.type == "datetime" and found == pl.String:
+    if column.type == "datetime" and dtype == pl.String:
         value = raw.str.to_datetime(time_unit="us", time_zone="UTC", strict=False).dt.replace_time_zone(None)
-    elif column.type == "datetime" and isinstance(found, pl.Datetime) and found.time_zone:
+    elif column.type == "datetime" and isinstance(dtype, pl.Datetime) and dtype.time_zone:
         value = raw.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(wanted)
-    elif column.type == "boolean" and found == pl.String:
+    elif column.type == "boolean" and dtype == pl.String:
         value = raw.str.to_lowercase().replace_strict(
             {"true": True, "false": False}, default=None, return_dtype=pl.Boolean
         )
-    elif column.type == "datetime" and found.is_numeric():
+    elif column.type == "datetime" and dtype.is_numeric():
         value = pl.lit(None, wanted)
     else:
         value = raw.cast(wanted, strict=False)
     lost = raw.is_not_null() & value.is_null()
-    if column.type == "integer" and (found.is_float() or found.is_decimal()):
+    if column.type == "integer" and (dtype.is_float() or dtype.is_decimal()):
         lost = lost | (raw != raw.round())
-    if column.type == "boolean" and found.is_numeric():
+    if column.type == "boolean" and dtype.is_numeric():
         lost = lost | ~raw.is_in([0, 1])
     return value.alias(name), lost.fill_null(False).alias(_lost(name))
 
@@ -120,7 +120,7 @@ def _column(column: Column, is_key: bool) -> dy.Column:
 
 
 def _rule(holds: pl.Expr) -> Any:
-    # As with a CHECK in SQL, a condition that is null, for want of a value, is not broken.
+    # As with a CHECK in SQL, a condition that is null because a value is missing counts as met.
     return dy.rule()(lambda cls: holds.fill_null(True))
 
 

@@ -1,4 +1,4 @@
-"""Ingest: the rows of a data set, joined from its sources by SQL and by when values were available."""
+"""Makes the rows of a data set: joins its sources by SQL, and as of the time when values were available."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ ROW_ID = "row_id"
 
 
 def ingest(data: Data, root: Path) -> pl.DataFrame:
-    """All rows of the data set, in the order of event time and key, with the columns of the contract. Paths of sources are
+    """All rows of the data set, sorted by event time and key, with the columns of the contract. Paths of sources are
     relative to `root`.
 
     Raises AccordError for a source that can't be read, a query that fails, a join that adds or drops rows, and
@@ -36,9 +36,9 @@ def ingest(data: Data, root: Path) -> pl.DataFrame:
         rows = _as_of(rows, name, join, frames[name], data)
     missing = [name for name in data.columns if name not in rows.columns]
     if missing:
-        found = ", ".join(rows.columns)
+        available = ", ".join(rows.columns)
         raise AccordError(
-            f"Column '{missing[0]}' is missing from the rows of {data.name}; found {found}. "
+            f"Column '{missing[0]}' is missing from the rows of {data.name}; found {available}. "
             f"Add it to the source or to `joins`, or remove it from conf/data/{data.name}.yaml"
         )
     kept = [*data.columns, *(f"{name}{AVAILABLE}" for name in data.as_of), *([] if data.key else [ROW_ID])]
@@ -46,7 +46,7 @@ def ingest(data: Data, root: Path) -> pl.DataFrame:
 
 
 def in_order(rows: pl.DataFrame, data: Data) -> pl.DataFrame:
-    """The rows by event time and key."""
+    """The rows, sorted by event time and key."""
     order = [*([data.time.event] if data.time else []), *(data.key or [ROW_ID])]
     return rows.sort(order, nulls_last=True, maintain_order=True)
 
@@ -74,7 +74,7 @@ def _joined(data: Data, frames: dict[str, pl.DataFrame]) -> pl.DataFrame:
 
 
 def _refuse_times(name: str, frame: pl.DataFrame, data: Data) -> None:
-    """Raises AccordError if a source that SQL joins has times, and so perhaps values from after the decision."""
+    """Raises AccordError if a source that is joined by SQL has times: its values may be from after the decision."""
     for column in frame.iter_columns():
         if _holds_times(column):
             raise AccordError(
@@ -109,7 +109,7 @@ def _as_of(rows: pl.DataFrame, name: str, join: AsOfJoin, right: pl.DataFrame, d
         available_at = data.sources[name].available_at or ""
         instant = parse(available_at, f"data.sources.{name}.available_at").cast(pl.Datetime("us"))
         right = right.select(instant.alias(available), *join.by, *join.columns).drop_nulls(available)
-        # Which of two rows with one instant counts must not depend on the engine's order: the later in the source.
+        # Of two rows with the same time the later one in the source counts, whatever order the engine reads them in.
         right = right.unique([available, *join.by], keep="last", maintain_order=True).sort(
             available, maintain_order=True
         )

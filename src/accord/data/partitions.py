@@ -1,5 +1,5 @@
-"""Rows in partitions: by the months of the data's zone, or in runs of equal length. On disk they are a folder of Parquet
-files, one a partition, in the order of their names."""
+"""Rows in partitions: one per month in the data's zone, or runs of equal length where there is no time. On disk a partition
+is a Parquet file of a folder; their order is that of the files' names."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -29,7 +29,7 @@ def local(instant: pl.Expr, zone: str) -> pl.Expr:
 
 
 def write(folder: Path, parts: Iterable[tuple[str, pl.DataFrame]]) -> None:
-    """One file a (name, frame) pair; the folder appears whole or not at all."""
+    """Writes one file per (name, frame) pair. The folder appears whole or not at all."""
     with replacing(folder) as temporary:
         temporary.mkdir()
         for name, frame in parts:

@@ -15,12 +15,15 @@ from accord.errors import AccordError
 from accord.schema.data import Source
 
 SAMPLE_ROWS = 10_000
-"""Rows that a CSV's types are taken from, as long as the rest agrees with them."""
+"""The types of a CSV's columns are inferred from this many rows. If a later value doesn't fit, all rows are read for it."""
 
 
 def read(name: str, source: Source, root: Path, texts: Collection[str] = ()) -> pl.DataFrame:
-    """The source, whose path is relative to `root`, as a frame with the types its values have; in CSV, columns named in
-    `texts` stay text, so that a code such as 007 keeps its zeros. Raises AccordError if it can't be read or holds no row."""
+    """The source as a frame, with types inferred from its values. Its path is relative to `root`.
+
+    In CSV, the columns named in `texts` stay text, so that a code such as 007 keeps its zeros. Raises AccordError if the
+    source can't be read or has no rows.
+    """
     where = f"Source '{name}' ({source.path})"
     try:
         frame = _read(where, source, root, texts)

@@ -19,8 +19,8 @@ from accord.sql.rows import TYPES, columns_of, with_derived
 
 @dataclass(frozen=True)
 class Encoding:
-    """How a feature becomes numbers. A category's code is its place in `levels`; one more stands for levels that
-    training hardly saw, one more for missing. A number (levels None) is itself, NaN where missing."""
+    """How a feature becomes a number. A category's code is its position in `levels`; one further code stands for levels that
+    are rare or unknown in training, and another for missing. A number (levels None) stays as it is, NaN if missing."""
 
     name: str
     levels: tuple[str, ...] | None = None
@@ -33,9 +33,9 @@ class Encoding:
 @dataclass(frozen=True)
 class Transform:
     inputs: dict[str, str]
-    """Columns that a row must bring, with their types in the contract."""
+    """The columns that a row must have, with their types in the contract."""
     derived: dict[str, str]
-    """SQL of the derived features."""
+    """The derived features, as SQL."""
     encodings: tuple[Encoding, ...]
 
     @cached_property
@@ -43,7 +43,7 @@ class Transform:
         return [encoding.feature for encoding in self.encodings]
 
     def matrix(self, rows: pl.DataFrame) -> Matrix:
-        """The rows (n) as numbers, (n, n_features), row-major; other columns and their order don't matter."""
+        """The rows (n) as a row-major matrix (n, n_features). Further columns are ignored, and the order of columns doesn't matter."""
         derived = {
             name: sql for name, sql in self.derived.items() if name in {e.name for e in self.encodings}
         }
@@ -56,7 +56,7 @@ class Transform:
         return X
 
     def unseen(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """For each category that a row brings, whether training hardly saw its level (n rows of booleans)."""
+        """For each category among the columns, whether a row's level is rare or unknown in training (n rows of booleans)."""
         known = {e.name: e.levels for e in self.encodings if e.levels is not None and e.name in rows.columns}
         return rows.select(
             (pl.col(name).is_not_null() & ~pl.col(name).is_in(list(levels))).alias(name)
@@ -72,7 +72,7 @@ class Transform:
 
     @classmethod
     def load(cls, folder: Path) -> "Transform":
-        """The one that stage featurize, or a bundle, has in the folder."""
+        """The transform that stage featurize or a bundle has written to the folder."""
         return cls.from_dict(read_json(folder / "transform.json"))
 
     @classmethod
@@ -85,7 +85,7 @@ class Transform:
 
 
 def feature_names(columns: Mapping[str, Column], derived: Mapping[str, str], settings: Features) -> list[str]:
-    """The features in their order: columns with the role, then derived ones, without those dropped."""
+    """The features in their order: columns of that role, then derived ones, without those that the config drops."""
     names = [*(name for name, column in columns.items() if column.role == "feature"), *derived]
     return [name for name in names if name not in settings.drop]
 
@@ -102,7 +102,7 @@ def input_names(columns: Mapping[str, Column], derived: Mapping[str, str], setti
 def fit(
     train: pl.DataFrame, columns: Mapping[str, Column], derived: Mapping[str, str], settings: Features
 ) -> Transform:
-    """The transform as the training rows have it. Raises AccordError if no feature is left."""
+    """Fits the transform on the training rows. Raises AccordError if no feature is left."""
     names = feature_names(columns, derived, settings)
     if not names:
         raise AccordError(
@@ -144,7 +144,9 @@ def _encoded(column: pl.Series, encoding: Encoding) -> pl.Series:
 def save_matrix(path: Path, X: Matrix) -> None:
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(X))
-        file.write(np.ascontiguousarray(X).data)  # np.save would hide why writing failed, such as a full disk
+        file.write(
+            np.ascontiguousarray(X).data
+        )  # np.save would hide why writing failed, for example because the disk is full
 
 
 def load_matrix(path: Path) -> Matrix:

@@ -1,4 +1,4 @@
-"""The policy: from predictions and a row's columns to a score, and from the score to an action."""
+"""The policy: it turns predictions and a row's columns into a score, and the score into an action."""
 
 from collections.abc import Mapping
 

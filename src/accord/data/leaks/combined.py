@@ -1,4 +1,4 @@
-"""Leaks that take two columns: a pair that tells the target together, and a slice in which a feature tells it."""
+"""Finds leaks that take two columns: pairs that predict the target together, and slices in which a feature predicts it."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -11,37 +11,37 @@ from accord.data.leaks.cutting import FEW_VALUES, Vector
 from accord.data.leaks.evidence import Case, Finding, Rows, auc, critical, learned, mean_ranks, reached
 
 MAX_PAIRED = 8_000
-"""Rows on which pairs are looked for."""
+"""Pairs are searched for on this many rows."""
 MAX_PAIRED_FEATURES = 200
 N_CUTS = 4
 MAX_LEVELS = 8
 WEAK = 0.85
-"""AUC up to which a feature alone is weak; two that are stronger may well tell the target together, honestly."""
+"""A feature with a lower AUC is weak. Two stronger ones may honestly predict the target well together."""
 PROMISING = 0.5
-"""Share of the target's variance that a pair must explain on few rows to be looked at on all."""
+"""A pair is checked on all rows if it explains this share of the target's variance on the few."""
 APART = 2.0
-"""Standard deviations between the mean ranks of both outcomes within a slice, likewise."""
+"""A slice is checked on all rows if the mean ranks of its two outcomes lie this many standard deviations apart."""
 
 
 def telling_pairs(case: Case) -> list[Finding]:
-    """Pairs of features, each of them weak, that tell the target better than the limit."""
+    """Pairs of weak features that together predict the target better than the limit allows."""
     weak = {name: coarse(case.rows, name) for name, score in case.alone.items() if score < WEAK}
     names = [name for name, codes in weak.items() if codes.max() > 0][:MAX_PAIRED_FEATURES]
     codes = [weak[name] for name in names]
     sure = critical(len(names) * (len(names) - 1) // 2)
-    found: dict[str, Finding] = {}
+    findings: dict[str, Finding] = {}
     for i, j in _promising_pairs(codes, case.face):
         joint = codes[i] * (codes[j].max() + 1) + codes[j]
         score = auc(mean_ranks(learned(joint, case.face)), case.face)
-        told = telling(joint, score, case.face, case.check.score, sure)
-        for one, other in ((i, j), (j, i)) if told is not None else ():
-            detail = f"{case.outcome.face.words}is told by it together with {names[other]}, by neither alone, with {told}"
-            found.setdefault(names[one], Finding(names[one], "pair", detail))
-    return list(found.values())
+        strength = telling(joint, score, case.face, case.check.score, sure)
+        for one, other in ((i, j), (j, i)) if strength is not None else ():
+            detail = f"{case.outcome.face.words}is told by it together with {names[other]}, by neither alone, with {strength}"
+            findings.setdefault(names[one], Finding(names[one], "pair", detail))
+    return list(findings.values())
 
 
 def coarse(rows: Rows, name: str) -> NDArray[np.intp]:
-    """The feature as few codes (n,): its commonest levels, or the quarters of a number."""
+    """The feature as a few codes (n,): its commonest levels, or the quarters of a number."""
     bins = rows.bins[name]
     n = np.bincount(bins)
     if len(n) <= MAX_LEVELS:
@@ -55,11 +55,11 @@ def coarse(rows: Rows, name: str) -> NDArray[np.intp]:
 
 
 class Cells(NamedTuple):
-    """Counts of all pairs of levels of several columns, by two products of matrices."""
+    """The counts of all pairs of levels of several columns, computed by two matrix products."""
 
     n: NDArray[np.float32]
     k: NDArray[np.float32]
-    """Rows with both levels, and those of them with the outcome (n_levels, n_levels)."""
+    """How many rows have both levels, and how many of those have the outcome (n_levels, n_levels)."""
     starts: NDArray[np.intp]
     """The first level of each column."""
 
@@ -88,7 +88,7 @@ class Cells(NamedTuple):
 
 
 def _promising_pairs(codes: list[NDArray[np.intp]], face: Vector) -> list[tuple[int, int]]:
-    """Pairs whose cells explain much of the target."""
+    """Pairs of columns whose combined levels explain much of the target's variance."""
     if len(codes) < 2:
         return []
     cells = Cells.of(codes, face)
@@ -100,7 +100,7 @@ def _promising_pairs(codes: list[NDArray[np.intp]], face: Vector) -> list[tuple[
 
 
 def telling_slices(case: Case) -> list[Finding]:
-    """Features that tell the target better than the limit where another column has a certain value, and not elsewhere."""
+    """Features that predict the target better than the limit allows where another column has a certain value, and only there."""
     rows = case.rows
     weak = [name for name, score in case.alone.items() if score < WEAK][:MAX_PAIRED_FEATURES]
     slices = [
@@ -109,21 +109,21 @@ def telling_slices(case: Case) -> list[Finding]:
         for level in range(int(codes.max()) + 1)
     ]
     sure = critical(len(slices) * len(weak))
-    found: dict[str, Finding] = {}
+    findings: dict[str, Finding] = {}
     for name, s in _promising_slices(case, weak, slices):
         column, codes, level = slices[s]
-        if column == name or name in found:
+        if column == name or name in findings:
             continue
         inside = codes == level
         face, bins = case.face[inside], rows.bins[name][inside]
         score = reached(bins, mean_ranks(rows.ordered[name][inside] if name in rows.ordered else bins), face)
-        told = telling(bins, score, face, case.check.score, sure)
-        if told is not None:
+        strength = telling(bins, score, face, case.check.score, sure)
+        if strength is not None:
             where = f"where {column} is {_label(rows, column, inside)} ({len(face):,} rows)"
-            found[name] = Finding(
-                name, "slice", f"{case.outcome.face.words}is told by it with {told} {where}"
+            findings[name] = Finding(
+                name, "slice", f"{case.outcome.face.words}is told by it with {strength} {where}"
             )
-    return list(found.values())
+    return list(findings.values())
 
 
 Slice = tuple[str, NDArray[np.intp], int]
@@ -131,7 +131,7 @@ Slice = tuple[str, NDArray[np.intp], int]
 
 
 def _promising_slices(case: Case, weak: list[str], slices: list[Slice]) -> Iterator[tuple[str, int]]:
-    """Features and slices in which the ranks of both outcomes lie apart, or levels explain much."""
+    """Features with the slices in which the two outcomes differ much in their ranks, or levels explain much."""
     if not weak or not slices:
         return
     for j, s in np.argwhere(_apart(case, slices) > APART).tolist():
@@ -145,7 +145,7 @@ def _promising_slices(case: Case, weak: list[str], slices: list[Slice]) -> Itera
 
 
 def _apart(case: Case, slices: list[Slice]) -> Vector:
-    """How far apart the mean ranks of both outcomes are within each slice, in standard deviations (n_ordered, n_slices)."""
+    """How many standard deviations the mean ranks of the two outcomes lie apart within each slice (n_ordered, n_slices)."""
     ranks = case.rows.ranks / len(case.face) - np.float32(0.5)
     if not len(ranks):
         return np.zeros((0, len(slices)))

@@ -1,4 +1,4 @@
-"""Columns as numbers, codes, bins and levels."""
+"""Turns columns into numbers, codes, bins and levels."""
 
 from typing import NamedTuple
 
@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 Vector = NDArray[np.float64]
 
 FEW_VALUES = 20
-"""A number with at most this many values is judged value by value."""
+"""A number with at most this many distinct values is judged value by value."""
 N_BINS = 50
 ATOM = 5
-"""A value of a fine number this many times as common as its values are on average is a level."""
+"""A value of a fine number is a level if it is this many times as common as the values are on average."""
 MAX_GROUPED = 500_000
-"""Rows whose groups are told apart."""
+"""Groups are formed of at most this many rows."""
 N_BETWEEN = 20
-"""Quantiles into which the other values of a fine number are cut."""
+"""The other values of a fine number are cut into this many quantiles."""
 
 
 def has_order(column: pl.Series) -> bool:
@@ -30,7 +30,7 @@ def as_numbers(column: pl.Series) -> Vector:
 
 
 def codes_of(column: pl.Series) -> NDArray[np.intp]:
-    """A number from 0 on for each value (n,), null among them; they keep the order of numbers."""
+    """A code per value (n,), from 0 on. Null has one too. The codes of numbers are in the numbers' order."""
     if column.dtype == pl.String:
         codes = column.fill_null("null").rank("dense").to_numpy().astype(np.intp) - 1
     else:
@@ -39,13 +39,13 @@ def codes_of(column: pl.Series) -> NDArray[np.intp]:
 
 
 def group_codes(column: pl.Series) -> NDArray[np.intp]:
-    """The same in any order, quickly on many rows."""
+    """The same in any order, which is quick on many rows."""
     return np.unique(column.hash(0).to_numpy(), return_inverse=True)[1]
 
 
 def binned(column: pl.Series) -> NDArray[np.intp]:
-    """Each row's bin (n,): a category's level, one of a number's few values, else a quantile; a value that fills a
-    quantile alone, and what is missing, have bins of their own."""
+    """Each row's bin (n,): a category's level, one of a number's few values, or else a quantile. A value that fills a
+    quantile alone has a bin of its own, and so have missing values."""
     if not has_order(column):
         return codes_of(column)
     values, place, count = np.unique(as_numbers(column), return_inverse=True, return_counts=True)
@@ -59,16 +59,16 @@ def binned(column: pl.Series) -> NDArray[np.intp]:
 
 
 class Units(NamedTuple):
-    """A column cut into levels, in their order if it has one."""
+    """A column cut into levels, which are in order if the column has one."""
 
     column: str
     codes: NDArray[np.intp]
-    """Each row's unit (n,)."""
+    """Each row's level as a code (n,)."""
     labels: list[str | None]
-    """None for the values between two levels of a fine number."""
+    """The levels' names; None for the values between two levels of a fine number."""
     is_ordered: bool
     missing: int | None
-    """The unit of null, if there is any."""
+    """The code of null; None if no value is null."""
 
 
 def units_of(column: pl.Series) -> Units:
@@ -98,7 +98,8 @@ def _label(column: pl.Series, value: float) -> str:
 
 
 class Groups:
-    """The rows by what may name an entity, a day, or another group. Of a large table just some groups, each whole."""
+    """The rows grouped by a column that may name an entity, a day, or another group. A large table has only some of its groups,
+    but each of them whole."""
 
     def __init__(self, column: pl.Series) -> None:
         self.name = column.name
@@ -108,10 +109,10 @@ class Groups:
         codes = np.unique(keys[rows], return_inverse=True)[1]
         self.size = np.bincount(codes)
         self.codes = np.full(len(column), -1, np.int32)
-        """Each row's group (n,), -1 for those left out."""
+        """Each row's group (n,), -1 for rows that are left out."""
         self.codes[rows] = codes
         self.order = rows[np.argsort(codes, kind="stable")].astype(np.int32)
-        """The rows, group by group, each group's in their order."""
+        """The rows' positions, group by group, in the original order within each."""
 
     @property
     def is_first(self) -> NDArray[np.bool_]:
@@ -123,7 +124,7 @@ class Groups:
 
     @property
     def following(self) -> NDArray[np.intp]:
-        """The next row of each row's group (n,), -1 where there is none."""
+        """The next row in each row's group (n,), -1 for the last one."""
         following = np.full(len(self.codes), -1)
         before, after = self.order[:-1], self.order[1:]
         same = self.codes[before] == self.codes[after]

@@ -1,9 +1,9 @@
-"""Features that hold outcomes of a group of rows: the target's mean per entity, or day, over the whole table; and names of
-entities whose rows share their outcome.
+"""Finds features that hold the outcomes of a group of rows: the target's mean per entity or day over the whole table, and
+names of entities whose rows share their outcome.
 
-A group's mean over the table is its true rate plus an error of sampling. What was known before says nothing of that
-error, so that the means scatter around anything honest at least as widely as sampling makes them. A feature around which
-they scatter less was made from these very outcomes.
+A group's mean over the whole table is its true rate plus a sampling error. What was known beforehand says nothing about that
+error. So the means scatter around an honest feature at least as widely as sampling makes them. A feature around which they
+scatter less was made from these very outcomes.
 """
 
 from statistics import NormalDist
@@ -17,76 +17,76 @@ from accord.data.leaks.evidence import MAX_ENTITIES, Case, Finding, critical, me
 
 MIN_GROUPS = 5
 EXACT = 0.02
-"""Scatter around a feature, to that by sampling, below which the feature is the means themselves, perhaps rounded."""
+"""If the means scatter around a feature by less than this share of the sampling error, it is the means, perhaps rounded."""
 LESS = 0.8
-"""The same from which the feature knows of the means' errors: those of rows that come later."""
+"""If they scatter by less than this share, the feature holds part of the means' errors: those of later rows."""
 SHARED = 0.5
-"""Intraclass correlation from which rows of an entity share their outcome; honest categories stay far below."""
+"""Rows of an entity count as sharing their outcome from this intraclass correlation on. Honest categories stay far below."""
 MIN_ENTITIES = 100
 
 
 class Scatter(NamedTuple):
-    """How widely groups' means lie around a line over a feature, to how widely sampling spreads them."""
+    """How widely the groups' means scatter around a line over a feature, relative to the sampling error."""
 
     ratio: float
     total: float
-    """The same around their common mean. Below 1 the rows of a group are no sample, as where cases are matched."""
+    """The same around their common mean. Below 1 a group's rows are no random sample, as in data with matched cases."""
     freedom: int
     kurtosis: float
-    """Excess kurtosis of a mean."""
+    """The excess kurtosis of a group's mean."""
 
     def is_less(self, sure: float) -> bool:
         error = ((2 + self.kurtosis) / self.freedom) ** 0.5
         return self.total > 0.9 and self.ratio < LESS and 1 - self.ratio > sure * error
 
     def is_none(self, sure: float) -> bool:
-        """By Chernoff's bound of the lower tail of chi squared."""
+        """By Chernoff's bound on the lower tail of the chi-squared distribution."""
         bound = self.freedom / 2 * (1 - self.ratio + np.log(max(self.ratio, 1e-12)))
         is_sure = bool(bound < np.log(1 - NormalDist().cdf(sure)))
         return is_sure and self.ratio < EXACT * min(self.total, 1.0)
 
 
 class Means(NamedTuple):
-    """The target's means by group (n_groups,), NaN where there are fewer than two rows."""
+    """The target's mean per group (n_groups,), NaN for groups with fewer than two rows."""
 
     n: NDArray[np.intp]
     mean: Vector
     within: float
-    """Variance within a group, on average over groups."""
+    """The variance within groups, averaged over groups."""
     kurtosis: float
-    """Excess kurtosis of the target, as of a single row."""
+    """The excess kurtosis of a single row's target."""
 
 
 def group_means(case: Case) -> list[Finding]:
-    """Features that hold the target's mean over a group of the whole table."""
+    """Features that hold the target's mean per group over the whole table."""
     rows, words = case.rows, case.outcome.face.words
     numbers = [c.name for c in rows.frame.iter_columns() if c.dtype.is_numeric()]
     sure = critical(len(numbers) * 2 * (MAX_ENTITIES + 2))
-    found: dict[str, Finding] = {}
+    findings: dict[str, Finding] = {}
     for groups in [*rows.days, *rows.entities] if numbers else ():
         codes, first = groups.codes[rows.index], groups.is_first
         whole = _means(case.outcome.y, groups.codes)
         later = _means(np.where(first, np.nan, case.outcome.face.y), groups.codes)
         is_first = first[rows.index]
         for name in numbers:
-            if name in found or name == groups.name:
+            if name in findings or name == groups.name:
                 continue
             x = rows.ordered[name]
             if _is_constant(x, codes) and _lies_on(x, codes, whole, sure):
                 detail = f"has the same mean per {groups.name} over the whole table, its own and later outcomes included"
-                found[name] = Finding(name, "mean", detail)
+                findings[name] = Finding(name, "mean", detail)
             elif case.outcome.face.is_natural and _knows(x[is_first], codes[is_first], later, sure):
                 detail = f"{words}has means per {groups.name} closer to it than sampling allows: it holds later outcomes"
-                found[name] = Finding(name, "mean", detail)
+                findings[name] = Finding(name, "mean", detail)
     for name in numbers:
-        if name not in found and _holds_its_own_means(case, name, sure):
+        if name not in findings and _holds_its_own_means(case, name, sure):
             detail = "has just its values as means over the whole table, its own and later outcomes included"
-            found[name] = Finding(name, "mean", detail)
-    return list(found.values())
+            findings[name] = Finding(name, "mean", detail)
+    return list(findings.values())
 
 
 def _holds_its_own_means(case: Case, name: str, sure: float) -> bool:
-    """Whether the target's mean, where the feature has one value, is that value."""
+    """Whether each value of the feature is the mean of the target over the rows with that value."""
     rows, column = case.rows, case.rows.features[name]
     x, y = rows.ordered[name], case.y
     near = float(np.std(y)) / 10 + 1e-12
@@ -115,7 +115,8 @@ def _means(y: Vector, codes: NDArray[np.integer[Any]]) -> Means:
 
 
 def _scatter(x: Vector, codes: NDArray[np.integer[Any]], means: Means) -> Scatter | None:
-    """Around a line over the feature's mean in each group; None where too few groups have both, or nothing varies."""
+    """How the target's means scatter around a line over the feature's means. None if too few groups have both, or if one of
+    them is constant."""
     present = np.isfinite(x) & (codes >= 0) & (codes < len(means.n))
     x, codes = x[present], codes[present]
     n_x = np.bincount(codes, minlength=len(means.n))
@@ -140,8 +141,8 @@ def _lies_on(x: Vector, codes: NDArray[np.integer[Any]], means: Means, sure: flo
 
 
 def _knows(x: Vector, codes: NDArray[np.integer[Any]], later: Means, sure: float) -> bool:
-    """Whether the feature, in the first rows of each group, knows of the errors of later rows' means. In ranks too,
-    since means of amounts have a heavy tail."""
+    """Whether the feature, in the first rows of each group, holds part of the errors of the later rows' means. Ranks are
+    tried too, since means of amounts have a heavy tail."""
     scatters = [_scatter(x, codes, later), _scatter(mean_ranks(x), codes, later)]
     return any(scatter is not None and scatter.is_less(sure) for scatter in scatters)
 
@@ -155,8 +156,8 @@ def _is_constant(x: Vector, codes: NDArray[np.integer[Any]]) -> bool:
 
 
 def shared_outcomes(case: Case) -> list[Finding]:
-    """Features that name entities whose rows share their outcome: a model would know it by heart."""
-    found = []
+    """Features that name entities whose rows share their outcome, so that a model would memorise it per entity."""
+    findings = []
     face = case.outcome.face
     for column in case.rows.frame.iter_columns() if face.is_natural else ():
         if column.dtype.is_float() or column.dtype.is_temporal():
@@ -170,18 +171,20 @@ def shared_outcomes(case: Case) -> list[Finding]:
         bins = case.rows.bins[column.name]
         if column.name in case.rows.ordered:
             by_size = (np.bincount(bins, case.face) / np.bincount(bins))[bins].var()
-            if by_size > case.face.var() * alike / 2:  # its size tells as much: it is no mere name
+            if by_size > case.face.var() * alike / 2:  # its size explains as much, so it is more than a name
                 continue
-        told = f"is shared by the rows of each of its {codes.max() + 1:,} values"
-        found.append(
-            Finding(column.name, "entity", f"{face.words}{told} (intraclass correlation {alike:.2f})")
+        detail = f"is shared by the rows of each of its {codes.max() + 1:,} values"
+        findings.append(
+            Finding(column.name, "entity", f"{face.words}{detail} (intraclass correlation {alike:.2f})")
         )
-    return found
+    return findings
 
 
 def _intraclass(n: Vector, k: Vector) -> tuple[float, int]:
-    """The correlation of the outcomes of two rows of one group, from its rows and those with the outcome; and the
-    groups that have two rows."""
+    """The correlation of two rows' outcomes within a group, and the number of groups with two rows or more.
+
+    `n` (n_groups,) counts a group's rows and `k` (n_groups,) those with the outcome.
+    """
     several = n >= 2
     n, k = n[several], k[several]
     if not 0 < k.sum() < n.sum():

@@ -1,4 +1,4 @@
-"""A level, a null, or a word of a text that nearly only one outcome has.
+"""Finds levels, nulls and words of texts that occur with nearly one outcome alone.
 
 Levels differ in honest data too. The null hypothesis is that the log odds of a column's levels are normal around those of
 the other rows, as in a model with random effects; their spread is that of the other levels, and at least 1. Where levels
@@ -16,12 +16,12 @@ from accord.data.leaks.cutting import FEW_VALUES, Units, Vector
 from accord.data.leaks.evidence import FALSE_ALARMS, Case, Finding
 
 DECIDED = 0.98
-"""Share of a level's rows with the rarer outcome from which the level decides it."""
+"""A level decides the outcome if at least this share of its rows have the rarer one."""
 EXCLUDED = 0.05
-"""Share of the rarer outcome's rate up to which a level rules it out."""
+"""A level rules the rarer outcome out if its rate there is below this share of the overall rate."""
 MIN_SPREAD = 1.0
 MIN_COUNTED = 10
-"""Levels with fewer rows say nothing of the spread."""
+"""Levels with fewer rows are not used to estimate the spread."""
 GRID = np.linspace(-8, 8, 161)
 WEIGHTS = np.exp(-(GRID**2) / 2) / np.exp(-(GRID**2) / 2).sum()
 
@@ -31,20 +31,20 @@ class Level(NamedTuple):
 
     feature: str
     words: str
-    """What holds where the level is, such as `it is null`."""
+    """The condition for the level in words, such as `it is null`."""
     n: float
     k: float
-    """Its rows, and those with the outcome."""
+    """How many rows the level has, and how many of them have the outcome."""
     center: float
     spread: float
-    """Of its log odds."""
+    """The center and spread of its log odds in honest data."""
 
 
 class Judge(NamedTuple):
     """Which levels are looked at: those with enough rows that have one outcome nearly alone."""
 
     base: float
-    """Share of all rows with the outcome."""
+    """The share of all rows that have the outcome."""
     level_rows: int
 
     def is_pure(self, n: Any, k: Any) -> Any:
@@ -52,8 +52,8 @@ class Judge(NamedTuple):
         return (n >= self.level_rows) & ((rate >= DECIDED) | (rate <= EXCLUDED * rarer))
 
     def chance(self, level: Level) -> float:
-        """The chance of a level this pure in honest data, at most: Chernoff's bound of the binomial tail, averaged over
-        the odds that the level might have."""
+        """An upper bound on the chance of a level this pure in honest data: Chernoff's bound on the binomial tail, averaged
+        over the odds that the level might have."""
         rate = level.k / level.n
         p = np.clip(1 / (1 + np.exp(-(level.center + level.spread * GRID))), 1e-15, 1 - 1e-15)
         terms = [(rate, p), (1 - rate, 1 - p)]
@@ -63,7 +63,7 @@ class Judge(NamedTuple):
 
 
 def deciding_levels(case: Case) -> list[Finding]:
-    """Levels so pure that no honest level would be, the surest of each feature."""
+    """Levels that are purer than honest data allow, only the surest one of each feature."""
     face = case.outcome.face
     if not face.is_natural:
         return _fixed_amounts(case)
@@ -77,7 +77,7 @@ def deciding_levels(case: Case) -> list[Finding]:
 
 
 def deciding_words(case: Case) -> list[Finding]:
-    """The same of the words of texts: values by the hundred that are no levels."""
+    """The same for the words of texts, which are columns of hundreds of values."""
     judge = Judge(case.n_pos / len(case.face), case.check.level_rows)
     levels: list[Level] = []
     n_tests = 0
@@ -139,14 +139,14 @@ def _of_column(counted: Counted, judge: Judge) -> Iterator[Level]:
 
 
 def _around(j: int, n: Vector, k: Vector) -> tuple[float, float]:
-    """Center and spread of a level's log odds, by the other levels in no order: their median absolute deviation."""
+    """Center and spread of a level's log odds from the other levels, without regard to order: their median absolute deviation."""
     others = np.delete(_log_odds(k, n), j)[np.delete(n, j) >= MIN_COUNTED]
     spread = 1.4826 * np.median(np.abs(others - np.median(others))) if len(others) > 1 else 0.0
     return _log_odds(k.sum() - k[j], n.sum() - n[j]), float(spread)
 
 
 def _beside(j: int, n: Vector, k: Vector) -> tuple[float, float]:
-    """The same by the levels before and after it, and the largest step between two others."""
+    """The same from the levels before and after it; the spread is the largest step between two other levels."""
     odds = _log_odds(k, n)
     beside = [odds[i] for i in (j - 1, j + 1) if 0 <= i < len(n)]
     steps = np.delete(np.abs(np.diff(odds)), [i for i in (j - 1, j) if 0 <= i < len(n) - 1])
@@ -155,7 +155,7 @@ def _beside(j: int, n: Vector, k: Vector) -> tuple[float, float]:
 
 
 def _words(column: pl.Series, face: Vector, level_rows: int) -> pl.DataFrame:
-    """Words that at least `level_rows` texts have, and not all: in n texts, of which k have the outcome."""
+    """Words that at least `level_rows` texts have, but not all. A word is in n texts, k of which have the outcome."""
     return (
         pl.DataFrame({"word": column.str.to_lowercase().str.extract_all(r"\w+").list.unique(), "face": face})
         .explode("word")
@@ -175,15 +175,15 @@ def _of_words(name: str, words: pl.DataFrame, face: Vector, judge: Judge) -> Ite
 
 
 def _log_odds(k: Any, n: Any) -> Any:
-    """Of k in n rows, kept finite."""
+    """The log odds of k in n rows, kept finite."""
     return np.log((k + 0.5) / (n - k + 0.5))
 
 
 def _fixed_amounts(case: Case) -> list[Finding]:
-    """Levels that fix an amount far from the others."""
+    """Levels on which an amount is nearly constant and far from its overall mean."""
     y = case.outcome.y[case.rows.counted]
     sd, base = float(y.std()), float(y.mean())
-    found = []
+    findings = []
     for units in case.rows.units:
         n = np.bincount(units.codes)
         mean = np.bincount(units.codes, y) / n
@@ -193,5 +193,5 @@ def _fixed_amounts(case: Case) -> list[Finding]:
         )
         for j in [j for j in np.flatnonzero(fixed) if units.labels[j] is not None][:1]:
             where = f"is {mean[j]:.4g} where it is {units.labels[j]}"
-            found.append(Finding(units.column, "level", f"{where} ({n[j]:,} rows), {base:.4g} overall"))
-    return found
+            findings.append(Finding(units.column, "level", f"{where} ({n[j]:,} rows), {base:.4g} overall"))
+    return findings

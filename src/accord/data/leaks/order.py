@@ -1,4 +1,4 @@
-"""Features that hold what comes later: the next row's target, or a time after the decision."""
+"""Finds features that hold what comes later: the target of the next row, or a time after the decision."""
 
 from collections.abc import Iterator
 
@@ -21,37 +21,37 @@ from accord.data.leaks.evidence import (
 )
 
 LATE_SHARE = 0.01
-"""Share of times after the decision from which they are no slips."""
+"""If more than this share of a column's times are after the decision, they are not just errors in the data."""
 LATE_AUC = 0.75
-"""How well the time past the decision must rank the target: a plan, such as a scheduled arrival, is later too."""
+"""The AUC that such a column must exceed. Planned times, such as a scheduled arrival, are after the decision too."""
 
 
 def next_targets(case: Case) -> list[Finding]:
-    """Features that tell the target of the next row, or of the entity's next row, better than the limit and better than
-    the row's own."""
+    """Features that predict the target of the next row, in the table or of an entity, better than the limit allows, and better
+    than they predict the row's own target."""
     rows, limit = case.rows, case.check.score
     sure = critical((MAX_ENTITIES + 1) * len(rows.bins))
-    found: dict[str, Finding] = {}
+    findings: dict[str, Finding] = {}
     for words, following in _next_rows(rows):
         later = np.where(following < 0, np.nan, case.outcome.face.y[following])
         known = ~np.isnan(later)
         about = dict(zip(rows.ordered, _about(rows.ranks, later), strict=True)) if rows.ordered else {}
         for name, codes in rows.bins.items():
             few = codes.max() < FEW_VALUES
-            if name in found or not (few or about.get(name, 0.5) > limit - 0.03) or not known.any():
+            if name in findings or not (few or about.get(name, 0.5) > limit - 0.03) or not known.any():
                 continue
             values = codes if few else rows.ordered[name]
             score = reached(codes[known], mean_ranks(values[known]), later[known])
-            told = telling(codes[known], score, later[known], limit, sure)
-            if told is not None and score > case.alone[name] + 0.01:
-                detail = f"of the next row{words} {case.outcome.face.words}is told by it with {told}"
-                found[name] = Finding(name, "next", detail)
-    return list(found.values())
+            strength = telling(codes[known], score, later[known], limit, sure)
+            if strength is not None and score > case.alone[name] + 0.01:
+                detail = f"of the next row{words} {case.outcome.face.words}is told by it with {strength}"
+                findings[name] = Finding(name, "next", detail)
+    return list(findings.values())
 
 
 def _about(ranks: NDArray[np.float32], face: Vector) -> Vector:
-    """The AUC of each feature in either direction (n_features,), nearly: by its ranks among all rows, those without an
-    outcome included."""
+    """An approximate AUC of each feature, in the better direction (n_features,): its ranks are those among all rows, also the
+    rows without an outcome."""
     pos, neg = face == 1, face == 0
     if not pos.any() or not neg.any():
         return np.full(len(ranks), 0.5)
@@ -61,30 +61,30 @@ def _about(ranks: NDArray[np.float32], face: Vector) -> Vector:
 
 
 def _next_rows(rows: Rows) -> Iterator[tuple[str, NDArray[np.intp]]]:
-    """The place of each row's next (n,), -1 where there is none: in the table, and by what may name an entity."""
+    """The position of each row's next row (n,), -1 for a last one: in the table, then per column that may name an entity."""
     yield "", np.where(rows.index + 1 < rows.features.height, rows.index + 1, -1)
     for groups in rows.entities:
         yield f" of its {groups.name}", groups.following[rows.index]
 
 
 def late_times(case: Case) -> list[Finding]:
-    """Times that are later than the decision by more where the outcome is another; and times whose distance to another
-    time tells the target."""
+    """Times whose distance from another time predicts the target better than the limit allows, and times after the decision
+    that are later for one outcome than for the other."""
     rows, face = case.rows, case.outcome.face
     times = [column for column in rows.frame.iter_columns() if column.dtype == pl.Datetime]
     if not times or not face.is_natural:
         return []
     others = [column for column in [*rows.beside.iter_columns(), *times] if column.dtype == pl.Datetime]
     sure = critical(2 * len(times) * len(others))
-    found: dict[str, Finding] = {}
+    findings: dict[str, Finding] = {}
     for column in times:
         for other in others:
-            if other.name == column.name or column.name in found:
+            if other.name == column.name or column.name in findings:
                 continue
             is_moment = other.name in (rows.around.event, rows.around.decision)
             if (detail := _told_by_distance(case, column, other, is_moment, sure)) is not None:
-                found[column.name] = Finding(column.name, "time", face.words + detail)
-    return list(found.values())
+                findings[column.name] = Finding(column.name, "time", face.words + detail)
+    return list(findings.values())
 
 
 def _told_by_distance(

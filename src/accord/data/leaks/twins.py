@@ -1,4 +1,4 @@
-"""Rows that stand on both sides of the split: the same row twice, or a subject whose rows are divided."""
+"""Finds rows on both sides of the split: the same row twice, or a subject whose rows are on both sides."""
 
 from collections.abc import Mapping
 
@@ -10,16 +10,16 @@ from accord.schema.data import DUPLICATES, Data
 
 LEARNED, JUDGED = ("train", "tune"), ("test", "holdout")
 AGREEING, AGREEING_IF_COARSE = 0.5, 0.75
-"""Agreement beyond chance (Cohen's kappa) of the outcomes of honest rows that are alike in all features. Where no feature is
-fine, rows are alike by chance, and strong features make their outcomes agree."""
+"""The agreement of outcomes beyond chance (Cohen's kappa) that is allowed for honest rows alike in all features. If no feature
+is fine, rows are alike by chance, and strong features make their outcomes agree."""
 FINE = 0.5
-"""A feature with this many values a row, or more, is fine."""
+"""A feature is fine if it has at least this many values per row."""
 DIVIDED = 0.01
 
 
 def across_splits(parts: Mapping[str, pl.DataFrame], data: Data) -> list[Suspect]:
-    """Suspects among the rows of the splits by name. By a time of their own, rows of one subject may well be on both
-    sides; dealt by a hash they should not."""
+    """Suspects among the rows of the named splits. Rows split by time may have a subject on both sides; rows split by a hash
+    should not."""
     learned = pl.concat([parts[name] for name in LEARNED])
     judged = pl.concat([parts[name] for name in JUDGED])
     if learned.is_empty() or judged.is_empty():
@@ -36,14 +36,14 @@ def across_splits(parts: Mapping[str, pl.DataFrame], data: Data) -> list[Suspect
 
 
 def _duplicates(learned: pl.DataFrame, judged: pl.DataFrame, data: Data) -> str | None:
-    """Rows alike in all features, key aside, also have the same outcomes, more often than the features can explain."""
+    """What is suspected, in words, if rows alike in all features have the same outcomes more often than features explain."""
     features = [name for name, column in data.columns.items() if column.role == "feature"]
     outcomes = [name for name, column in data.columns.items() if column.role == "outcome"]
     both = pl.concat([learned.select(features + outcomes), judged.select(features + outcomes)])
     n_values = {name: both[name].n_unique() for name in features}
     features = [
         name for name in features if n_values[name] < both.height
-    ]  # a name for each row is no likeness
+    ]  # a column that names each row can't make rows alike
     if not features or not outcomes:
         return None
     counted = pl.DataFrame({
@@ -64,8 +64,8 @@ def _duplicates(learned: pl.DataFrame, judged: pl.DataFrame, data: Data) -> str 
 
 
 def _agreement(counted: pl.DataFrame) -> tuple[int, float, float]:
-    """The judged rows that have a learned row with the same features, how many agree with those in the outcomes, and the
-    share of any two rows that do."""
+    """How many judged rows have a trained-on row with the same features, how many of them have its outcome too, and the share of
+    any two rows whose outcomes agree."""
     sides = {"learned": pl.col("side"), "judged": ~pl.col("side")}
     cells = counted.group_by("x", "y").agg(**{name: side.sum() for name, side in sides.items()})
     shared = cells.with_columns(rows=pl.col("learned").sum().over("x")).filter(pl.col("rows") > 0)
@@ -78,7 +78,7 @@ def _agreement(counted: pl.DataFrame) -> tuple[int, float, float]:
 
 
 def _divergence(share: float, p: float) -> float:
-    """Of Bernoulli distributions, which bounds the chance of so small a share (Chernoff)."""
+    """The divergence of two Bernoulli distributions, which bounds the chance of so small a share (Chernoff)."""
     terms = ((share, p), (1 - share, 1 - p))
     return float(sum(a * np.log(a / b) for a, b in terms if a > 0))
 
