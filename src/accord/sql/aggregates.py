@@ -38,12 +38,12 @@ OTHERS = {
     "Max": "MAX", "Min": "MIN", "Median": "MEDIAN", "Std": "STDDEV", "Var": "VARIANCE", "First": "FIRST", "Last": "LAST",
     "Implode": "ARRAY_AGG or STRING_AGG",
 }  # fmt: skip
-"""Aggregates that can't be had from sums per block, as Polars calls them, and as they are written in SQL."""
+"""Aggregates that can't be computed from sums per block: their names in Polars, and in SQL."""
 BEYOND_INT64 = {pl.UInt64(), pl.Int128(), pl.UInt128()}
 LEFT_ALONE = {"Column", "Literal", "function", "dtype", "options"}
 """Parts of a node that hold no expression."""
 EXACT = 2.0**53
-"""Below this a float holds every integer."""
+"""A float can hold every integer below this."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,13 @@ class Taken:
 
 
 def take_apart(sql: str, where: str) -> Taken:
-    """Raises AccordError for bad syntax, for no aggregate, and for other aggregates than SUM, AVG and COUNT."""
+    """Takes the SQL apart. Raises AccordError for bad syntax, if it has no aggregate, and for aggregates other than SUM, AVG and
+    COUNT."""
     expression = parse(sql, where).meta.undo_aliases()
     node = to_node(expression)
-    found = kinds(node)
+    present = kinds(node)
     for kind, written in OF_OTHER_ROWS.items():
-        if kind in found:
+        if kind in present:
             raise _unsupported(written, sql, where)
     names: dict[str, str] = {}
     aggregates, constants = {}, {}
@@ -109,7 +110,7 @@ def check(sql: str, where: str, columns: Mapping[str, pl.DataType], constants: S
         raise AccordError(
             f"{where}: `{sql}` uses '{min(bare)}' outside of an aggregate; expected SUM, AVG or COUNT around it"
         )
-    # Not from the whole expression over no rows, where a count of 0 may have no value, such as 0 // 0.
+    # Not from the whole expression over an empty table: there a count is 0, and 0 // 0 has no value.
     kind = type_of(taken.outer, sql, where, types)
     if kind in (pl.String(), pl.Binary()) or kind.is_nested():
         raise AccordError(f"{where}: `{sql}` gives {kind}; expected a number")
@@ -147,7 +148,7 @@ def statistic(
 
 
 def _aggregates(expression: pl.Expr, sql: str, where: str) -> Iterator[Aggregate]:
-    """The aggregates in an expression. None may be inside of another."""
+    """The aggregates in an expression. Raises AccordError for one inside of another."""
     # The parts come from `pop` and not from their nodes, since Polars' JSON does not keep the last bit of all floats.
     match to_node(expression):
         case "Len":
@@ -184,7 +185,7 @@ def _outer(node: Any, names: Mapping[str, str], constants: dict[str, Any]) -> An
         case "Len" | {"Agg": _}:
             return {"Column": names[_text(node)]}
         case {"Literal": {"Dyn": {"Float": float(number)}}} if pl.select(from_node(node)).item() != number:
-            # Polars' JSON gives another last bit.
+            # Polars' JSON would change its last bit.
             return _constant(number, constants)
         case {
             "Function": {
@@ -218,10 +219,10 @@ def _type(aggregate: Aggregate, rows: pl.DataFrame) -> pl.DataType:
     Polars sums up integers of 32 bits, such as those of `CASE WHEN late THEN 150 ELSE 0 END`, in 32 bits, and conditions
     in 32 bits without a sign, so that larger sums and differences would silently come out wrong.
     """
-    found = rows.head(0).select(value=aggregate.whole).schema["value"]
-    if found.is_temporal():
-        return found
-    is_whole = found.is_integer() and found not in BEYOND_INT64
+    dtype = rows.head(0).select(value=aggregate.whole).schema["value"]
+    if dtype.is_temporal():
+        return dtype
+    is_whole = dtype.is_integer() and dtype not in BEYOND_INT64
     return pl.Int64() if is_whole else pl.Float64()
 
 
@@ -240,11 +241,11 @@ def _resampled(
         np.add.at(total, block, values.cast(pl.Int64 if is_exact else pl.Float64).to_numpy())
 
     def value(drawn: Counts) -> pl.Series:
-        found = pl.Series(_product(drawn, total))
+        resampled = pl.Series(_product(drawn, total))
         if aggregated == "Mean":
             number = pl.Series(_product(drawn, count))
-            found = found / number.replace(0, None)
-        return found.cast(pl.Int64).cast(kind) if kind.is_temporal() else found
+            resampled = resampled / number.replace(0, None)
+        return resampled.cast(pl.Int64).cast(kind) if kind.is_temporal() else resampled
 
     return value
 
@@ -270,7 +271,7 @@ def _product(drawn: Counts, sums: Sums) -> Sums:
     finite = np.isfinite(sums)
     # NaN and infinity count where their block was drawn, but 0 times infinity would be NaN.
     with np.errstate(invalid="ignore", over="ignore"):
-        found: NDArray[np.float64] = drawn @ np.where(finite, sums, 0)
+        product: NDArray[np.float64] = drawn @ np.where(finite, sums, 0)
         if not finite.all():
-            found += np.where(drawn[:, ~finite] > 0, sums[~finite], 0).sum(axis=1)
-    return found
+            product += np.where(drawn[:, ~finite] > 0, sums[~finite], 0).sum(axis=1)
+    return product

@@ -23,7 +23,7 @@ DECIMAL = re.compile(
     r"""('(?:[^']|'')*'|"[^"]*"|\$\$.*?\$\$|--[^\n]*|/\*.*?\*/)|(?<![\w.])(\d*\.\d+|\d+\.)(?![\w.])""",
     re.DOTALL,
 )
-"""Text in quotes or a comment, or a number with decimals and no exponent."""
+"""Quoted text or a comment, or a number with decimals and without an exponent."""
 AGGREGATES = {"Agg", "Len"}
 """Nodes of an expression that give one value for all rows."""
 OF_OTHER_ROWS = {
@@ -31,7 +31,7 @@ OF_OTHER_ROWS = {
     "Correlation": "CORR or COVAR", "Rank": "RANK", "Shift": "LAG or LEAD", "Rolling": "a moving window",
     "Range": "ROW_NUMBER", "Explode": "UNNEST", "Selector": "* or COLUMNS",
 }  # fmt: skip
-"""Nodes that look at other rows or tables in other ways, and what one writes in SQL to get them."""
+"""Nodes that read other rows or tables in other ways, with the SQL that makes them."""
 
 
 class NotComputedError(AccordError):
@@ -55,8 +55,8 @@ def parse(sql: str, where: str) -> pl.Expr:
 
 
 def with_floats(sql: str) -> str:
-    """The SQL with its decimal numbers as floats: Polars takes `1.5` for a Decimal, whose quotients lose digits."""
-    return DECIMAL.sub(lambda found: found[1] or f"{found[2]}e0", sql)
+    """The SQL with its decimal numbers as floats: Polars reads `1.5` as a Decimal, whose quotients lose digits."""
+    return DECIMAL.sub(lambda match: match[1] or f"{match[2]}e0", sql)
 
 
 def to_node(expression: pl.Expr) -> Any:
@@ -65,7 +65,7 @@ def to_node(expression: pl.Expr) -> Any:
 
 
 def from_node(node: Any) -> pl.Expr:
-    """The expression of a node. A float of more than 15 digits may come back with another last bit, by Polars' JSON."""
+    """The expression of a node. Polars' JSON may change the last bit of a float with more than 15 digits."""
     return pl.Expr.deserialize(json.dumps(node).encode(), format="json")
 
 
@@ -78,7 +78,7 @@ def check(sql: str, where: str, columns: Mapping[str, pl.DataType], hidden: Mapp
     """The type of a row expression's value over columns of these types, found without any data.
 
     `hidden` maps columns that exist but must not be used here to the reason. Raises AccordError for those,
-    for unknown columns, for types that don't fit, and for an aggregate where a value a row is needed.
+    for unknown columns, for types that don't fit, and for an aggregate where one value per row is needed.
     """
     expression = parse(sql, where)
     if kinds(to_node(expression)) & {*AGGREGATES, *OF_OTHER_ROWS}:
@@ -113,7 +113,7 @@ def values_of(frame: pl.DataFrame, expression: pl.Expr, sql: str, where: str) ->
 
 
 def with_derived(frame: pl.DataFrame, derived: Mapping[str, str]) -> pl.DataFrame:
-    """The frame with its derived features beside its columns. Raises NotComputedError for a row that one has no value for."""
+    """The frame with derived features added to its columns. Raises NotComputedError if one can't be computed for a row."""
     named = {name: (f"data.derived.{name}", sql) for name, sql in derived.items()}
     return _values(frame, {name: (*where, parse(where[1], where[0])) for name, where in named.items()})
 
@@ -137,7 +137,7 @@ def _values(frame: pl.DataFrame, expressions: Mapping[str, tuple[str, str, pl.Ex
 
 
 def _first_refused(frame: pl.DataFrame, expression: pl.Expr) -> int | None:
-    """The first row that the expression has no value for. One of them fails the whole frame."""
+    """The first row for which the expression can't be computed. Polars fails for the whole frame, without saying which row."""
     try:
         _together(frame, {"value": expression})
     except (PolarsError, PanicException):
@@ -159,7 +159,7 @@ def _together(frame: pl.DataFrame, values: Mapping[str, pl.Expr]) -> pl.DataFram
 
 
 def kinds(node: Any) -> set[str]:
-    """The kinds of an expression's nodes; the names of columns and the values of literals are none."""
+    """The kinds of an expression's nodes, without the names of columns and the values of literals."""
     if isinstance(node, str):
         return {node}
     if isinstance(node, list):
@@ -172,5 +172,5 @@ def kinds(node: Any) -> set[str]:
 
 
 def reason(error: Exception) -> str:
-    """What Polars says went wrong, on one line and without its query plan."""
+    """Polars' error message in one line, without the query plan."""
     return " ".join(re.split(r"\n\n(?:Resolved plan|This error occurred)", str(error))[0].split())

@@ -1,4 +1,4 @@
-"""Random values that a column's contract allows, many of them where an expression is likely to go wrong."""
+"""Draws random values that a column's contract allows, many of them where an expression is likely to go wrong."""
 
 import math
 import re
@@ -51,8 +51,8 @@ def draws(
 ) -> list[Any]:
     """Random values (n) of the column, those of `near` among them where the contract allows them.
 
-    A category without listed values has those of the column as given, and others. None for a column stands for any
-    number, infinities, NaN and null included.
+    A category without listed values gets those of the given column, and others. If the column is None, any number may
+    be drawn, infinities, NaN and null included.
     """
     kind = "number" if column is None else column.type
     values: list[Any]

@@ -1,4 +1,4 @@
-"""Whether a compiled expression gives what Polars gives, tried on given rows and on random ones."""
+"""Checks on given rows and on random ones whether a compiled expression gives what Polars gives."""
 
 import json
 import math
@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from accord.schema.data import Column
 
 INDEX = "row|index"
-"""A column with the number of the row. Names with a bar can't be a column's in the config."""
+"""The column with the row's number. Column names in the config can't hold a bar, so it never clashes."""
 N_ALONE = 100
-"""Random rows that Polars is also asked for one by one: a value that it knows to be the same in all rows of a frame, such as
-that of a CASE of which one branch is taken throughout, it divides otherwise than a column."""
+"""So many random rows are also given to Polars one by one. It divides a value that is the same in all rows of a frame, such
+as that of a CASE with one branch taken throughout, differently from a column."""
 MAX_REFUSED = 100
-"""Rows that the compiled form refuses and that Polars is asked for, a millisecond each. The service asks it for all."""
+"""At most so many rows that the compiled form refuses are given to Polars, which takes a millisecond per row. The service
+    gives it all of them."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,9 @@ class Proof:
     """Whether a compiled expression gives what Polars gives."""
 
     n_rows: int
-    """Rows compared: those that Polars evaluates."""
+    """How many rows were compared, which are those that Polars can evaluate."""
     difference: str | None
-    """The first row that differs, with both values."""
+    """The first row that differs with both values, in words; None if none differs."""
 
     @property
     def holds(self) -> bool:
@@ -72,7 +73,7 @@ def proof(
     def by_polars(rows: pl.DataFrame) -> pl.Series:
         return evaluate(rows, sql, where) if as_number else with_derived(rows, {INDEX: sql})[INDEX]
 
-    compiled = function(json.loads(json.dumps(tree)))  # as a bundle gives it back
+    compiled = function(json.loads(json.dumps(tree)))  # as it comes back from a bundle
     n_rows = 0
     for rows in (given, random):
         n_compared, difference = _compared(rows, by_polars, compiled)
@@ -89,26 +90,29 @@ def proof(
 def _compared(
     rows: "pl.DataFrame", by_polars: Callable[["pl.DataFrame"], "pl.Series"], compiled: RowFunction
 ) -> tuple[int, str | None]:
-    """The number of rows that Polars evaluates, up to the first that differs, and that one in words."""
+    """How many rows were compared up to the first that differs, and that one in words."""
     import polars as pl
 
-    found = [_outcome(compiled, row) for row in rows.iter_rows(named=True)]
-    # One row that Polars refuses fails its whole frame. Those that the compiled form refuses too are asked one by one.
-    refused = pl.Series([isinstance(value, Exception) for value in found], dtype=pl.Boolean)
+    by_compiled = [_outcome(compiled, row) for row in rows.iter_rows(named=True)]
+    # One row that Polars refuses fails its whole frame, so rows that the compiled form refuses are compared apart.
+    refused = pl.Series([isinstance(value, Exception) for value in by_compiled], dtype=pl.Boolean)
     n_rows = 0
     for subset in (rows.filter(~refused), rows.filter(refused).head(MAX_REFUSED)):
         for index, expected in zip(subset[INDEX], _evaluated(subset, by_polars), strict=True):
             if isinstance(expected, Exception):
                 continue
             n_rows += 1
-            if not _same(expected, found[index]):
+            if not _same(expected, by_compiled[index]):
                 row = {name: value for name, value in rows.row(index, named=True).items() if name != INDEX}
-                return n_rows, f"for {row} Polars gives {expected!r}, the compiled form {found[index]!r}"
+                return (
+                    n_rows,
+                    f"for {row} Polars gives {expected!r}, the compiled form {by_compiled[index]!r}",
+                )
     return n_rows, None
 
 
 def _outcome(compiled: RowFunction, row: Row) -> Any:
-    """The value of the row, or the exception that it raises, whichever it is: a wrong tree may raise any."""
+    """The row's value, or the exception that was raised. A wrong tree may raise any exception."""
     try:
         return compiled(row)
     except Exception as error:
@@ -127,7 +131,7 @@ def _evaluated(rows: "pl.DataFrame", by_polars: Callable[["pl.DataFrame"], "pl.S
         NotComputedError,
         ValueError,
         OverflowError,
-    ) as error:  # the last two for years that Python doesn't know
+    ) as error:  # the last two for years that Python's dates don't have
         if rows.height == 1:
             yield error
         else:

@@ -1,4 +1,4 @@
-"""From the SQL of a row expression to a tree, by way of the expression as Polars has parsed it.
+"""Compiles the SQL of a row expression to a tree, from the expression as Polars has parsed it.
 
 Polars serialises an expression as nested nodes, such as `{"BinaryExpr": {"left": ..., "op": "Gt", "right": ...}}`. Each
 node is compiled with the type that Polars finds for it, and casts are put where Polars would put them.
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from accord.sql.compiled.trees import INTEGERS, Tree, function
 
-if TYPE_CHECKING:  # the service imports this package for the sake of `function` alone
+if TYPE_CHECKING:  # the service imports this package too, but only for `function`
     import polars as pl
 
 Node = dict[str, Any]
@@ -43,7 +43,7 @@ TEMPORAL_FUNCTIONS = {
     "Week": "week", "IsoYear": "ISO year", "Date": "date of instant",
 }  # fmt: skip
 LONGEST_PRODUCT = 9
-"""Up to this exponent Polars multiplies; above it calls the C library's pow, with other last bits."""
+"""Up to this exponent Polars multiplies. Above it calls the C library's pow, whose last bits differ."""
 INTERVAL = re.compile(r"(\d+)(us|ms|s|m|h|d|w)")
 MICROSECONDS = {
     "us": 1, "ms": 10**3, "s": 10**6, "m": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6, "w": 604800 * 10**6,
@@ -51,17 +51,17 @@ MICROSECONDS = {
 
 
 class _UnsupportedError(Exception):
-    """A construct has no compiled form."""
+    """The expression has a construct without a compiled form."""
 
 
 class _Typed(NamedTuple):
     tree: Tree
     kind: str
-    """The type of its value, as Polars calls it."""
+    """Polars' name for the type of its value."""
 
 
 def compile_sql(sql: str, where: str, types: Mapping[str, str], as_number: bool = False) -> Tree | None:
-    """The tree of a row expression, or None if it uses a construct that has none.
+    """The tree of a row expression; None if it has a construct without a compiled form.
 
     `types` maps names to the contract's types; predictions, weights and the score are numbers. The value is the one that
     `expressions.with_derived` gives or, `as_number`, the float that `expressions.evaluate` gives. `where` is the config
@@ -136,35 +136,35 @@ def _tree(node: Node, kind: str, columns: "pl.LazyFrame") -> Tree:
 
 
 def _constant(value: "pl.Series") -> _Typed:
-    found, kind = value.item(), str(value.dtype)
-    if isinstance(found, datetime):
-        return _Typed(["datetime", found.isoformat()], kind)
-    if isinstance(found, date):
-        return _Typed(["date", found.isoformat()], kind)
-    if isinstance(found, timedelta):
-        return _Typed(["timedelta", found // timedelta(microseconds=1)], kind)
-    if found is None or isinstance(found, int | str) or (isinstance(found, float) and math.isfinite(found)):
-        return _Typed(["literal", found], kind)
+    item, kind = value.item(), str(value.dtype)
+    if isinstance(item, datetime):
+        return _Typed(["datetime", item.isoformat()], kind)
+    if isinstance(item, date):
+        return _Typed(["date", item.isoformat()], kind)
+    if isinstance(item, timedelta):
+        return _Typed(["timedelta", item // timedelta(microseconds=1)], kind)
+    if item is None or isinstance(item, int | str) or (isinstance(item, float) and math.isfinite(item)):
+        return _Typed(["literal", item], kind)
     raise _UnsupportedError  # infinity has no JSON
 
 
 def _cast(value: _Typed, kind: str, strict: bool = True) -> _Typed:
-    """The value in another type, where Polars' conversion is known."""
-    tree, found = value
-    if found == kind or tree == ["literal", None] or (found in DURATIONS and kind in DURATIONS):
+    """The value cast to another type, if it is known how Polars converts it."""
+    tree, current = value
+    if current == kind or tree == ["literal", None] or (current in DURATIONS and kind in DURATIONS):
         return _Typed(tree, kind)
     operation: list[Any]
-    if (found, kind) in CASTS:
-        operation = CASTS[found, kind]
-    elif kind == "Float64" and (found == "Boolean" or found in INTEGERS):
+    if (current, kind) in CASTS:
+        operation = CASTS[current, kind]
+    elif kind == "Float64" and (current == "Boolean" or current in INTEGERS):
         operation = ["float"]
-    elif kind in INTEGERS and found == "Boolean":
+    elif kind in INTEGERS and current == "Boolean":
         operation = ["int"]
-    elif kind in INTEGERS and (found == "Float64" or found in INTEGERS):
+    elif kind in INTEGERS and (current == "Float64" or current in INTEGERS):
         operation = ["integer" if strict else "integer or null", kind]
-    elif kind == "Boolean" and found in INTEGERS:
+    elif kind == "Boolean" and current in INTEGERS:
         operation = ["<>", ["literal", 0]]
-    elif kind == "String" and found in INTEGERS:
+    elif kind == "String" and current in INTEGERS:
         operation = ["text of integer"]
     else:
         raise _UnsupportedError
@@ -176,7 +176,7 @@ def _cast(value: _Typed, kind: str, strict: bool = True) -> _Typed:
 
 
 def _literal(value: _Typed) -> Any:
-    """The value of a literal, None for what is none."""
+    """The value of a literal; None for any other tree."""
     return value.tree[1] if value.tree[0] == "literal" else None
 
 
@@ -215,7 +215,7 @@ def _arithmetic(name: str, left: _Typed, right: _Typed, kind: str) -> Tree:
 
 
 def _float_arithmetic(name: str, x: Tree, y: Tree) -> Tree:
-    # Polars leaves a column alone when it adds 0, even -0.0; takes it from 0 by changing its sign; and divides it by a
+    # Polars does nothing to a column when it adds 0, even to -0.0; subtracts it from 0 by changing its sign; and divides it by a
     # number as a product with the inverse.
     zero = ["literal", 0.0]
     if name == "+" and zero in (x, y):
@@ -247,7 +247,7 @@ def _is_in(value: _Typed, values: Node) -> Tree:
 
 
 def _function(name: Any, parts: list[_Typed], kind: str) -> Tree:
-    """The call of a function, named as Polars serialises it."""
+    """The tree for the call of a function, given its name in Polars' JSON."""
     first = parts[0]
     match name:
         case {"Boolean": "Not"}:

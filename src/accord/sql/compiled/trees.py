@@ -1,4 +1,4 @@
-"""From a tree of plain data to a function of one row: closures, put together once, over a fixed set of operations."""
+"""Turns a tree of plain data into a function of one row: closures over a fixed set of operations, built once."""
 
 import math
 import operator
@@ -23,10 +23,10 @@ INTEGERS = {f"Int{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in 
 def function(tree: Tree) -> RowFunction:
     """The value of a compiled expression for one row, as a function.
 
-    A row maps names to int, float (for a number always, so 2.0 and not 2), str, bool, datetime without a zone, or None.
-    The value is one of these, or a date or timedelta. For a row that Polars refuses, and for the few that plain Python
-    can't do, such as the year 10000 or capitals beyond ASCII, the function raises ArithmeticError or ValueError: ask
-    Polars then.
+    A row maps names to int, float (a number is always a float, so 2.0 and not 2), str, bool, datetime without a zone, or None.
+    The value is one of these, or a date or timedelta. The function raises ArithmeticError or ValueError for a row that
+    Polars refuses, and for the few rows that plain Python can't do, such as the year 10000 or capitals beyond ASCII. The
+    caller then has to ask Polars.
 
     >>> double = function(["*", ["column", "distance"], ["literal", 2.0]])
     >>> double({"distance": 1.5}), double({"distance": None})
@@ -138,7 +138,7 @@ def _extreme(beyond: Callable[[Any, Any], bool], *trees: Tree) -> RowFunction:
         best = None
         for part in parts:
             x = part(row)
-            # Of equals, 0.0 and -0.0, Polars keeps the later; NaN only where there is nothing else.
+            # Of 0.0 and -0.0, which are equal, Polars keeps the later one, and NaN only if all values are NaN.
             if x is not None and (best is None or best != best or (x == x and not beyond(best, x))):
                 best = x
         return best
@@ -160,7 +160,7 @@ def _unequal(x: Any, y: Any) -> bool:
 
 
 def _less(x: Any, y: Any) -> bool:
-    return bool(x < y or (y != y and x == x))  # NaN is above all numbers and equal to itself
+    return bool(x < y or (y != y and x == x))  # in Polars NaN is above all numbers and equal to itself
 
 
 def _greater(x: Any, y: Any) -> bool:
@@ -210,7 +210,7 @@ def _quotient(x: int, y: int) -> int | None:
 
 
 def _nan_for_none(value: Callable[..., float]) -> Callable[..., float]:
-    """The function with NaN where Python's raises ValueError for want of a real value."""
+    """The function, with NaN where Python's raises ValueError because no real value exists."""
 
     def of_numbers(*numbers: float) -> float:
         try:
@@ -311,7 +311,7 @@ def _integer_or_null(kind: str) -> Callable[[float], int | None]:
 
 def _ascii(changed: Callable[[str], str]) -> Callable[[str], str]:
     def of_text(text: str) -> str:
-        if not text.isascii():  # Python and Polars don't know the same version of Unicode
+        if not text.isascii():  # Python and Polars have different versions of Unicode
             raise ValueError(f"found {text!r}; expected ASCII")
         return changed(text)
 
@@ -322,12 +322,12 @@ def _slice(bounds: Sequence[int | None]) -> Callable[[str], str]:
     return operator.itemgetter(slice(*bounds))
 
 
-@lru_cache(maxsize=1000)  # dates recur, and taking one apart costs more than all the rest
+@lru_cache(maxsize=1000)  # dates recur, and parsing one costs more than all the rest
 def _date_of_text(text: str) -> date:
-    found = YEAR_MONTH_DAY.fullmatch(text)
-    if found is None:  # Polars guesses the form from the first row
+    match = YEAR_MONTH_DAY.fullmatch(text)
+    if match is None:  # Polars guesses the form from the first row
         raise ValueError(f"found {text!r}; expected a date such as 2013-1-31")
-    year, month, day = found.groups()
+    year, month, day = match.groups()
     return date(int(year), int(month), int(day))
 
 
@@ -363,7 +363,7 @@ OF_ONE: dict[str, Callable[[Any], Any]] = {
     "quarter": lambda day: (day.month + 2) // 3,
     "week": lambda day: day.isocalendar()[1], "ISO year": lambda day: day.isocalendar()[0],
 }  # fmt: skip
-"""Operations whose value is null exactly where their part is, or where these return None."""
+"""Operations on one part. The value is null if the part is null, or if the function returns None."""
 
 SET_UP: dict[str, Callable[[Any], Callable[[Any], Any]]] = {
     "wrap": _wrapped, "integer": _integer, "integer or null": _integer_or_null, "round": _rounded,
@@ -372,7 +372,7 @@ SET_UP: dict[str, Callable[[Any], Callable[[Any], Any]]] = {
     "contains": lambda inner: lambda text: inner in text, "slice": _slice,
     "in": lambda values: frozenset(values).__contains__, "shift": _shift,
 }  # fmt: skip
-"""As `OF_ONE`, but their first part is plain data to set them up with."""
+"""Like `OF_ONE`, but the first part is plain data, with which the function is made."""
 
 OF_TWO: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": _divided, "%": _nan_for_none(math.fmod),
@@ -380,7 +380,7 @@ OF_TWO: dict[str, Callable[[Any, Any], Any]] = {
     "floor quotient": operator.floordiv,
     "=": _equal, "<>": _unequal, "<": _less, ">": _greater, "<=": _at_most, ">=": _at_least,
 }  # fmt: skip
-"""Operations whose value is null where one of two parts is, or where these return None."""
+"""Operations on two parts. The value is null if a part is null, or if the function returns None."""
 
 OTHERS: dict[str, Callable[..., RowFunction]] = {
     "column": operator.itemgetter, "literal": _literal,
