@@ -1,14 +1,16 @@
-"""DVC: every call of it, one command of accord's at a time, and what a kill leaves of it and of the git beneath it.
+"""Every call of DVC, for one accord command at a time, and the repair of what a killed DVC or git leaves behind.
 
-DVC writes most of its files in place, so that a kill leaves them cut short, and then refuses to read them:
+DVC writes most of its files in place. A kill therefore leaves them cut short, and DVC then refuses to read them:
 
-    .dvc/tmp/lock, .dvc/tmp/rwlock.lock   locked by flock; DVC has the first but for the time that a stage runs
-    .dvc/tmp/rwlock                       which process reads and writes which path, stages included; in place
-    dvc.lock, *.dvc                       in place; what is lost of them comes back from the run cache, or by `dvc add`
-    .dvc/cache                            temporary names that are renamed; a half-written one of the run cache is read
-    the index in DVC's site cache         what a push or pull is about; a half-written one is taken for whole: see `transfer`
+    .dvc/tmp/lock, .dvc/tmp/rwlock.lock   locked by flock; DVC holds the first, except while a stage runs
+    .dvc/tmp/rwlock                       says which process reads and writes which path, also for stages; written in place
+    dvc.lock, *.dvc                       written in place; lost parts come back from the run cache, or by `dvc add`
+    .dvc/cache                            written under temporary names and renamed; but a half-written file of the run
+                                          cache is read as if it were whole
+    the index in DVC's site cache         files of a push or pull; a half-written one is taken for whole: see `transfer`
 
-`alone` mends these while it has both locks, and touches nothing that a living process has: then it says who that is.
+`alone` repairs these while it holds both locks. It touches nothing that a living process uses: then it raises an error
+that names that process.
 """
 
 import os
@@ -36,16 +38,16 @@ LOCK, RWLOCK_LOCK, RWLOCK, TRANSFER = "tmp/lock", "tmp/rwlock.lock", "tmp/rwlock
 WAIT_S = 5.0
 """How long DVC may have its lock for something short, such as `dvc status`."""
 SETTLED_S = 1.0
-"""A temporary file that is older, and that nobody has open, is about to be renamed by nobody."""
+"""A temporary file that is older, and that no process has open, was abandoned: no process will rename it."""
 BUSY = ("is being blocked by:", "Unable to acquire lock")
-"""How DVC says that another process is at work; it goes on with advice to remove the lock."""
+"""How DVC says that another process is at work. It then advises to remove the lock, which would be wrong here."""
 
 _locks: dict[Path, int] = {}
-"""The descriptors of the locks that this process has in `alone`, by their files: a sandbox shares its project's."""
+"""The lock's descriptor for each lock file that this process holds in `alone`. A sandbox shares its project's file."""
 
 
 class Entry(msgspec.Struct, forbid_unknown_fields=True):
-    """Who reads or writes a path, as .dvc/tmp/rwlock says it."""
+    """An entry of .dvc/tmp/rwlock: the process that reads or writes a path."""
 
     pid: int
     cmd: str
@@ -57,7 +59,7 @@ class RWLock(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Hashed(msgspec.Struct):
-    """A path of dvc.lock or of a pointer; a value that a kill has cut off is null, which DVC doesn't take either."""
+    """A path in dvc.lock or in a pointer. A value that a kill has cut off reads as null, which DVC refuses too."""
 
     path: str
     hash: str = ""
@@ -84,9 +86,11 @@ class Pointer(msgspec.Struct):
 
 @contextmanager
 def alone(paths: Paths) -> Iterator[int]:
-    """Only this command of accord's works on the project until the block ends, on files that DVC can read; the lock's
-    descriptor. Within such a block it is entered at once. Raises AccordError that says who is at work, be it another
-    command or a plain DVC."""
+    """Holds the project's lock until the block ends, and repairs DVC's files first; yields the lock's descriptor.
+
+    A block inside of such a block is entered at once. Raises an AccordError that names the process at work, if that is
+    another accord command or a DVC that a user started.
+    """
     file = paths.command_lock.resolve()
     if file in _locks:
         yield _locks[file]
@@ -114,8 +118,8 @@ def transfer(paths: Paths, *words: str) -> "subprocess.CompletedProcess[str]":
 
 
 def run(paths: Paths, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Runs DVC in the project's root, which paths among its words are relative to. It has the lock too for as long as it
-    runs. Raises AccordError if a process is in its way."""
+    """Runs DVC in the project's root; paths among its words are relative to that. DVC inherits the lock, and holds it as
+    long as it runs. Raises AccordError if another process has locked what it needs."""
     with alone(paths) as lock:
         done = subprocess.run(
             [sys.executable, "-m", "dvc", *words],
@@ -131,8 +135,8 @@ def run(paths: Paths, *words: str, **environment: str) -> "subprocess.CompletedP
 
 
 def reproduce(paths: Paths, quiet: bool = False, stage: str | None = None) -> None:
-    """Runs `dvc repro`, up to a stage if one is named. Ends the program with its exit code, or 2 if a stage blamed the
-    user's input."""
+    """Runs `dvc repro`, up to a stage if one is named. If it fails, the program ends with its exit code, or with 2 if a
+    stage said that the user's input was wrong."""
     if not paths.git.exists():
         raise AccordError("There is no git repository here, which DVC needs; create one: git init")
     with alone(paths) as lock:
@@ -167,7 +171,7 @@ def reproduce(paths: Paths, quiet: bool = False, stage: str | None = None) -> No
 
 
 def stages(paths: Paths) -> list[dict[str, Any]]:
-    """The stages of dvc.yaml, as it has them."""
+    """The stages as they stand in dvc.yaml."""
     return list(YAML(typ="safe").load(paths.pipeline)["stages"].values())
 
 
@@ -187,8 +191,10 @@ def _environment() -> dict[str, str]:
 
 
 def _mend(paths: Paths) -> None:
-    """Brings what a kill has left in order, once no process of DVC's, and no stage that it has left, is at work. Nothing
-    is touched where DVC locks by hard links, of which it can't be told whether a living process has them."""
+    """Repairs what a kill has left, once no DVC is at work, and no stage that outlived its DVC.
+
+    Nothing is touched where DVC locks by hard links: they don't show whether the process that made them is alive.
+    """
     if not paths.dvc.is_dir() or _config(paths).getboolean("core", "hardlink_lock", fallback=False):
         return
     deadline, is_said = time.monotonic() + locks.ORPHAN_S, False
@@ -212,7 +218,7 @@ def _mend(paths: Paths) -> None:
 
 @contextmanager
 def _dvc_locked(paths: Paths) -> Iterator[None]:
-    """No DVC begins, or touches rwlock, until the block ends."""
+    """Holds DVC's own locks until the block ends, so that no DVC begins to work or changes rwlock."""
     with ExitStack() as stack:
         for path in (paths.dvc / LOCK, paths.dvc / RWLOCK_LOCK):  # in DVC's own order
             if stack.enter_context(locks.held(path, WAIT_S)) is None:
@@ -221,7 +227,7 @@ def _dvc_locked(paths: Paths) -> Iterator[None]:
 
 
 def _mend_rwlock(paths: Paths) -> None:
-    """Empties .dvc/tmp/rwlock if only dead processes stand in it, or if it can't be read and no DVC runs here."""
+    """Empties .dvc/tmp/rwlock if all processes in it have ended, or if it can't be read and no DVC runs here."""
     path = paths.dvc / RWLOCK
     if not path.exists():
         return
@@ -241,8 +247,11 @@ def _mend_rwlock(paths: Paths) -> None:
 
 
 def _living(entry: Entry, written: float) -> processes.Process | None:
-    """The process that an entry is of, in a file that was last written then; None if it has ended, and its id is at most
-    another's now. Where that can't be told it is taken for the same."""
+    """The process of an entry in a file that was last written at `written`; None if that process has ended.
+
+    Another process may have the id by now. It counts as the entry's if its command line ends as the entry's does, or if it
+    is a Python that ran at that time, or if nothing can be learned of it.
+    """
     process = processes.found(entry.pid)
     if process is None:
         return None
@@ -254,7 +263,7 @@ def _living(entry: Entry, written: float) -> processes.Process | None:
 
 
 def _is_dvc(words: Sequence[str]) -> bool:
-    """Whether the command line is of a DVC that may have locked paths: one in the background only watches."""
+    """Whether the command line is that of a DVC that may have locked paths. The one in the background only watches."""
     return any(Path(word).name == "dvc" for word in words[:3]) and not {"daemon", "queue-worker"} & {*words}
 
 
@@ -263,7 +272,7 @@ def _is_stage(words: Sequence[str]) -> bool:
 
 
 def _mend_lock_file(path: Path) -> None:
-    """Removes a dvc.lock that a kill has cut short; one that holds a merge's conflict is the user's to mend."""
+    """Removes a dvc.lock that a kill has cut short. One with the marks of a merge conflict is left for the user to resolve."""
     if not path.exists() or _is_whole(path, Lockfile):
         return
     if b"<<<<<<<" not in path.read_bytes():
@@ -272,7 +281,7 @@ def _mend_lock_file(path: Path) -> None:
 
 
 def _mend_pointers(paths: Paths) -> None:
-    """Adds what lies beside a pointer that a kill has cut short again."""
+    """Runs `dvc add` again for the data beside a pointer that a kill has cut short."""
     for folder in (paths.releases, paths.batches):
         for pointer in sorted(folder.glob("*.dvc")):
             if pointer.with_suffix("").exists() and not _is_whole(pointer, Pointer):
@@ -281,7 +290,7 @@ def _mend_pointers(paths: Paths) -> None:
 
 
 def _is_whole(path: Path, shape: type) -> bool:
-    """Whether the file, read by the parser that DVC reads it with, has the shape."""
+    """Whether the file has the shape, when it is read by the parser that DVC uses."""
     try:
         msgspec.convert(YAML(typ="safe").load(path.read_bytes()), shape)
     except (YAMLError, msgspec.ValidationError, UnicodeDecodeError):
@@ -290,7 +299,7 @@ def _is_whole(path: Path, shape: type) -> bool:
 
 
 def _sweep(paths: Paths) -> None:
-    """Removes what stages, promotions and DVC's cache had begun to write and will not finish."""
+    """Removes temporary files that killed stages, promotions and DVC's cache had begun to write."""
     for out in outs(stages(paths)):
         files.remove_leftover(paths.root / out)
     for leftover in paths.releases.glob(".*.tmp"):
@@ -305,7 +314,7 @@ def _sweep(paths: Paths) -> None:
 
 
 def _age_s(path: Path) -> float | None:
-    """Seconds since it was last written, or None if it is gone."""
+    """Seconds since the file was last written; None if it no longer exists."""
     try:
         return abs(time.time() - path.stat().st_mtime)
     except FileNotFoundError:
@@ -313,14 +322,14 @@ def _age_s(path: Path) -> float | None:
 
 
 def _config(paths: Paths) -> RawConfigParser:
-    """The project's config of DVC, without the second that asking DVC takes."""
+    """DVC's config for the project, read directly, since asking DVC takes a second."""
     config = RawConfigParser(strict=False)
     config.read([paths.dvc / "config", paths.dvc / "config.local"], encoding="utf-8")
     return config
 
 
 def _mend_git(paths: Paths) -> None:
-    """Removes git's lock files if no git runs here and no other program, such as an editor, has them open."""
+    """Removes git's lock files if no git runs here and if no other program, such as an editor, has them open."""
     asked = subprocess.run(
         ["git", "rev-parse", "--absolute-git-dir"], cwd=paths.root, capture_output=True, text=True
     )
@@ -337,7 +346,7 @@ def _is_git(words: Sequence[str]) -> bool:
 
 
 def _in_the_way(said: str, paths: Paths) -> str:
-    """Who is at work, by what DVC said of it."""
+    """Which process is at work, according to DVC's message."""
     blocked = re.search(r"\(PID (\d+)\): (.*)", said)
     if blocked is None:
         return _at_work(_holder_of(paths.dvc / LOCK))
@@ -346,7 +355,7 @@ def _in_the_way(said: str, paths: Paths) -> str:
 
 
 def _holder_of(lock: Path) -> str:
-    """Who has a lock of DVC's, which is a file with the process's id."""
+    """Which process holds a lock of DVC's: the lock is a file with the process's id."""
     text = lock.read_text(encoding="utf-8").strip() if lock.exists() else ""
     process = processes.found(int(text)) if text.isdecimal() else None
     return processes.described(process) if process else f"A DVC that has {lock} locked"

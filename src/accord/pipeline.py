@@ -15,7 +15,7 @@ from accord.schema.objective import Objective
 
 class Candidate(NamedTuple):
     tag: str
-    """Of its Bento."""
+    """The tag of its Bento."""
     measured: Mapping[str, Any] | None
     """The figures of the running service; None if no team asks for them."""
     card: Scorecard
@@ -33,8 +33,8 @@ def candidate(paths: Paths) -> Candidate:
 
 
 def judged(config: Config, paths: Paths) -> Scorecard:
-    """The scorecard of models/bundle, with the last figures of its service, written too. Raises AccordError if there is no
-    candidate."""
+    """Judges models/bundle with the last figures of its service, writes the scorecard, and returns it. Raises AccordError
+    if no bundle exists."""
     from accord.driving import measure
 
     made = load_bundle(paths.bundle)
@@ -43,5 +43,5 @@ def judged(config: Config, paths: Paths) -> Scorecard:
 
 
 def asks_for_measuring(objective: Objective) -> bool:
-    """Whether a team's metric is about the running service."""
+    """Whether a team has a metric of the running service."""
     return any(metric.builtin in MEASURED for metric in objective.metrics.values())

@@ -4,8 +4,8 @@ data/batches/NAME.parquet      the rows of one collect, named by when it was and
 data/batches/NAME.parquet.dvc  DVC's pointer to it, for git
 data/batches.json              the batches that the pipeline uses; `take_in` adds the others
 
-What was collected is what the files hold, and nothing else says so: a prediction is collected once, in the file that
-appears whole or not at all, and again only if its outcome was corrected after that.
+The files alone say what was collected. Each appears whole or not at all, so a prediction is collected once, and again
+only if its outcome was corrected afterwards.
 """
 
 from dataclasses import dataclass, field
@@ -35,31 +35,31 @@ ASIDE = {
     "prediction_id": pl.String(), "key": pl.String(), "outcome_id": pl.String(), "outcome_at": pl.Datetime("us", "UTC"),
     "model": pl.String(), "action": pl.Boolean(), "probability": pl.Float64(),
 }  # fmt: skip
-"""What a batch has of the log beside the contract's columns and `predicted|TARGET`, each as `log|NAME`."""
+"""Columns of the log that a batch keeps as `log|NAME`, beside the contract's columns and `predicted|TARGET`."""
 BEFORE = "|before"
 HAS_OUTCOME = pl.col("outcome_at").is_not_null()
 
 
 @dataclass
 class Collected:
-    """What a collect did."""
+    """What `collect` did."""
 
     file: Path | None = None
-    """None if there was nothing to collect."""
+    """The file of the new batch; None if no prediction was to be collected."""
     n_rows: int = 0
     n_corrected: int = 0
-    """Of them, those that an earlier batch has with another outcome."""
+    """How many of them stand in an earlier batch with another outcome."""
     n_unknown: int = 0
-    """Predictions whose outcome is not known yet."""
+    """How many predictions have no outcome yet."""
     unread: list[str] = field(default_factory=list)
-    """What is logged and can't be read as the contract has it, in words: these rows are not collected."""
+    """Values of the log that can't be read in the contract's types, in words. Their rows are not collected."""
     lacking: dict[str, int] = field(default_factory=dict)
-    """Columns that the contract wants a value of, and in how many rows it is missing."""
+    """In how many rows each column, of which the contract demands a value, has none."""
 
 
 def collect(config: Config, paths: Paths) -> Collected:
-    """Puts what is to be collected into a batch that DVC tracks. Raises AccordError if another process is at it, or if
-    bytes of earlier batches are not here."""
+    """Writes the predictions that have a new outcome to a batch, and adds it to DVC. Raises AccordError if another process
+    works on the project, or if an earlier batch is known to DVC but not on this disk."""
     paths.batches.mkdir(parents=True, exist_ok=True)
     with dvc.alone(paths):
         collected = _collected(config.data, config.serving.traffic.postgres, paths)
@@ -68,14 +68,14 @@ def collect(config: Config, paths: Paths) -> Collected:
 
 
 def pending(data: str, paths: Paths) -> list[Batch]:
-    """The batches of the data set that were collected and are not listed in data/batches.json, the oldest first."""
+    """The data set's batches that data/batches.json does not list yet, the oldest first."""
     known = {batch.file for batch in listed(paths.batch_list)}
-    found = {paths.in_root(file): file for file in _files(paths, data)}
-    return [Batch(name, sha256(file), data) for name, file in found.items() if name not in known]
+    batch_files = {paths.in_root(file): file for file in _files(paths, data)}
+    return [Batch(name, sha256(file), data) for name, file in batch_files.items() if name not in known]
 
 
 def take_in(data: str, paths: Paths) -> list[Batch]:
-    """Adds the pending batches to those that the pipeline uses; which these were."""
+    """Adds the pending batches to those that the pipeline uses, and returns them."""
     new = pending(data, paths)
     if new:
         write([*listed(paths.batch_list), *new], paths.batch_list)
@@ -111,9 +111,11 @@ def _collected(data: Data, postgres: Postgres | None, paths: Paths) -> Collected
 
 
 def _in_contract(known: pl.LazyFrame, data: Data) -> pl.LazyFrame:
-    """The predictions whose outcome is known: the contract's columns, and beside them what `ASIDE` says. Of personal
-    columns there are no values to train on, only pseudonyms, by which a person is forgotten. Rows with a value that can't
-    be read stay in the log: without it they would tell something else."""
+    """The predictions whose outcome is known, with the contract's columns and those of `ASIDE`.
+
+    Personal columns are null, as the log has only pseudonyms; these are kept aside, so that a person can be forgotten.
+    Rows with a value that can't be read stay in the log: with null in its place they would say something else.
+    """
     schema = known.collect_schema()
     declared = [typed.as_declared(name, column, schema) for name, column in data.columns.items()]
     unread = [typed.is_unread(name, column, schema) for name, column in data.columns.items()]
@@ -125,7 +127,7 @@ def _in_contract(known: pl.LazyFrame, data: Data) -> pl.LazyFrame:
 
 
 def _before(data: Data, paths: Paths) -> pl.LazyFrame:
-    """The predictions that batches have, with the latest outcome of each."""
+    """The predictions in these batches, each with its latest outcome."""
     types = {name: TYPES[column.type] for name, column in data.columns.items() if column.role == "outcome"}
     parts = [pl.scan_parquet(file, glob=False, hive_partitioning=False) for file in _files(paths, data.name)]
     none = pl.LazyFrame(schema={ID: ASIDE["prediction_id"], OUTCOME_ID: ASIDE["outcome_id"], **types})
@@ -139,7 +141,7 @@ def _before(data: Data, paths: Paths) -> pl.LazyFrame:
 
 
 def _fresh(rows: pl.LazyFrame, before: pl.LazyFrame, data: Data) -> pl.LazyFrame:
-    """The rows that no batch has, or none with this outcome."""
+    """The rows that stand in no batch, or only with another outcome."""
     differs = [
         pl.col(name).ne_missing(pl.col(f"{name}{BEFORE}"))
         for name, column in data.columns.items()
@@ -161,7 +163,8 @@ def _n(rows: pl.LazyFrame) -> int:
 
 
 def _files(paths: Paths, data: str | None = None) -> list[Path]:
-    """The batches, those of one data set if it is named, the oldest first. Raises AccordError if bytes of one are not here."""
+    """The files of batches, the oldest first, those of one data set if it is named. Raises AccordError for one that DVC knows
+    and that is not on this disk."""
     files = sorted(paths.batches.glob("*.parquet"))
     pointed = [pointer.with_suffix("") for pointer in paths.batches.glob("*.parquet.dvc")]
     for missing in sorted(
@@ -174,7 +177,7 @@ def _files(paths: Paths, data: str | None = None) -> list[Path]:
 
 
 def _track(paths: Paths) -> None:
-    """Adds to DVC what it doesn't track yet."""
+    """Adds the batches that DVC doesn't track yet."""
     new = [paths.in_root(file) for file in _files(paths) if not _is_tracked(file)]
     if not new:
         return

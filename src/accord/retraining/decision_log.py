@@ -1,4 +1,4 @@
-"""The decision log, models/retraining.jsonl: a line for each time that retraining was decided on, plain text for git."""
+"""The decision log, models/retraining.jsonl: one line per decision on retraining, plain text for git."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -12,7 +12,7 @@ from accord import jsonl
 from accord.retraining.rules import Evidence, Training
 
 KEPT, PROMOTED, REFUSED, FAILED = "kept", "promoted", "refused", "failed"
-"""No training was due; its model became the champion; it did not; it could not be made."""
+"""The actions in order: no training was due; the new model became the champion; it did not; it could not be trained."""
 DUE = "train"
 """The action of a plan, until it is carried out."""
 
@@ -61,13 +61,13 @@ def line(plan: Plan, **changed: Any) -> Line:
 
 
 def append(log: Path, record: Line) -> None:
-    """Adds the record, unless one of its id is there."""
+    """Appends the record, unless the log has one with the same id."""
     if all(known.id != record.id for known in jsonl.read(log, Line)):
         jsonl.append(log, record)
 
 
 def trainings(records: Sequence[Line]) -> list[Training]:
-    """The trainings among the decisions."""
+    """The trainings that made a model, promoted or not."""
     return [
         Training(record.cutoff, record.cpu_s or 0.0)
         for record in records

@@ -1,7 +1,7 @@
-"""A copy of the project in which the simulation trains and judges, by the same stages and the same judge.
+"""A copy of the project in which the simulation trains and judges, with the same stages and the same judge.
 
-What no stage makes is linked, params.yaml and dvc.lock are its own, and DVC's cache is shared: a model that was trained
-once, here or there, is not trained again.
+The copy links to whatever no stage makes, has a params.yaml and dvc.lock of its own, and shares DVC's cache. So a model
+that was trained once, in the project or in the copy, is not trained again.
 """
 
 import shutil
@@ -34,7 +34,7 @@ from accord.sql.rows import with_derived
 from accord.training.cost import training_cpu_s
 
 OWN = ("params.yaml", "dvc.lock", "conf.lock.yaml", "conf.lock")
-"""Files that differ from the project's."""
+"""Files that the sandbox has copies of, since they change in it."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Model:
     bundle: Bundle
     expectation: Expectation
     cpu_s: float | None
-    """What it cost to train; None if that was not on this machine."""
+    """The processor seconds of its training; None if it was trained on another machine."""
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Workshop:
     paths: Paths
 
     def train(self, cutoff: date, window: str) -> Model:
-        """The model of the rows before the cutoff; it is the candidate that `judge` judges, until the next."""
+        """Trains a model on the rows before the cutoff. It is the candidate of `judge` until the next one is trained."""
         paths = self.paths
         selection.write(moved(selection.read(paths), cutoff, window, paths.conf), paths.params)
         dvc.reproduce(paths, quiet=True)
@@ -62,17 +62,17 @@ class Workshop:
         return Model(cutoff, bundle, expectation.load(kept), training_cpu_s(kept / "models", paths))
 
     def last_day(self) -> date | None:
-        """The day of the last row, where the data are; None if there is no row."""
+        """The day of the last row, in the data's zone; None if there are no rows."""
         dvc.reproduce(self.paths, quiet=True, stage="validate")
         time = self.config.data.time
         assert time is not None
         event = local(pl.col(time.event), time.zone)
         valid = partitions.scan(self.paths.valid)
-        found: date | None = valid.select(event.dt.date().max()).collect().item()
-        return found
+        last: date | None = valid.select(event.dt.date().max()).collect().item()
+        return last
 
     def judge(self, champion: str) -> Scorecard:
-        """The scorecard of the last candidate against the champion, on all that rows can tell: no service runs here."""
+        """The scorecard of the last candidate against the champion, without metrics of a running service: none runs here."""
         write_json(self.paths.champion, {"model_id": champion})
         config = self.config
         objective = told_by_rows(config.objective)
@@ -84,7 +84,7 @@ class Workshop:
         )
 
     def future(self) -> pl.DataFrame:
-        """The rows after the cutoff, which play the traffic to come, with the derived features."""
+        """The rows after the cutoff with derived features. They stand for the traffic to come."""
         return with_derived(partitions.read(self.paths.splits / "future"), self.config.data.derived)
 
     def baselines(self, model: Model, rows: pl.DataFrame) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def told_by_rows(objective: Objective) -> Objective:
 
 @contextmanager
 def opened(paths: Paths) -> Iterator[Workshop]:
-    """A workshop of the project, which this process has to itself; it is removed at the end."""
+    """Makes a sandbox of the project for this process alone, and removes it at the end."""
     project = paths.root.resolve()
     with scratch("simulation", project) as root:
         for path in _sources(paths):
@@ -128,7 +128,7 @@ def opened(paths: Paths) -> Iterator[Workshop]:
 
 
 def _sources(paths: Paths) -> list[Path]:
-    """What the pipeline reads and no stage makes, relative to the root, without what lies inside another of them."""
+    """The paths, relative to the root, that the pipeline reads and no stage makes. One inside of another is left out."""
     stages = dvc.stages(paths)
     made = dvc.outs(stages)
     read = {Path(dep) for stage in stages for dep in stage.get("deps", [])} | {Path("src")}
