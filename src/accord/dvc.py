@@ -105,9 +105,12 @@ def alone(paths: Paths) -> Iterator[int]:
 
 
 def transfer(paths: Paths, *words: str) -> "subprocess.CompletedProcess[str]":
-    """Runs `dvc push` or `dvc pull` with a site cache that is empty and its own. There DVC indexes the files that it is
-    about to transfer, and commits them one by one: after a kill in between, the next transfer would find that index, take
-    it for whole and pass over the files that are missing from it, although it stores the directory that lists them."""
+    """Runs `dvc push` or `dvc pull` with an empty site cache of its own.
+
+    DVC indexes the files that it is about to transfer in its site cache, and commits them there one by one. After a kill in
+    between, the next transfer would take that index for complete and skip the files that are missing from it, although it
+    would store the directory that lists them.
+    """
     site_cache = paths.dvc / TRANSFER
     with alone(paths):
         files.remove(site_cache)

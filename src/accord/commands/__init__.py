@@ -22,7 +22,7 @@ def positive(kind: type[N]) -> Callable[[str], N]:
 
 
 def add_day(parser: argparse.ArgumentParser, option: str, name: str, does: str) -> None:
-    """An option that takes a day, which the command finds under the name."""
+    """Adds an option that takes a day; `name` is its attribute among the parsed arguments."""
     parser.add_argument(option, type=date.fromisoformat, dest=name, metavar="DATE", help=does)
 
 

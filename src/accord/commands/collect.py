@@ -1,4 +1,4 @@
-"""`accord collect`: predictions whose outcomes are known, as batches for training."""
+"""`accord collect`: writes predictions whose outcomes are known to batches for training."""
 
 import argparse
 from typing import TYPE_CHECKING

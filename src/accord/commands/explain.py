@@ -20,5 +20,5 @@ def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.monitoring import explain
     from accord.report import explanation
 
-    found = explain.explain(arguments.prediction_id, lock.load(paths).serving.traffic, paths)
-    say(explanation.as_text(found, paths, arguments.all))
+    explained = explain.explain(arguments.prediction_id, lock.load(paths).serving.traffic, paths)
+    say(explanation.as_text(explained, paths, arguments.all))

@@ -33,14 +33,14 @@ def as_text(record: "Forgotten", paths: Paths) -> Lines:
     from accord.traffic.pii import SECRET_VARIABLE
 
     rows = record.rows
-    found = ", ".join(f"{n} in {place}" for place, n in rows.items() if n)
-    said = [f"Forgotten: {found}" if found else "Found no rows of this person"]
+    places = ", ".join(f"{n} in {place}" for place, n in rows.items() if n)
+    said = [f"Forgotten: {places}" if places else "Found no rows of this person"]
     if rows["batches"]:
         said.append(
             f"DVC's cache, its remotes and backups may hold older versions of {paths.batches}: `dvc commit`, then "
             "`dvc gc --workspace --cloud`, and see to the backups"
         )
-    if not found:
+    if not places:
         said.append(
             f"Where columns are hashed with a secret of the environment's, {SECRET_VARIABLE} must be the service's here too"
         )

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.driving import load
 
-    found = load.run(
+    measured = load.run(
         arguments.url,
         arguments.rate,
         arguments.seconds,
@@ -42,11 +42,11 @@ def run(arguments: argparse.Namespace, paths: Paths) -> None:
         arguments.rows_per_request,
         paths,
     )
-    say(as_text(found))
+    say(as_text(measured))
 
 
 def as_text(load: "Load") -> Lines:
-    """How it went, for a terminal."""
+    """The result for a terminal."""
     import numpy as np
 
     from accord.driving.load import GOOD, QUANTILES

@@ -1,4 +1,4 @@
-"""`accord outcomes`: the outcomes of a file into the log, without a service."""
+"""`accord outcomes`: logs the outcomes of a file, without a service."""
 
 import argparse
 from pathlib import Path

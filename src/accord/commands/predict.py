@@ -1,4 +1,4 @@
-"""`accord predict`: a file of rows in, the same file with the predictions beside them out."""
+"""`accord predict`: reads a file of rows, and writes it with the predictions as further columns."""
 
 import argparse
 from pathlib import Path

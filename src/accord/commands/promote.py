@@ -1,4 +1,4 @@
-"""`accord promote`: the candidate becomes the champion."""
+"""`accord promote`: makes the candidate the champion."""
 
 import argparse
 

@@ -1,4 +1,4 @@
-"""`accord replay`: real later rows to the running service, and their outcomes once they are known."""
+"""`accord replay`: sends real later rows to the running service, and their outcomes once they are known."""
 
 import argparse
 from typing import TYPE_CHECKING
@@ -30,12 +30,14 @@ def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.config import lock
     from accord.driving import replay
 
-    found = replay.run(lock.load(paths), arguments.url, arguments.begin, arguments.end, arguments.rate, paths)
-    say(as_text(found, paths))
+    replayed = replay.run(
+        lock.load(paths), arguments.url, arguments.begin, arguments.end, arguments.rate, paths
+    )
+    say(as_text(replayed, paths))
 
 
 def as_text(replay: "Replay", paths: Paths) -> Lines:
-    """How it went, for a terminal."""
+    """The result for a terminal."""
     n_refused = replay.refused.total()
     said = [
         f"rows      {replay.n_rows:,} from {replay.begin} to {replay.end} UTC, {replay.n_there:,} of them in the log before",

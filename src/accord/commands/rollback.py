@@ -1,4 +1,4 @@
-"""`accord rollback`: an earlier release becomes the champion again."""
+"""`accord rollback`: makes an earlier release the champion again."""
 
 import argparse
 

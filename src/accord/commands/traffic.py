@@ -1,4 +1,4 @@
-"""`accord traffic`: what the service's log holds, after moving it on to where it is kept."""
+"""`accord traffic`: compacts the service's log, and shows what it holds."""
 
 import argparse
 from collections.abc import Container, Sequence
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace, paths: Paths) -> None:
 
 
 def as_text(folder: Path, settings: "Traffic", kept: "Kept") -> Lines:
-    """Rows by day and model, refusals by day and status, the space that it takes, and what is wrong, if anything."""
+    """Rows per day and model, refusals per day and status, the disk space used, and problems, if any."""
     import polars as pl
 
     from accord.traffic import outcomes

@@ -1,4 +1,4 @@
-"""What types alone can't refuse: expressions over columns that aren't there, outcomes used as features."""
+"""Checks of the config that types can't express: expressions over unknown columns, outcomes used as features."""
 
 import re
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from accord.sql.rows import TYPES, check, columns_of
 
 
 def check_expressions(config: Config) -> None:
-    """Raises AccordError, naming the config key, for the first expression or name that can't work."""
+    """Raises an AccordError that names the config key of the first expression or name that can't work."""
     data = config.data
     columns = {name: TYPES[column.type] for name, column in data.columns.items()}
     outcomes = {

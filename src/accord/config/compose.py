@@ -1,4 +1,4 @@
-"""From the selection and conf/ to one validated config: what stage compose writes as conf.lock.yaml."""
+"""Composes the selection and conf/ into one validated config, which stage compose writes as conf.lock.yaml."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from accord.schema.objective import Objective
 from accord.schema.section import Section
 
 BASE = "_base.yaml"
-"""In conf/: what every data set and objective begins with."""
+"""The file of conf/ that holds what every data set and objective begins with."""
 BASED: dict[str, type[Section]] = {"data": Data, "objective": Objective}
 EACH = "*"
 
@@ -55,7 +55,7 @@ def composed(selection: Selection, conf: Path) -> dict[str, Any]:
 
 
 def select(words: Sequence[str], paths: Paths) -> list[str]:
-    """Puts the words into params.yaml once the whole config has proved valid with them; what there is to say of it."""
+    """Puts the words into params.yaml, if the whole config is valid with them. Returns notes for the user."""
     chosen = with_words(read(paths), words, paths.conf)
     composed(chosen, paths.conf)
     write(chosen, paths.params)
@@ -63,7 +63,7 @@ def select(words: Sequence[str], paths: Paths) -> list[str]:
 
 
 def _resolved(config: Any) -> dict[str, Any]:
-    """Interpolations resolved, but for references to the environment, also where others refer to those."""
+    """The config with its interpolations resolved, except for references to the environment, direct or through another key."""
     environment = "oc.env"
     OmegaConf.register_new_resolver(
         environment, lambda *words: "${oc.env:" + ",".join(str(word) for word in words) + "}", replace=True
@@ -81,10 +81,10 @@ def _resolved(config: Any) -> dict[str, Any]:
 
 
 def _on_bases(values: dict[str, Any], conf: Path) -> dict[str, Any]:
-    """The sections that users write, data and objective, each on what conf/_base.yaml has for them.
+    """Completes the sections that users write, data and objective, with what conf/_base.yaml has for them.
 
-    Hydra's own defaults list can't give it: it knows neither a value for each column, whatever its name, nor one that
-    counts only where the data set has a `time`. And whoever forgot it in their file would go without.
+    Hydra's defaults list can't do this: it has no values for each column whatever its name, and no values that apply only if
+    the data set has a `time`. And a file that forgot to list the base would lack these values.
     """
     file = conf / BASE
     try:
@@ -101,8 +101,8 @@ def _on_bases(values: dict[str, Any], conf: Path) -> dict[str, Any]:
 
 
 def on_base(kind: type[Section], base: Mapping[str, Any], given: Any) -> Any:
-    """What is given of a section, and for the rest its base. A section inside that may be missing, such as `time`, stays
-    so, and a star in the base stands for each name."""
+    """A section's given values, completed from its base. An optional section inside, such as `time`, stays missing if it
+    isn't given. A star in the base stands for each name."""
     if not isinstance(given, Mapping):
         return given
     owed = {
@@ -122,7 +122,7 @@ def _over(base: Any, given: Any) -> Any:
 
 
 def _may_be_missing(kind: type[Section], name: str) -> bool:
-    """An unknown name is not one: the schema refuses it."""
+    """Whether the key is optional. An unknown key is not: the schema will refuse it."""
     return name in kind.model_fields and not kind.model_fields[name].is_required()
 
 
@@ -131,9 +131,9 @@ def _is_for_each(base: Any) -> bool:
 
 
 def _unfitting(error: InterpolationKeyError, selection: Selection, conf: Path) -> str:
-    """An option that refers to what another option doesn't have, such as an objective to another data set's target."""
-    found = re.search(r"'(.+)'", str(error))
-    missing = found[1] if found else "a key"
+    """The error for an option that refers to a key that another option lacks, such as an objective to a target."""
+    match = re.search(r"'(.+)'", str(error))
+    missing = match[1] if match else "a key"
     group = missing.split(".")[0]
     texts = {
         name: (conf / name / f"{option}.yaml").read_text(encoding="utf-8")
@@ -148,7 +148,7 @@ def _unfitting(error: InterpolationKeyError, selection: Selection, conf: Path) -
 
 
 def _explained(error: ValidationError, values: Mapping[str, Any], selection: Selection, conf: Path) -> str:
-    """The first fault as one line: the key, what was found, what was expected."""
+    """The first error in one line: the key, what was found, what was expected."""
     faults = error.errors()
     fault = faults[0]
     path = [str(part) for part in fault["loc"]]
@@ -167,7 +167,7 @@ def _explained(error: ValidationError, values: Mapping[str, Any], selection: Sel
 
 
 def _or_inherit(group: str, selection: Selection, conf: Path) -> str:
-    """How an option gets what it leaves out, in a group with an option to get it from."""
+    """Advice on inheriting missing keys, for a group that has an option to inherit from; else nothing."""
     shared = "default" in options(conf).get(group, ()) and selection.groups[group] != "default"
     return ", or begin with `defaults: [default, _self_]`" if shared else ""
 

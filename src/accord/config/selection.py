@@ -1,4 +1,4 @@
-"""The selection: params.yaml, one line a config group plus overrides, and the words that change it."""
+"""The selection: params.yaml with one line per config group and overrides, and the words that change it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class Selection:
     groups: dict[str, str]
     overrides: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    """What `with_words` did beyond what it was told, for the user to read."""
+    """What `with_words` changed beside what the words say, for the user to read."""
 
 
 def options(conf: Path) -> dict[str, list[str]]:
@@ -164,7 +164,7 @@ def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Dates as text: DVC reads no others from params.yaml."""
+    """The values with dates as text, since DVC can't read dates from params.yaml."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, Mapping):

@@ -1,7 +1,7 @@
-"""What each stage reads of the config: the sections and versions of libraries in its slice, conf.lock/STAGE.yaml.
+"""The slice of the config that each stage reads: conf.lock/STAGE.yaml, with sections and versions of libraries.
 
-A stage depends on its slice as on any file, so a change anywhere else leaves it alone; and it loads no more than that,
-so a read of what isn't declared here fails.
+A stage depends on its slice as on any other file, so a change anywhere else does not run it again. It loads nothing but its
+slice, so reading a key that isn't declared here fails.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,8 +25,8 @@ SECTIONS = {
     "decide": "seed data.key,time,derived,slices,groups objective evaluation.n_resamples,level,min_slice_rows monitoring.level",
     "bundle": "seed data features model objective",
 }  # fmt: skip
-"""Keys of a section stand side by side with commas, a star stands for all. Stage evaluate gets the policy's expressions
-without the weights: what it proves of them holds whatever the weights are."""
+"""Commas separate keys of a section, and a star stands for all keys. Stage evaluate gets the policy's expressions without the
+weights, since what it proves about them holds for any weights."""
 LIBRARIES = {
     "ingest": ("dataframely", "polars"),
     "validate": ("dataframely", "numpy", "polars", "threadpoolctl"),
@@ -37,7 +37,7 @@ LIBRARIES = {
     "decide": ("numpy", "polars"),
     "bundle": ("lightgbm", "numpy", "polars", "scikit-learn", "scipy"),
 }
-"""Whose versions may change a stage's output. Python's counts to the minor version, where its own arithmetic is part of it."""
+"""Libraries whose version may change a stage's output; for a stage that calculates in Python, Python's minor version too."""
 
 
 def of(stage: str, values: Values) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def _versions(stage: str, values: Values) -> dict[str, str]:
 
 
 def _of_sources(values: Values) -> set[str]:
-    """The libraries that hold a data set. One that isn't installed is left for stage ingest to miss."""
+    """The libraries that hold data sets. If one isn't installed, stage ingest will say so."""
     places = [source["path"].split("://") for source in values["data"]["sources"].values()]
     packages = {
         place[0] if place[0] == "sklearn" else place[1].split("/")[0] for place in places if place[1:]
@@ -74,7 +74,7 @@ def _of_sources(values: Values) -> set[str]:
 def _libraries_of(package: str) -> Sequence[str]:
     try:
         version(package)
-    except PackageNotFoundError:  # its library has another name, which takes a look at all that are installed
+    except PackageNotFoundError:  # its library has another name, found by a look at all installed ones
         return packages_distributions().get(package, [])
     return [package]
 

@@ -19,7 +19,7 @@ WIDTH = 330  # what a narrow phone leaves, so that no text shrinks
 ROW = 22
 MAX_GHOSTS = 40
 LETTER = 6.4
-"""Roughly the width of one letter, for labels to the left of a row."""
+"""The approximate width of a letter in labels to the left of a row."""
 
 
 def element(name: str, *children: str, **attributes: str | float) -> Markup:
@@ -50,7 +50,7 @@ def ticks(low: float, high: float, n: int = 5) -> list[float]:
 
 @dataclass(frozen=True)
 class Axis:
-    """Ticks, and where the first and the last of them are drawn."""
+    """The ticks, and the coordinates of the first and the last of them."""
 
     ticks: Sequence[float]
     begin: float
@@ -63,7 +63,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Plane:
-    """Two axes with their names, and the line that a reader compares with."""
+    """Two axes with their names, and a reference line."""
 
     x: Sequence[float]
     y: Sequence[float]
@@ -77,7 +77,7 @@ class Plane:
 
 
 def curve(points: Sequence[Point], plane: Plane, label: str) -> Markup:
-    """A line through the points; few points are marked, of many some show up under the pointer."""
+    """A line through the points. A few points are all marked; of many, some appear under the pointer."""
     step = ceil(len(points) / MAX_GHOSTS)
     kind = "dot" if step == 1 else "ghost"
     x, y = plane.axes
@@ -87,18 +87,18 @@ def curve(points: Sequence[Point], plane: Plane, label: str) -> Markup:
 
 
 def scatter(points: Sequence[Point], plane: Plane, label: str) -> Markup:
-    """A faint dot a point, so that many of them add up."""
+    """A faint dot per point, so that many dots in one place look dark."""
     return _drawn(plane, label, _dots(points, plane, "speck"))
 
 
 DODGE = 5
-"""How far series are set apart where they share an x, so that equal ones are all seen."""
+"""The shift between series at the same x, so that equal values don't hide each other."""
 
 
 def lines(
     series: Sequence[tuple[str, Sequence[float | None]]], names: Sequence[str], y_label: str, label: str
 ) -> Markup:
-    """A line a series over named places; the n-th has the class `series-n`. A missing value is a gap."""
+    """A line per series over named positions. The n-th has the class `series-n`, and a missing value leaves a gap."""
     known = [value for _, values in series for value in values if value is not None]
     y, x = Axis(ticks(min(known), max(known), 4), 252, 28), Axis([0, len(names)], 50, WIDTH - 6)
     grid = [element("line", x1=x.begin, x2=x.end, y1=y.at(t), y2=y.at(t), class_="grid") for t in y.ticks]
@@ -116,7 +116,7 @@ def lines(
 
 @dataclass(frozen=True)
 class Interval:
-    """One row of `intervals`: a value, how far it may be off, and what it competes with."""
+    """One row of `intervals`: a value, its interval, and the baseline's value."""
 
     label: str
     value: float
@@ -130,7 +130,7 @@ class Interval:
 
 
 def intervals(rows: Sequence[Interval], x_label: str, label: str) -> Markup:
-    """A row each: the value as a dot on its interval, the baseline as an upright mark."""
+    """A row per value: a dot on its interval, with the baseline as a vertical mark."""
     known = [v for row in rows for v in row.known]
     left, height = _margin([row.label for row in rows]), len(rows) * ROW
     axis = Axis(ticks(min(known), max(known), 4), left + 8, WIDTH - 20)
@@ -142,7 +142,7 @@ def intervals(rows: Sequence[Interval], x_label: str, label: str) -> Markup:
 
 
 def bars(rows: Sequence[tuple[str, float]], label: str) -> Markup:
-    """A horizontal bar a row, as long as its value is to the largest; values must not be negative."""
+    """A horizontal bar per row, whose length is its share of the largest value. Values must not be negative."""
     left = _margin([name for name, _ in rows])
     axis = Axis([0, max((value for _, value in rows), default=0) or 1], left + 8, WIDTH - 58)
     drawn = [_bar(name, value, axis, left, i * ROW + ROW / 2) for i, (name, value) in enumerate(rows)]
@@ -150,7 +150,7 @@ def bars(rows: Sequence[tuple[str, float]], label: str) -> Markup:
 
 
 def gauge(value: float | None, low: float, high: float, usual: float, alarm: bool, label: str) -> Markup:
-    """A line of text's height: the expected range as a band, the usual value as an upright mark, the value as a dot."""
+    """A gauge as high as a line of text: the expected range as a band, the usual value as a vertical mark, the value as a dot."""
     known = [v for v in (value, low, high, usual) if v is not None]
     reach = (max(known) - min(known) or 1) * 0.06
     axis = Axis([min(known) - reach, max(known) + reach], 4, 156)
@@ -166,7 +166,7 @@ def gauge(value: float | None, low: float, high: float, usual: float, alarm: boo
 
 
 def stack(parts: Sequence[tuple[str, int]], label: str) -> Markup:
-    """One bar, as wide as the page, cut into parts as wide as their counts; a part's name is its class."""
+    """One bar as wide as the page, in parts that are as wide as their counts. A part's name is its class."""
     total, begin, drawn = sum(count for _, count in parts) or 1, 0.0, []
     for name, count in parts:
         width = 1000 * count / total

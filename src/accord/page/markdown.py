@@ -1,4 +1,4 @@
-"""The one way into Markdown: what configs and files bring is text there, such as on a Git host's page."""
+"""The only way into Markdown: whatever comes from configs and files is shown there as text, also on a Git host's page."""
 
 import re
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 from accord.terminal import visible
 
 SPECIAL = re.compile(r"[\\`*_\[\]<>&|~$]|:(?=//)|(?<=www)\.", re.IGNORECASE)
-"""What begins or ends an element, or makes a link of an address."""
+"""Characters that begin or end an element, or turn an address into a link."""
 AT_THE_START = re.compile(r"^( ?\d{0,9})([-+=#.)](?![.\d]))")
-"""What makes a line a block of another kind, such as an item of a list."""
+"""Beginnings that make a line another kind of block, such as a list item."""
 
 
 class Markdown(str):
@@ -24,7 +24,7 @@ def escaped(text: str) -> Markdown:
     \<b\>a\_b\</b\>\\n# c
     """
     text = SPECIAL.sub(r"\\\g<0>", visible(text))
-    text = re.sub(r"^[ \t]+", " ", text)  # more than three blanks begin a block of code
+    text = re.sub(r"^[ \t]+", " ", text)  # four blanks would begin a block of code
     return Markdown(AT_THE_START.sub(r"\1\\\2", text))
 
 

@@ -1,4 +1,4 @@
-"""The one way into a page: what clients, files and configs bring is text there, never markup or script."""
+"""The only way into a page: whatever comes from clients, files and configs is shown as text, never as markup or script."""
 
 import base64
 import hashlib
@@ -24,8 +24,8 @@ def escaped(value: Any) -> Markup:
 
 
 def security_policy(*scripts: str) -> Markup:
-    """The element by which a browser loads nothing for the page, and runs these scripts of it and no other: should markup
-    slip in somewhere, it runs nothing."""
+    """The Content-Security-Policy of a page: the browser loads nothing, and runs these scripts alone. If foreign markup got into
+    the page, its scripts would not run."""
     hashes = [
         f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
         for script in scripts

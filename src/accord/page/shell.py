@@ -1,4 +1,4 @@
-"""What every page is made with: how templates are filled in, and the style that they include."""
+"""What all pages share: how templates are filled in, and the style sheet that they include."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from accord.page import markup, words
 
 
 def environment(templates: Path) -> Environment:
-    """Jinja over a folder of templates, set to show everything that isn't markup as text: names and levels come from users' data."""
+    """Jinja for a folder of templates. All values that aren't markup are escaped, since names and levels come from users' data."""
     environment = Environment(
         loader=FileSystemLoader([templates, Path(__file__).parent]),
         autoescape=True,

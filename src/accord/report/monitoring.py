@@ -68,13 +68,13 @@ class ColumnRow:
 def columns(decision: Decision, group: str) -> list[ColumnRow]:
     """A row per column of the group, those with an alarm first."""
     means = {row.column: row.judged for row in decision.shifts}
-    found: dict[str, ColumnRow] = {}
+    by_name: dict[str, ColumnRow] = {}
     for row in decision.drift:
         if row.group == group:
-            column = found.get(row.column, ColumnRow(row.column, mean=means.get(row.column)))
+            column = by_name.get(row.column, ColumnRow(row.column, mean=means.get(row.column)))
             is_missing = row.score == "missing"
-            found[row.column] = replace(column, gone=row) if is_missing else replace(column, distance=row)
-    return sorted(found.values(), key=lambda column: not column.alarm)
+            by_name[row.column] = replace(column, gone=row) if is_missing else replace(column, distance=row)
+    return sorted(by_name.values(), key=lambda column: not column.alarm)
 
 
 def gauge(judged: Judged) -> Markup:
