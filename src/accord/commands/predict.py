@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "input", type=Path, metavar="INPUT", help="rows with the columns of the data contract"
     )
     parser.add_argument(
-        "output", type=Path, metavar="OUTPUT", help="the rows with a column a target; .csv or .parquet"
+        "output", type=Path, metavar="OUTPUT", help="the rows with a column per target; .csv or .parquet"
     )
     parser.add_argument(
         "--explain", action="store_true", help="add what each feature contributes, as target|feature"

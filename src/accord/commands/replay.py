@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rate",
         type=positive(float),
         metavar="N",
-        help="rows a second (default: as fast as the service answers)",
+        help="rows per second (default: as fast as the service answers)",
     )
     add_url(parser)
 
