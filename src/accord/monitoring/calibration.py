@@ -102,7 +102,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Finding:
-    """A column's score against its threshold; NaN or None where there is no such."""
+    """A column's score against its threshold; NaN or None if unknown."""
 
     column: str
     score: str

@@ -111,8 +111,8 @@ def with_known(rows: pl.DataFrame, objective: Objective) -> pl.DataFrame:
 
 
 def decided(bundle: Bundle, time: Time | None, schema: Mapping[str, pl.DataType]) -> pl.Expr:
-    """When the prediction of a logged row was needed: the data's decision time, or else its arrival, than which it is never
-    later: a client may ask about next year."""
+    """When the prediction of a logged row was needed: the data's decision time, but at the latest when the request arrived,
+    since a client may ask about next year."""
     names = [] if time is None else [time.decision, time.event]
     return pl.min_horizontal(_first([name for name in names if name], bundle, schema), ARRIVED)
 
