@@ -6,7 +6,7 @@ DVC runs a stage again when one of its files changes, and a bundle names the has
 
 import ast
 import importlib.util
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from accord.files import sha256, write_text
@@ -30,6 +30,16 @@ LEFT_OUT = {
     ("*", "accord.training.cost"): "notes what training cost, beside the pipeline",
 }
 """Imports, of a module or of all, that decide no output of a stage, and why."""
+SHOWN, MEASURED = ("accord.tasks.curves", "accord.tasks.estimates"), ("accord.tasks.metrics",)
+UNASKED = {
+    "compose": SHOWN,
+    "validate": (*SHOWN, *MEASURED),
+    "train": (*SHOWN, *MEASURED),
+    "evaluate": ("accord.tasks.estimates",),
+    "decide": SHOWN,
+    "bundle": (*SHOWN, *MEASURED),
+}
+"""Parts of a task, which is one object for all, that a stage imports with it and asks nothing of."""
 ADDED: dict[str, tuple[str, ...]] = {
     "accord.models.loading": ("accord.models.*",),  # imports the class that conf/model names
     "accord.bundle.build": ANSWERING,  # hashes their files
@@ -37,14 +47,14 @@ ADDED: dict[str, tuple[str, ...]] = {
 """What a module depends on without an import that can be seen."""
 
 
-def files(modules: Iterable[str]) -> set[Path]:
-    """The files that decide what these modules do. A package's own file counts where something is imported from it, not
-    where it only leads to a module."""
+def files(modules: Iterable[str], unasked: Collection[str] = ()) -> set[Path]:
+    """The files that decide what these modules do, but for `unasked` ones. A package's own file counts where something is
+    imported from it, not where it only leads to a module."""
     found: dict[str, Path] = {}
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
-        if name not in found:
+        if name not in found and name not in unasked:
             found[name] = _file(name)
             waiting += [
                 other for other in _imported(name) if not LEFT_OUT.keys() & {(name, other), ("*", other)}
@@ -52,15 +62,15 @@ def files(modules: Iterable[str]) -> set[Path]:
     return set(found.values())
 
 
-def libraries(modules: Iterable[str]) -> set[str]:
+def libraries(modules: Iterable[str], unasked: Collection[str] = ()) -> set[str]:
     """The packages besides this one that these modules, and what they import, import."""
-    names = {name for file in files(modules) for name, _ in _imports(file)}
+    names = {name for file in files(modules, unasked) for name, _ in _imports(file)}
     return {name.partition(".")[0] for name in names} - {PACKAGE.name}
 
 
-def hash_of(modules: Iterable[str]) -> str:
-    """One hex digest over the files that decide what these modules do."""
-    return sha256(*sorted(files(modules)))
+def hash_of_answering() -> str:
+    """One hex digest over the files that decide an answer."""
+    return sha256(*sorted(files(ANSWERING, UNASKED["bundle"])))
 
 
 def hash_of_all() -> str:
@@ -72,7 +82,7 @@ def deps(stage: str) -> list[str]:
     """What stage depends on of this package, as paths in the project: a folder where all of it decides, else files."""
     return sorted(
         f"src/{path.relative_to(PACKAGE.parent)}"
-        for path in _whole(PACKAGE, files([f"accord.stages.{stage}"]))
+        for path in _whole(PACKAGE, files([f"accord.stages.{stage}"], UNASKED.get(stage, ())))
     )
 
 

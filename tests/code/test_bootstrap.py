@@ -6,6 +6,7 @@ import pytest
 
 from accord.bootstrap import Estimate, draw, estimate, numbered
 from accord.tasks.metrics import Sample
+from accord.tasks.regression import SQUARED
 
 N_BLOCKS, N_ROWS, N_SIMULATIONS = 40, 8, 200
 
@@ -20,7 +21,7 @@ def covered(by_block: bool) -> float:
     for simulation in range(N_SIMULATIONS):
         day = generator.normal(size=N_BLOCKS)  # what the rows of a day share
         values = np.repeat(day, N_ROWS) + generator.normal(size=n)
-        statistic = Sample(np.zeros(n), values, block, n_blocks, "squared").mean(values)
+        statistic = Sample(np.zeros(n), values[:, None], block, n_blocks, SQUARED).mean(values)
         found = estimate(statistic, draw(n_blocks, 300, seed=simulation), level=0.95)
         hits += found.low <= 0 <= found.high
     return hits / N_SIMULATIONS
@@ -47,7 +48,7 @@ def test_each_resample_draws_as_many_blocks_as_there_are():
 
 def test_the_value_is_that_of_the_rows_as_they_are():
     values = np.array([1.0, 2.0, 6.0, 7.0])
-    statistic = Sample(values, values, np.array([0, 0, 1, 1]), 2, "squared").mean(values)
+    statistic = Sample(values, values[:, None], np.array([0, 0, 1, 1]), 2, SQUARED).mean(values)
     found = estimate(statistic, draw(2, 200, seed=1), level=0.9)
     assert found.value == pytest.approx(values.mean())
     assert (found.low, found.high) == pytest.approx((1.5, 6.5))
@@ -55,7 +56,7 @@ def test_the_value_is_that_of_the_rows_as_they_are():
 
 def test_a_wider_level_gives_a_wider_interval():
     values = np.random.default_rng(1).normal(size=100)
-    statistic = Sample(values, values, np.arange(100), 100, "squared").mean(values)
+    statistic = Sample(values, values[:, None], np.arange(100), 100, SQUARED).mean(values)
     counts = draw(100, 400, seed=1)
     narrow, wide = (estimate(statistic, counts, level) for level in (0.6, 0.95))
     assert wide.low < narrow.low < narrow.value < narrow.high < wide.high

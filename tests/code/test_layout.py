@@ -13,6 +13,10 @@ TYPED = {"commands", "stages"}
 CURRENT_FOLDER = re.compile(r"Path\.cwd\(|getcwd\(|chdir\(|\bPath\(\)|^\w+ = Path\(\"", re.MULTILINE)
 PADDED = re.compile(r"\.[lr]just\(|\{[^{}\n]*:.?[<>^][\d{]")
 """A value padded to a width, which `terminal.columns` does for whole tables."""
+WHICH_TASK = re.compile(
+    r"""(?<!for )\b(task|loss)("\])? (==|!=|in|not in) (?!self)|(?<!"format": )"binary"|"regression\""""
+)
+"""A question that the object of the task answers instead: docs/add-a-task.md."""
 DOORS = {
     "cli.py": "finds the project from where the user is",
     "client.py": "runs in other people's programs",
@@ -67,3 +71,14 @@ def test_architecture_names_every_folder():
     folders = [f"`{path.name}/`" for path in PACKAGE.iterdir() if (path / "__init__.py").exists()]
     modules = [f"`{path.stem}`" for path in PACKAGE.glob("[!_]*.py")]
     assert [name for name in [*folders, *modules] if name not in page] == []
+
+
+def test_nothing_outside_of_tasks_asks_which_task_or_loss_it_is():
+    asked = [
+        f"{path.relative_to(PACKAGE)}: {line.strip()}"
+        for path in PACKAGE.rglob("*.py")
+        if path.parent.name != "tasks"
+        for line in path.read_text("utf-8").splitlines()
+        if WHICH_TASK.search(line)
+    ]
+    assert asked == []

@@ -6,11 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from accord.tasks.links import TWEEDIE_POWER
-from accord.tasks.metrics import METRICS, N_CALIBRATION_BINS, Metric, Sample, calibration_bins, value
+from accord.tasks.binary import BINARY
+from accord.tasks.metrics import N_CALIBRATION_BINS, Metric, Sample, calibration_bins, value
+from accord.tasks.registry import METRICS as BY_NAME
+from accord.tasks.registry import OWN
+from accord.tasks.regression import TWEEDIE_POWER
 
-BY_NAME = {metric.name: metric for table in METRICS.values() for metric in table}
+LOSSES = {loss.name: loss for task in OWN.values() for loss in task.losses}
 N_BLOCKS = 7
+FOUR = np.array([[0.1], [0.2], [0.3], [0.4]])
 
 
 def binned_gap(y: np.ndarray, p: np.ndarray, bins: np.ndarray) -> float:
@@ -43,7 +47,7 @@ def scored(name: str, n: int, ties: bool, seed: int = 3) -> tuple[np.ndarray, np
     p = generator.uniform(0.02, 0.98, n)
     if ties:
         p = np.ceil(p * 5) / 6
-    if name in {metric.name for metric in METRICS["binary"]}:
+    if name in BINARY.metric_names:
         return (generator.random(n) < p).astype(float), p
     return generator.poisson(3 * p).astype(float), 3 * p
 
@@ -57,14 +61,14 @@ def test_every_metric_has_a_reference():
 def test_a_metric_agrees_with_its_reference(name: str, loss: str, ties: bool):
     y, p = scored(name, 300, ties)
     expected = (DEVIANCES[loss] if name == "deviance" else REFERENCES[name])(y, p)
-    assert value(BY_NAME[name], y, p, loss) == pytest.approx(expected, rel=1e-10)
+    assert value(BY_NAME[name], y, p[:, None], LOSSES[loss]) == pytest.approx(expected, rel=1e-10)
 
 
 def repeated(name: str, ties: bool) -> tuple[Sample, np.ndarray]:
     y, p = scored(name, 140, ties)
     block = np.random.default_rng(5).integers(0, N_BLOCKS, len(y)).astype(np.intp)
     counts = np.array([[1, 1, 1, 1, 1, 1, 1], [2, 0, 1, 0, 3, 1, 0], [0, 0, 0, 5, 1, 1, 0]], float)
-    return Sample(y, p, block, N_BLOCKS, "squared"), counts
+    return Sample(y, p[:, None], block, N_BLOCKS, LOSSES["squared"]), counts
 
 
 def rows_of(sample: Sample, drawn: np.ndarray) -> np.ndarray:
@@ -76,13 +80,13 @@ def rows_of(sample: Sample, drawn: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(("name", "loss"), [case for case in CASES if case[0] != "calibration_error"])
 def test_drawing_blocks_is_repeating_their_rows(name: str, loss: str, ties: bool):
     sample, counts = repeated(name, ties)
-    sample = Sample(sample.y, sample.p, sample.block, N_BLOCKS, loss)
+    sample = Sample(sample.y, sample.predictions, sample.block, N_BLOCKS, LOSSES[loss])
     found = BY_NAME[name].statistic(sample)(counts)
     assert found.shape == (len(counts),)
     for drawn, statistic in zip(counts, found, strict=True):
         rows = rows_of(sample, drawn)
         assert statistic == pytest.approx(
-            value(BY_NAME[name], sample.y[rows], sample.p[rows], loss), rel=1e-9
+            value(BY_NAME[name], sample.y[rows], sample.predictions[rows], LOSSES[loss]), rel=1e-9
         )
 
 
@@ -102,7 +106,7 @@ def test_the_bins_of_the_calibration_error_stay_while_blocks_are_drawn(ties: boo
 )
 def test_auc_is_the_share_of_pairs_in_the_right_order(rows: list[tuple[bool, int, int]], drawn: list[int]):
     y, p, block = (np.array(values) for values in zip(*rows, strict=True))
-    sample = Sample(y.astype(float), p.astype(float), block.astype(np.intp), 4, "log")
+    sample = Sample(y.astype(float), p.astype(float)[:, None], block.astype(np.intp), 4, LOSSES["log"])
     above = below = 0.0
     for positive, score, of in rows:
         for other, other_score, of_other in rows:
@@ -116,33 +120,35 @@ def test_auc_is_the_share_of_pairs_in_the_right_order(rows: list[tuple[bool, int
 
 @pytest.mark.parametrize("name", ["auc", "average_precision"])
 def test_a_ranking_metric_is_undefined_without_positives(name: str):
-    assert np.isnan(value(BY_NAME[name], np.zeros(4), np.array([0.1, 0.2, 0.3, 0.4]), "log"))
+    assert np.isnan(value(BY_NAME[name], np.zeros(4), FOUR, LOSSES["log"]))
 
 
 def test_auc_is_undefined_without_negatives():
-    assert np.isnan(value(BY_NAME["auc"], np.ones(4), np.array([0.1, 0.2, 0.3, 0.4]), "log"))
+    assert np.isnan(value(BY_NAME["auc"], np.ones(4), FOUR, LOSSES["log"]))
 
 
 def test_a_certain_mistake_costs_a_lot_but_not_infinitely():
-    loss = value(BY_NAME["log_loss"], np.array([1.0, 0.0]), np.array([0.0, 1.0]), "log")
+    loss = value(BY_NAME["log_loss"], np.array([1.0, 0.0]), np.array([[0.0], [1.0]]), LOSSES["log"])
     assert 30 < loss < 40
 
 
 def test_r2_of_the_mean_is_zero():
     y = np.array([1.0, 2.0, 6.0])
-    assert value(BY_NAME["r2"], y, np.full(3, 3.0), "squared") == pytest.approx(0, abs=1e-12)
+    assert value(BY_NAME["r2"], y, np.full((3, 1), 3.0), LOSSES["squared"]) == pytest.approx(0, abs=1e-12)
 
 
 def test_r2_survives_outcomes_far_from_zero():
     y = 1e9 + np.array([0.0, 1.0, 2.0, 3.0])
     p = y + np.array([0.1, -0.1, 0.1, -0.1])
-    assert value(BY_NAME["r2"], y, p, "squared") == pytest.approx(reference.r2_score(y, p), rel=1e-6)
+    assert value(BY_NAME["r2"], y, p[:, None], LOSSES["squared"]) == pytest.approx(
+        reference.r2_score(y, p), rel=1e-6
+    )
 
 
 @pytest.mark.parametrize("metric", BY_NAME.values(), ids=lambda metric: metric.name)
 def test_a_resample_without_a_row_is_undefined(metric: Metric):
     y, p = scored(metric.name, 20, ties=False)
-    sample = Sample(y, p, np.zeros(20, np.intp), 2, "squared")
+    sample = Sample(y, p[:, None], np.zeros(20, np.intp), 2, LOSSES["squared"])
     assert np.isnan(metric.statistic(sample)(np.array([[0.0, 3.0]]))[0])
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from accord.data.accounts import Accounts
 from accord.report import index
-from accord.tasks.metrics import METRICS
+from accord.tasks.registry import OWN
 
 SPLITS = {"train": 60, "tune": 10, "test": 20, "holdout": 0, "future": 1200, "older": 0, "purged": 3}
 LEAK = {
@@ -30,7 +30,7 @@ OBJECTIVE = {
 
 
 def target(task: str, **changes: Any) -> dict[str, Any]:
-    metrics = {metric.name: dict(FOUND) for metric in METRICS[task]}
+    metrics = {metric.name: dict(FOUND) for metric in OWN[task].metrics}
     row = {"column": "carrier", "level": "UA", "n_rows": 300, "mean_outcome": 0.1, "mean_prediction": 0.2}
     return {
         "task": task, "loss": "log", "owner": "sales", "unit": None, "description": "late or not",

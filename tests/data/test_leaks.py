@@ -10,6 +10,7 @@ from shipped import shipped
 
 from accord.data.leaks import Surroundings, across_splits, suspects
 from accord.schema.data import Data, LeakCheck
+from accord.tasks.registry import OWN
 
 N = 4000
 RNG = np.random.default_rng(11)
@@ -24,7 +25,7 @@ TARGETS = {"binary": BINARY, "regression": AMOUNT}
 def found(column: object, task: str = "binary", target: np.ndarray | None = None, **check: object) -> list:
     y = TARGETS[task] if target is None else target
     frame = pl.DataFrame({"column": column}, strict=False)
-    return suspects(frame, {"y": (y, task)}, shipped(LeakCheck, **check))
+    return suspects(frame, {"y": (y, OWN[task].outcome)}, shipped(LeakCheck, **check))
 
 
 def letters(values: np.ndarray) -> list[str]:
@@ -150,7 +151,7 @@ def test_rows_without_an_outcome_do_not_count():
 
 def test_each_target_is_judged_on_its_own():
     frame = pl.DataFrame({"binary": BINARY, "amount": AMOUNT})
-    listed = suspects(frame, {"b": (BINARY, "binary"), "a": (AMOUNT, "regression")}, shipped(LeakCheck))
+    listed = suspects(frame, {"b": (BINARY, "condition"), "a": (AMOUNT, "amount")}, shipped(LeakCheck))
     assert {(suspect.feature, suspect.target) for suspect in listed if suspect.kind == "column"} == {
         ("binary", "b"),
         ("amount", "a"),
@@ -177,7 +178,10 @@ def test_a_leak_planted_in_a_table_is_found_and_nothing_else_accused(kind: str, 
     world = World.of(3)
     y = world.target(task)
     listed = suspects(
-        world.with_column(**PLANTED[kind](world, y)), {"y": (y, task)}, shipped(LeakCheck), world.around()
+        world.with_column(**PLANTED[kind](world, y)),
+        {"y": (y, OWN[task].outcome)},
+        shipped(LeakCheck),
+        world.around(),
     )
     accused = {suspect.feature for suspect in listed}
     assert accused <= {"planted", "other"}

@@ -9,10 +9,12 @@ import pytest
 import yaml
 
 from accord.models import Examples, Feature, Fitted, Matrix, Vector, loading
+from accord.tasks.registry import OWN
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = sorted(path.stem for path in (ROOT / "conf/model").glob("*.yaml"))
-LOSSES = ("log", "squared", "poisson", "tweedie")
+LOSS_OF = {loss.name: loss for task in OWN.values() for loss in task.losses}
+LOSSES = tuple(LOSS_OF)
 UNSEEN, MISSING = 4, 5
 FEATURES = [
     Feature("x"),
@@ -75,7 +77,7 @@ def fit(problems: dict[str, Problem]) -> Callable[..., Fitted]:
     def fitted(option: str, loss: str, train: Examples | None = None, seed: int = 1) -> Fitted:
         params = yaml.safe_load((ROOT / f"conf/model/{option}.yaml").read_text(encoding="utf-8"))
         data = problems[loss]
-        return loading.build(params).fit(FEATURES, loss, train or data.train, data.tune, seed)
+        return loading.build(params).fit(FEATURES, LOSS_OF[loss], train or data.train, data.tune, seed)
 
     return fitted
 

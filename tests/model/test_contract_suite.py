@@ -19,15 +19,21 @@ from accord.files import write_json
 from accord.models import Examples, Fitted, loading
 from accord.schema.config import Features
 from accord.schema.data import Column
-from accord.tasks.links import POSITIVE_LOSSES, prediction
-from accord.tasks.metrics import METRICS, value
+from accord.tasks.metrics import value
+from accord.tasks.registry import METRICS, OWN
 
 ROOT = Path(__file__).parents[2]
-LOSSES = ("log", "squared", "poisson", "tweedie")
+LOSS_OF = {loss.name: loss for task in OWN.values() for loss in task.losses}
+LOSSES = tuple(LOSS_OF)
+POSITIVE_LOSSES = ("poisson", "tweedie")
 LEARNERS = sorted({path.stem for path in (ROOT / "conf/model").glob("*.yaml")} - {"baseline"})
 UNSEEN, MISSING = 4.0, 5.0
 Case = tuple[str, str]
 Fit = Callable[..., Fitted]
+
+
+def prediction(raw: np.ndarray, loss: str) -> np.ndarray:
+    return LOSS_OF[loss].link(raw)
 
 
 def saved(fitted: Fitted, path: Path) -> bytes:
@@ -80,8 +86,8 @@ def test_rows_that_are_not_contiguous_in_memory_are_predicted_alike(trained: Fit
 
 
 def test_no_rows_give_no_predictions(trained: Fitted, data):
-    assert trained.raw(data.test.X[:0]).shape == (0,)
-    assert trained.contributions(data.test.X[:0]).shape == (0, data.test.X.shape[1] + 1)
+    assert trained.raw(data.test.X[:0]).shape == (0, 1)
+    assert trained.contributions(data.test.X[:0]).shape == (0, 1, data.test.X.shape[1] + 1)
 
 
 def test_fitting_and_predicting_leave_their_inputs_untouched(case: Case, fit: Fit, trained: Fitted, problems):
@@ -98,8 +104,8 @@ def test_fitting_and_predicting_leave_their_inputs_untouched(case: Case, fit: Fi
 def test_contributions_add_up_to_the_raw_score(trained: Fitted, data):
     X = data.test.X
     parts = trained.contributions(X)
-    assert parts.shape == (len(X), X.shape[1] + 1)
-    np.testing.assert_allclose(parts.sum(axis=1), trained.raw(X), rtol=1e-9, atol=1e-9)
+    assert parts.shape == (len(X), 1, X.shape[1] + 1)
+    np.testing.assert_allclose(parts.sum(axis=2), trained.raw(X), rtol=1e-9, atol=1e-9)
 
 
 def test_a_constant_and_an_empty_column_contribute_nothing(trained: Fitted, data):
@@ -108,7 +114,7 @@ def test_a_constant_and_an_empty_column_contribute_nothing(trained: Fitted, data
     changed[:, 3] = 7.0
     changed[:, 4] = np.nan
     assert trained.raw(changed).tobytes() == raw.tobytes()
-    spread = trained.contributions(changed)[:, 3:5].std(axis=0)
+    spread = trained.contributions(changed)[:, 0, 3:5].std(axis=0)
     np.testing.assert_allclose(spread, 0, atol=1e-12)
 
 
@@ -166,7 +172,7 @@ def test_a_model_without_tune_rows_still_trains(case: Case, data):
         models.Feature("c"),
         models.Feature("e"),
     ]
-    fitted = loading.build(params).fit(features, loss, data.train, none, seed=1)
+    fitted = loading.build(params).fit(features, LOSS_OF[loss], data.train, none, seed=1)
     assert np.isfinite(fitted.raw(data.test.X)).all()
 
 
@@ -175,14 +181,9 @@ def test_a_model_without_tune_rows_still_trains(case: Case, data):
 )
 def test_a_model_learns_what_the_baseline_cannot(case: Case, fit: Fit, trained: Fitted, data):
     loss = case[1]
-    metric = next(
-        m
-        for table in METRICS.values()
-        for m in table
-        if m.name == ("log_loss" if loss == "log" else "deviance")
-    )
+    metric = METRICS["log_loss" if loss == "log" else "deviance"]
     scores = [
-        value(metric, data.test.y, prediction(model.raw(data.test.X), loss), loss)
+        value(metric, data.test.y, prediction(model.raw(data.test.X), loss), LOSS_OF[loss])
         for model in (trained, fit("baseline", loss))
     ]
     assert scores[0] < 0.8 * scores[1]
@@ -224,7 +225,8 @@ import numpy as np
 from pydantic import Field
 
 from accord.files import read_json, write_json
-from accord.models import Examples, Feature, Matrix, Model, Vector
+from accord.models import Contributions, Examples, Feature, Matrix, Model
+from accord.tasks.losses import Loss
 
 
 @dataclass(frozen=True)
@@ -232,11 +234,11 @@ class FittedMedian:
     constant: float
     n_features: int
 
-    def raw(self, X: Matrix) -> Vector:
-        return np.full(len(X), self.constant)
+    def raw(self, X: Matrix) -> Matrix:
+        return np.full((len(X), 1), self.constant)
 
-    def contributions(self, X: Matrix) -> Matrix:
-        return np.column_stack([np.zeros((len(X), self.n_features)), self.raw(X)])
+    def contributions(self, X: Matrix) -> Contributions:
+        return np.column_stack([np.zeros((len(X), self.n_features)), self.raw(X)])[:, None]
 
     def save(self, path: Path) -> None:
         write_json(path, vars(self))
@@ -245,7 +247,7 @@ class FittedMedian:
 class Median(Model):
     shift: float = Field(default=0.5, ge=0)
 
-    def fit(self, features: list[Feature], loss: str, train: Examples, tune: Examples, seed: int) -> FittedMedian:
+    def fit(self, features: list[Feature], loss: Loss, train: Examples, tune: Examples, seed: int) -> FittedMedian:
         return FittedMedian(float(np.median(train.y)) + self.shift, len(features))
 
     @staticmethod

@@ -296,7 +296,7 @@ def test_a_prediction_that_is_no_number_again_is_an_example_that_json_can_hold(
             self.fitted = fitted
 
         def raw(self, X: Any) -> Any:
-            return np.full(len(X), np.nan)
+            return np.full((len(X), 1), np.nan)
 
     log = logged(rows, bundle)
     broken = replace(bundle, models={name: Broken(model) for name, model in bundle.models.items()})  # type: ignore[arg-type]

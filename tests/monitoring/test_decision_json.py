@@ -47,7 +47,7 @@ class Formula:
         self.scale = scale
 
     def raw(self, X: Any) -> Any:
-        return self.scale * (np.nan_to_num(np.asarray(X)).sum(axis=1) % 7 - 1)
+        return (self.scale * (np.nan_to_num(np.asarray(X)).sum(axis=1) % 7 - 1))[:, None]
 
 
 def test_decision_json_has_the_content_that_its_readers_know(project: Project, tmp_path: Path) -> None:

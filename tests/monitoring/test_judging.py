@@ -20,7 +20,8 @@ from accord.monitoring.observed import Window
 from accord.monitoring.skew import Skew
 from accord.objective.teams import Played
 from accord.schema.objective import Target
-from accord.tasks.metrics import METRICS
+from accord.tasks.binary import BINARY
+from accord.tasks.registry import predicted
 
 TARGET = shipped(Target, task="binary", sql="late")
 N_DAYS, N_A_DAY = 30, 200
@@ -76,7 +77,7 @@ def test_a_level_that_test_has_on_a_few_days_alone_has_limits() -> None:
     rare = np.where(test.block < 3, "rare", "other")
     test = replace(test, rows=test.rows.with_columns(place=pl.Series(rare)))
     live = replace(played(1), rows=pl.DataFrame({"place": ["rare"] * N_DAYS * N_A_DAY}))
-    computed = quality.of_level("place", "rare", quality.of_metric("late", TARGET, METRICS["binary"][0]))
+    computed = quality.of_level("place", "rare", quality.of_metric(predicted("late", TARGET), BINARY.leading))
     watched = {"rare": quality.watch(live, computed, "lower")}
     found = quality.judge(watched, test, live.rows.height, live.n_blocks, 0.95, seed=0)["rare"]
     assert found.low is not None
@@ -91,14 +92,14 @@ def test_what_does_not_vary_on_test_has_no_limits_and_says_so() -> None:
     json.dumps(asdict(found), allow_nan=False)
 
 
-@pytest.mark.parametrize("name", estimate.ESTIMATES)
+@pytest.mark.parametrize("name", BINARY.estimates)
 def test_estimates_of_calibrated_predictions_are_near_what_comes_true(name: str) -> None:
     test, live = played(0), played(1)
     p = live.predictions["late"]
     q = estimate.calibrated(test.outcomes["late"], test.predictions["late"], p)
-    metric = next(metric for metric in METRICS["binary"] if metric.name == name)
-    realised = quality.watch(live, quality.of_metric("late", TARGET, metric), metric.better).value
-    assert estimate.ESTIMATES[name](p, q) == pytest.approx(realised, abs=0.03)
+    metric = BINARY.metric(name)
+    realised = quality.watch(live, quality.of_metric(predicted("late", TARGET), metric), metric.better).value
+    assert BINARY.estimates[name](p, q) == pytest.approx(realised, abs=0.03)
 
 
 DECISION = Decision(

@@ -99,18 +99,18 @@ def test_a_module_decides_its_hash_and_another_does_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(code.PACKAGE, tmp_path / "accord", ignore=shutil.ignore_patterns("__pycache__"))
-    here = code.hash_of(code.ANSWERING), code.hash_of_all()
+    here = code.hash_of_answering(), code.hash_of_all()
     monkeypatch.setattr(code, "PACKAGE", tmp_path / "accord")
-    assert (code.hash_of(code.ANSWERING), code.hash_of_all()) == here
+    assert (code.hash_of_answering(), code.hash_of_all()) == here
     for file, decides in {
         "report/index.html.j2": False,
         "cli.py": False,
         "data/leaks/copies.py": False,
         "features/transform.py": True,
     }.items():
-        path, before = tmp_path / "accord" / file, code.hash_of(code.ANSWERING)
+        path, before = tmp_path / "accord" / file, code.hash_of_answering()
         path.write_text(f"{path.read_text(encoding='utf-8')}\n# a comment\n", encoding="utf-8")
-        assert (code.hash_of(code.ANSWERING) != before) == decides, file
+        assert (code.hash_of_answering() != before) == decides, file
     assert code.hash_of_all() != here[1]
 
 

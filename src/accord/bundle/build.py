@@ -64,7 +64,7 @@ def _manifest(folder: Path, config: Config, paths: Paths) -> dict[str, Any]:
         "objective": config.objective.name,
         "seed": config.seed,
         "config_sha256": hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest(),
-        "code_sha256": code.hash_of(code.ANSWERING),
+        "code_sha256": code.hash_of_answering(),
         "expressions": read_json(paths.evaluated / "proofs.json"),
         "versions": _versions(),
         "metrics": {name: table.get("test", {}) for name, table in metrics.items()},

@@ -27,7 +27,8 @@ from accord.objective.policy import decide
 from accord.schema.data import Column
 from accord.schema.objective import Policy
 from accord.sql.compiled import Tree
-from accord.tasks.links import prediction
+from accord.tasks import registry
+from accord.tasks.task import Predicted
 
 FORMAT = 2
 ANSWERS = ("contract.json", "transform.json", "policy.json", "compiled.json", "models")
@@ -71,15 +72,27 @@ class Bundle:
     def types(self) -> dict[str, str]:
         return {name: column.type for name, column in self.columns.items()}
 
+    @cached_property
+    def predicted(self) -> dict[str, Predicted]:
+        """What is predicted of each target, and the names that the columns of this have."""
+        return {name: registry.predicted(name, target) for name, target in self.targets.items()}
+
+    @cached_property
+    def predictions(self) -> list[str]:
+        """The columns of all targets' predictions."""
+        return [column for target in self.predicted.values() for column in target.columns]
+
     def predict(self, rows: pl.DataFrame) -> dict[str, Vector]:
-        """Predictions (n,) of each target for rows (n) that keep the contract."""
+        """Each column (n,) of the targets' predictions for rows (n) that keep the contract."""
         X = self.transform.matrix(rows)
         return {
-            name: prediction(model.raw(X), self.targets[name]["loss"]) for name, model in self.models.items()
+            column: values
+            for name, target in self.predicted.items()
+            for column, values in target.by_column(target.of_raw(self.models[name].raw(X))).items()
         }
 
     def answer(self, rows: pl.DataFrame) -> dict[str, NDArray[Any]]:
-        """Predictions (n,) of each target and, where there is a policy, its score and action."""
+        """Each column (n,) of the targets' predictions and, where there is a policy, its score and action."""
         predictions = self.predict(rows)
         if self.policy is None:
             return dict(predictions)
@@ -87,13 +100,15 @@ class Bundle:
         return {**predictions, "score": score, "action": action}
 
     def explain(self, rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
-        """For each target what each feature adds to the raw score of each row, and the constant. Together they add up to
-        it."""
+        """For each raw score, called like its target where the target has one alone, what each feature adds to it in each
+        row, and the constant: they add up to it."""
         X = self.transform.matrix(rows)
         names = [*(feature.name for feature in self.transform.features), "constant"]
+        parts = {name: model.contributions(X) for name, model in self.models.items()}
         return {
-            target: pl.DataFrame(model.contributions(X), schema=names)
-            for target, model in self.models.items()
+            column: pl.DataFrame(np.ascontiguousarray(parts[name][:, r]), schema=names)
+            for name, target in self.predicted.items()
+            for r, column in enumerate(target.raw_columns)
         }
 
     def warnings(self, rows: pl.DataFrame) -> list[list[str]]:

@@ -13,8 +13,8 @@ from accord.sql.rows import columns_of
 
 
 def predict(bundle: Bundle, source: Source, output: Path, explain: bool = False) -> int:
-    """Writes the rows with a column per target, as CSV or Parquet by the output's name, and returns how many there were.
-    With `explain`, each feature's contribution to each target's raw score stands beside them as `target|feature`.
+    """Writes the rows with each target's predictions, as CSV or Parquet by the output's name, and returns how many there
+    were. With `explain`, each feature's contribution to each target's raw score stands beside them as `target|feature`.
 
     Raises AccordError, and writes nothing, if a column is missing or a row breaks the contract.
     """

@@ -6,12 +6,14 @@ from collections.abc import Iterable
 import polars as pl
 
 from accord.errors import AccordError, nearest
+from accord.models import loading
 from accord.objective.teams import BUILTINS, MEASURED, fits
 from accord.schema.config import Config
 from accord.schema.data import DUPLICATES, Data
 from accord.schema.objective import Metric, Target
 from accord.sql import aggregates
 from accord.sql.rows import TYPES, check, columns_of
+from accord.tasks import registry
 
 
 def check_expressions(config: Config) -> None:
@@ -34,6 +36,7 @@ def check_expressions(config: Config) -> None:
     for section, targets in (("data.targets", data.targets), ("objective.targets", config.objective.targets)):
         for name, target in targets.items():
             _check_target(f"{section}.{name}", target, columns, outcomes)
+    _check_predictions(config, columns)
     _check_policy(config, columns, outcomes)
     for name, metric in config.objective.metrics.items():
         _check_metric(f"objective.metrics.{name}", metric, config, known)
@@ -65,31 +68,63 @@ def _check_target(
         )
 
 
+def check_model(config: Config) -> None:
+    """Raises AccordError for the first target that the model can't learn."""
+    kind = loading.model_class(config.model["_target_"])
+    for name, target in registry.all_of(config.objective.targets).items():
+        if lacking := kind.lacks(target.loss):
+            raise AccordError(
+                f"objective.targets.{name}: {kind.__name__} can't minimise the loss {target.loss.name} of the task "
+                f"{config.objective.targets[name].task}, which lacks {lacking}; choose another model, such as model=baseline, "
+                "or give the loss what it lacks"
+            )
+
+
+def _check_predictions(config: Config, columns: dict[str, pl.DataType]) -> None:
+    """Whether the columns of predictions have names of their own."""
+    taken: dict[str, str] = {}
+    for name, target in registry.all_of(config.objective.targets).items():
+        for column in target.columns:
+            other = taken.get(
+                column, "a column" if column in {*columns, "score", "action"} - {name} else None
+            )
+            if other is not None:
+                raise AccordError(
+                    f"objective.targets.{name}: its predictions '{column}' have the name of {other}; choose another name"
+                )
+            taken[column] = f"those of {name}"
+
+
 def _check_policy(config: Config, columns: dict[str, pl.DataType], outcomes: dict[str, str]) -> None:
-    policy, targets = config.objective.policy, config.objective.targets
+    policy, predictions = config.objective.policy, registry.columns_of(config.objective.targets)
     if policy is None:
         return
-    for taken in (targets.keys() | policy.weights.keys()) & (columns.keys() | {"score", "action"}):
+    for taken in ({*predictions} | policy.weights.keys()) & (columns.keys() | {"score", "action"}):
         raise AccordError(
             f"objective: '{taken}' names a target or weight and a column too; choose another name"
         )
-    names = {**columns, **dict.fromkeys([*targets, *policy.weights], pl.Float64())}
+    names = {**columns, **dict.fromkeys([*predictions, *policy.weights], pl.Float64())}
     check(policy.score, "objective.policy.score", names, outcomes)
     kind = check(policy.action, "objective.policy.action", {**names, "score": pl.Float64()}, outcomes)
     _wants_boolean(kind, "objective.policy.action", policy.action)
 
 
 def _check_metric(where: str, metric: Metric, config: Config, columns: dict[str, pl.DataType]) -> None:
-    targets, policy = config.objective.targets, config.objective.policy
-    numbers = [*targets, *(f"actual_{name}" for name in targets), *(policy.weights if policy else ())]
+    targets, policy = registry.all_of(config.objective.targets), config.objective.policy
+    builtins = {*BUILTINS, *(builtin for target in targets.values() for builtin in target.task.metric_names)}
+    numbers = [
+        *registry.columns_of(config.objective.targets),
+        *(f"actual_{name}" for name in targets),
+        *(policy.weights if policy else ()),
+    ]
     names = {**columns, **dict.fromkeys(numbers, pl.Float64())}
     if policy is not None:
         names |= {"score": pl.Float64(), "action": pl.Boolean()}
     if metric.sql is not None:
         aggregates.check(metric.sql, f"{where}.sql", names, list(policy.weights) if policy else [])
-    elif metric.builtin not in BUILTINS:
+    elif metric.builtin not in builtins:
         raise AccordError(
-            f"{where}.builtin: unknown metric '{metric.builtin}'; {nearest(str(metric.builtin), BUILTINS)}"
+            f"{where}.builtin: unknown metric '{metric.builtin}'; {nearest(str(metric.builtin), builtins)}"
         )
     elif metric.builtin in MEASURED and (metric.where or metric.group or metric.target):
         raise AccordError(
@@ -100,7 +135,7 @@ def _check_metric(where: str, metric: Metric, config: Config, columns: dict[str,
         if metric.target is not None:
             _are_known([metric.target], f"{where}.target", fitting)
         elif not fitting:
-            tasks = ", ".join(f"{name} is {target.task}" for name, target in targets.items())
+            tasks = ", ".join(f"{name} is {one.task}" for name, one in config.objective.targets.items())
             raise AccordError(f"{where}.builtin: no target has the metric '{metric.builtin}'; {tasks}")
     if metric.where is not None:
         _wants_boolean(check(metric.where, f"{where}.where", names, {}), f"{where}.where", metric.where)

@@ -1,9 +1,9 @@
 """Composes the selection and conf/ into one validated config, which stage compose writes as conf.lock.yaml."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -12,20 +12,23 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 
-from accord.config.check import check_expressions
+from accord.config.check import check_expressions, check_model
 from accord.config.selection import Selection, options, read, with_words, write
 from accord.errors import AccordError, nearest
 from accord.models import loading
 from accord.paths import Paths
 from accord.schema.config import Config
 from accord.schema.data import Data
-from accord.schema.objective import Objective
+from accord.schema.objective import Objective, Target
 from accord.schema.section import Section
+from accord.tasks import registry
 
 BASE = "_base.yaml"
 """The file of conf/ that holds what every data set and objective begins with."""
 BASED: dict[str, type[Section]] = {"data": Data, "objective": Objective}
 EACH = "*"
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def composed(selection: Selection, conf: Path) -> dict[str, Any]:
@@ -48,10 +51,47 @@ def composed(selection: Selection, conf: Path) -> dict[str, Any]:
         typed = Config.model_validate(values)
     except ValidationError as error:
         raise AccordError(_explained(error, values, selection, conf)) from error
+    typed = _with_what_tasks_say(typed)
     check_expressions(typed)
     plain = typed.model_dump(mode="json")
     plain["model"] = loading.checked_params(typed.model)
+    check_model(typed)
     return plain
+
+
+def _with_what_tasks_say(config: Config) -> Config:
+    """The config with each target's loss, and the better side of metrics that only their target's task knows."""
+    data = config.data.model_copy(update={"targets": _with_losses(config.data.targets, "data")})
+    targets = _with_losses(config.objective.targets, "objective")
+    known = {metric.name: metric for one in registry.all_of(targets).values() for metric in one.task.metrics}
+    metrics = {
+        name: metric.model_copy(update={"better": known[metric.builtin].better})
+        if metric.builtin in known
+        and known[metric.builtin] is not registry.METRICS.get(metric.builtin)
+        and not (metric.better or metric.group)
+        else metric
+        for name, metric in config.objective.metrics.items()
+    }
+    objective = config.objective.model_copy(update={"targets": targets, "metrics": metrics})
+    return config.model_copy(update={"data": data, "objective": objective})
+
+
+def _with_losses(targets: Mapping[str, Target], section: str) -> dict[str, Target]:
+    found = {}
+    for name, target in targets.items():
+        where = f"{section}.targets.{name}"
+        _at(f"{where}.task", registry.task, target.task)
+        loss = _at(f"{where}.loss", registry.predicted, name, target).loss
+        found[name] = target.model_copy(update={"loss": loss.name})
+    return found
+
+
+def _at(where: str, call: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+    """What the call gives; an error says where it comes from."""
+    try:
+        return call(*given, **named)
+    except AccordError as error:
+        raise AccordError(f"{where}: {error}") from error
 
 
 def select(words: Sequence[str], paths: Paths) -> list[str]:

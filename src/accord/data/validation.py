@@ -14,6 +14,7 @@ from accord.schema.config import Features
 from accord.schema.data import Data
 from accord.schema.objective import Target
 from accord.sql.rows import columns_of, evaluate, with_derived
+from accord.tasks.registry import task
 
 REPORT = "reports/validation.json"
 
@@ -97,7 +98,10 @@ def _leaks(
     names = feature_names(data.columns, data.derived, features)
     frame = _features(valid, data, names)
     values = {
-        name: (evaluate(valid, t.sql, f"objective.targets.{name}.sql").to_numpy(), t.task)
+        name: (
+            evaluate(valid, t.sql, f"objective.targets.{name}.sql").to_numpy(),
+            task(t.task).outcome,
+        )
         for name, t in targets.items()
     }
     return found + leaks.suspects(frame, values, data.checks.leaks, _around(valid, data, names))

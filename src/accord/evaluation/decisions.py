@@ -10,10 +10,11 @@ import polars as pl
 from accord import bootstrap
 from accord.bootstrap import Counts
 from accord.data import splitting
-from accord.models.trained import baseline_predictions
+from accord.models.trained import baselines
 from accord.objective import fairness, teams
-from accord.objective.teams import Played, Vector
+from accord.objective.teams import Played
 from accord.schema.config import Config
+from accord.tasks import registry
 
 JUDGED = ("test", "holdout")
 """Splits that no model has learned from, on which teams look at it."""
@@ -27,7 +28,7 @@ class Decided:
     decisions: dict[str, pl.DataFrame]
     """The policy's score and action by split, in the order of the split's rows; no split without a policy."""
     baselines: dict[str, float]
-    """By target what one would predict without a model."""
+    """By column of the targets' predictions what one would predict without a model."""
 
     @property
     def summary(self) -> str:
@@ -45,18 +46,12 @@ def decide(
 ) -> Decided:
     """What becomes of the scored splits' rows, with derived features, given each target's predictions for them."""
     objective, key = config.objective, config.data.key or ["row_id"]
-
-    def baselines(n_rows: int) -> dict[str, Vector]:
-        targets = objective.targets.items()
-        return {
-            name: baseline_predictions(trained / name, str(target.loss), n_rows) for name, target in targets
-        }
-
+    targets = registry.all_of(objective.targets).values()
     played = {
         split: teams.play(
             frame, objective.targets, objective.policy,
-            {name: predictions[split][name].to_numpy() for name in objective.targets},
-            baselines(frame.height), splitting.blocks(frame, key, config.data.time),
+            {name: predictions[split][name].to_numpy() for target in targets for name in target.columns},
+            baselines(targets, trained, frame.height), splitting.blocks(frame, key, config.data.time),
         )
         for split, frame in rows.items()
     }  # fmt: skip
@@ -81,7 +76,7 @@ def decide(
             for split, one in played.items()
             if one.action is not None
         },
-        baselines={name: float(values[0]) for name, values in baselines(1).items()},
+        baselines={name: float(values[0]) for name, values in baselines(targets, trained, 1).items()},
     )
 
 

@@ -14,16 +14,19 @@ from accord.data import splitting
 from accord.evaluation import notices, targets
 from accord.features.transform import Transform, load_matrix
 from accord.models import loading
-from accord.models.trained import MODEL_FILE, baseline_predictions
+from accord.models.trained import MODEL_FILE, baseline_of
 from accord.schema.config import Config
 from accord.schema.objective import Target
-from accord.tasks import curves
-from accord.tasks.links import prediction
-from accord.tasks.metrics import METRICS
+from accord.tasks import registry
+from accord.tasks.task import Predicted
 
-Predicted = dict[str, tuple[models.Vector, models.Vector]]
-"""A target's predictions and its baseline's (n,), by split."""
-PLOTS = ("roc", "precision_recall", "calibration", "residuals", "importance")
+BySplit = dict[str, tuple[models.Matrix, models.Matrix]]
+"""A target's predictions and its baseline's (n, k), by split."""
+Columns = dict[str, dict[str, models.Vector]]
+"""A target's predictions as columns by their names, by split."""
+IMPORTANCE = "importance"
+PLOTS = (*dict.fromkeys(plot.name for task in registry.OWN.values() for plot in task.plots), IMPORTANCE)
+"""The plots that dvc.yaml names; tasks of others may bring more."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +37,13 @@ class Evaluated:
     plots: dict[str, dict[str, pl.DataFrame]]
     """Tables by plot, then target, for `dvc plots` and the page."""
     predictions: dict[str, pl.DataFrame]
-    """A column a target, by split, in the order of the split's rows."""
+    """Each column of the targets' predictions, by split, in the order of the split's rows."""
 
     @property
     def summary(self) -> str:
         parts = []
         for name, target in self.report["targets"].items():
-            leading = METRICS[target["task"]][0].name
+            leading = registry.task(target["task"]).leading.name
             found = target["metrics"]["test"][leading]
             parts.append(f"{name} test {leading} {found['value']:.4g} (baseline {found['baseline']:.4g})")
         said = [f"{notice['target']}: {notice['detail']}" for notice in self.report["notices"]]
@@ -57,10 +60,11 @@ def evaluated(
     blocks = {split: splitting.blocks(frame, key, config.data.time) for split, frame in rows.items()}
     kind = loading.model_class(config.model["_target_"])
 
-    def work(item: tuple[str, Target]) -> tuple[Predicted, dict[str, Any], dict[str, pl.DataFrame]]:
+    def work(item: tuple[str, Target]) -> tuple[Columns, dict[str, Any], dict[str, pl.DataFrame]]:
         name, target = item
+        what = registry.predicted(name, target)
         model = kind.load(trained / name / MODEL_FILE)
-        predicted = _predicted(matrix, model, trained / name, str(target.loss))
+        predicted = _predicted(matrix, model, what, trained)
         scored = {
             split: targets.Scored(
                 frame,
@@ -76,9 +80,12 @@ def evaluated(
         report["importance"] = targets.importance(parts, [feature.name for feature in transform.features])
         test = scored["test"].part(np.isfinite(scored["test"].y))
         return (
-            predicted,
+            {split: what.by_column(predictions) for split, (predictions, _) in predicted.items()},
             report,
-            {**curves.curves(test.y, test.p, target.task), "importance": pl.DataFrame(report["importance"])},
+            {
+                **{plot.name: plot.table(test.y, test.p) for plot in what.task.plots},
+                IMPORTANCE: pl.DataFrame(report["importance"]),
+            },
         )
 
     with ThreadPoolExecutor(config.engine.workers) as pool:
@@ -96,20 +103,22 @@ def evaluated(
         metrics={name: _values(report["metrics"]) for name, report in reports.items()},
         plots={
             plot: {name: found[plot] for name, (_, _, found) in done.items() if plot in found}
-            for plot in PLOTS
+            for plot in dict.fromkeys([*PLOTS, *(plot for _, _, found in done.values() for plot in found)])
         },
         predictions={
-            split: pl.DataFrame({name: predicted[split][0] for name, (predicted, _, _) in done.items()})
+            split: pl.DataFrame(
+                {name: values for columns, _, _ in done.values() for name, values in columns[split].items()}
+            )
             for split in rows
         },
     )
 
 
 def _predicted(
-    matrix: Mapping[str, models.Matrix], model: models.Fitted, trained: Path, loss: str
-) -> Predicted:
+    matrix: Mapping[str, models.Matrix], model: models.Fitted, target: Predicted, trained: Path
+) -> BySplit:
     return {
-        split: (prediction(model.raw(X), loss), baseline_predictions(trained, loss, len(X)))
+        split: (target.of_raw(model.raw(X)), baseline_of(target, trained, len(X)))
         for split, X in matrix.items()
     }
 

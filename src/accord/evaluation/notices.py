@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from accord.objective.teams import PROPER_LOSS
+from accord.tasks.registry import task
 
 MAX_AUC = 0.99
 MAX_SKILL = 0.95
@@ -20,7 +20,7 @@ def too_good(target: str, report: Mapping[str, Any]) -> list[dict[str, str]]:
         found.append(
             ("auc", f"AUC is {auc:.4f} on test, above {MAX_AUC}: look for a leak before you believe it")
         )
-    loss = test.get(PROPER_LOSS[report["task"]], {})
+    loss = test.get(task(report["task"]).proper_loss, {})
     if loss.get("value") is not None and loss.get("baseline"):
         skill = 1 - loss["value"] / loss["baseline"]
         if skill > MAX_SKILL:

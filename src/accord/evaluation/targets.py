@@ -10,21 +10,22 @@ from numpy.typing import NDArray
 
 from accord import bootstrap
 from accord.schema.config import Evaluation
-from accord.schema.objective import Target
+from accord.schema.objective import Alternative, Target
 from accord.sql.rows import evaluate
-from accord.tasks.metrics import METRICS, Metric, Sample, value
-
-Vector = NDArray[np.float64]
+from accord.tasks.losses import Matrix, Vector
+from accord.tasks.metrics import Metric, Sample, value
+from accord.tasks.registry import predicted
+from accord.tasks.task import Predicted
 
 
 @dataclass(frozen=True)
 class Scored:
-    """A split of one target: rows (n), outcomes y, predictions p and the baseline's (n,), and blocks (n,)."""
+    """A split of one target: rows (n), outcomes y (n,), predictions p and the baseline's (n, k), and blocks (n,)."""
 
     rows: pl.DataFrame
     y: Vector
-    p: Vector
-    baseline: Vector
+    p: Matrix
+    baseline: Matrix
     blocks: pl.Series
 
     def part(self, mask: NDArray[np.bool_]) -> "Scored":
@@ -34,17 +35,16 @@ class Scored:
 
 
 def metric_table(
-    scored: Scored, target: Target, metrics: Iterable[Metric], settings: Evaluation, seed: int
+    scored: Scored, target: Predicted, metrics: Iterable[Metric], settings: Evaluation, seed: int
 ) -> dict[str, Any]:
     """Each metric's value with its interval, and the baseline's value."""
     block, n_blocks = bootstrap.numbered(scored.blocks)
     counts = bootstrap.draw(n_blocks, settings.n_resamples, seed)
-    loss = str(target.loss)
     table = {}
     for metric in metrics:
-        statistic = metric.statistic(Sample(scored.y, scored.p, block, n_blocks, loss))
+        statistic = metric.statistic(Sample(scored.y, scored.p, block, n_blocks, target.loss))
         estimate = bootstrap.estimate(statistic, counts, settings.level)
-        baseline = value(metric, scored.y, scored.baseline, loss)
+        baseline = value(metric, scored.y, scored.baseline, target.loss)
         table[metric.name] = {
             "value": estimate.value, "low": estimate.low, "high": estimate.high, "baseline": _finite(baseline),
         }  # fmt: skip
@@ -52,10 +52,10 @@ def metric_table(
 
 
 def slice_table(
-    scored: Scored, target: Target, columns: Sequence[str], settings: Evaluation, seed: int
+    scored: Scored, target: Predicted, columns: Sequence[str], settings: Evaluation, seed: int
 ) -> list[dict[str, Any]]:
     """A row a level of each slice column: how many rows, the mean outcome and prediction, the cheap metrics."""
-    metrics = [metric for metric in METRICS[target.task] if metric.cheap]
+    metrics = [metric for metric in target.task.metrics if metric.cheap]
     table = []
     for column in columns:
         labels = scored.rows[column]
@@ -68,17 +68,19 @@ def slice_table(
                 "level": _label(level),
                 "n_rows": len(part.y),
                 "mean_outcome": float(part.y.mean()),
-                "mean_prediction": float(part.p.mean()),
+                "mean_prediction": _mean_prediction(target, part.p),
                 "metrics": metric_table(part, target, metrics, settings, seed) if enough else {},
             })  # fmt: skip
     return table
 
 
-def alternatives_table(scored: Mapping[str, Scored], name: str, target: Target) -> list[dict[str, Any]]:
+def alternatives_table(
+    scored: Mapping[str, Scored], target: Predicted, alternatives: Mapping[str, Alternative]
+) -> list[dict[str, Any]]:
     """For each other reading of the target: how many rows it reads differently, and what that would change on test."""
     table = []
-    for key, alternative in target.alternatives.items():
-        where = f"objective.targets.{name}.alternatives.{key}"
+    for key, alternative in alternatives.items():
+        where = f"objective.targets.{target.name}.alternatives.{key}"
         touched = {
             split: evaluate(s.rows, alternative.rows, f"{where}.rows").sum() for split, s in scored.items()
         }
@@ -92,10 +94,10 @@ def alternatives_table(scored: Mapping[str, Scored], name: str, target: Target) 
             "mean_outcome": {"shipped": _mean(test.y), "alternative": _mean(other[read])},
             "metrics": {
                 metric.name: {
-                    "shipped": _finite(value(metric, test.y, test.p, str(target.loss))),
-                    "alternative": _finite(value(metric, other[read], test.p[read], str(target.loss))),
+                    "shipped": _finite(value(metric, test.y, test.p, target.loss)),
+                    "alternative": _finite(value(metric, other[read], test.p[read], target.loss)),
                 }
-                for metric in METRICS[target.task]
+                for metric in target.task.metrics
             },
         })  # fmt: skip
     return table
@@ -107,10 +109,16 @@ def outcomes(rows: pl.DataFrame, sql: str, where: str) -> Vector:
 
 
 def importance(contributions: NDArray[np.float64], names: Sequence[str]) -> list[dict[str, Any]]:
-    """Features by mean absolute contribution to the raw score, from contributions (n, n_features + 1)."""
-    sizes = np.abs(contributions[:, :-1]).mean(axis=0)
+    """Features by mean absolute contribution to the raw scores, from contributions (n, n_raw, n_features + 1)."""
+    by_raw = [np.abs(contributions[:, r, :-1]).mean(axis=0) for r in range(contributions.shape[1])]
+    sizes = np.mean(by_raw, axis=0)
     order = np.argsort(-sizes, kind="stable")
     return [{"feature": names[j], "contribution": float(sizes[j])} for j in order]
+
+
+def _mean_prediction(target: Predicted, p: Matrix) -> float | None:
+    """None where the task's predictions expect no outcome."""
+    return None if target.task.expected is None else _mean(target.task.expected(p))
 
 
 def _mean(values: Vector) -> float | None:
@@ -134,17 +142,18 @@ def evaluate_target(
     seed: int,
 ) -> dict[str, Any]:
     """All that is reported of one target. `scored` has the splits by name, test among them."""
+    what = predicted(name, target)
     known = {split: s.part(np.isfinite(s.y)) for split, s in scored.items()}
     known = {split: s for split, s in known.items() if len(s.y)}
     return {
         **target.model_dump(include={"task", "loss", "owner", "unit", "description"}),
         "metrics": {
-            split: metric_table(s, target, METRICS[target.task], settings, seed) for split, s in known.items()
+            split: metric_table(s, what, what.task.metrics, settings, seed) for split, s in known.items()
         },
         "n_rows": {split: len(s.y) for split, s in known.items()},
         "n_blocks": {split: s.blocks.n_unique() for split, s in known.items()},
         "mean_outcome": {split: _mean(s.y) for split, s in known.items()},
-        "mean_prediction": {split: _mean(s.p) for split, s in known.items()},
-        "slices": slice_table(known["test"], target, slices, settings, seed) if "test" in known else [],
-        "alternatives": alternatives_table(known, name, target),
+        "mean_prediction": {split: _mean_prediction(what, s.p) for split, s in known.items()},
+        "slices": slice_table(known["test"], what, slices, settings, seed) if "test" in known else [],
+        "alternatives": alternatives_table(known, what, target.alternatives),
     }

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -11,8 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from accord.tasks.losses import Loss
+
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
+Contributions = NDArray[np.float64]
 Row: TypeAlias = "array[float]"
 """One row of the matrix, of type code 'd'."""
 
@@ -37,15 +40,15 @@ class Examples:
 class Fitted(Protocol):
     """A trained model. Predicting is row by row: a row alone gives the same bits as in a batch."""
 
-    def raw(self, X: Matrix) -> Vector:
-        """Raw scores (n,), before the link of the loss, for X (n, n_features)."""
+    def raw(self, X: Matrix) -> Matrix:
+        """Raw scores (n, n_raw), before the link of the loss, for X (n, n_features)."""
 
-    def of_row(self, row: Row) -> Callable[[], float]:
-        """A function for one thread that gives the raw score of whatever `row` (n_features,) holds when it is called: the
-        bits of `raw`, without what it costs to start on a matrix."""
+    def of_row(self, row: Row) -> Callable[[], Sequence[float]]:
+        """A function for one thread that gives the raw scores (n_raw,) of whatever `row` (n_features,) holds when it is
+        called: the bits of `raw`, without what it costs to start on a matrix. The next call may overwrite them."""
 
-    def contributions(self, X: Matrix) -> Matrix:
-        """What each feature adds to the raw score, (n, n_features + 1); the last column is the constant."""
+    def contributions(self, X: Matrix) -> Contributions:
+        """What each feature adds to each raw score, (n, n_raw, n_features + 1); last of all is the constant."""
 
     def save(self, path: Path) -> None:
         """Writes plain data, no pickle, to one file."""
@@ -57,8 +60,13 @@ class Model(BaseModel, ABC):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @abstractmethod
-    def fit(self, features: list[Feature], loss: str, train: Examples, tune: Examples, seed: int) -> Fitted:
+    def fit(self, features: list[Feature], loss: Loss, train: Examples, tune: Examples, seed: int) -> Fitted:
         """The model trained on `train`; `tune` is for choices such as when to stop. Same inputs, same bytes."""
+
+    @classmethod
+    def lacks(cls, loss: Loss) -> str | None:
+        """What the loss would need so that this model can minimise it, in words; None if it can."""
+        return None
 
     @staticmethod
     @abstractmethod

@@ -1,4 +1,4 @@
-"""What one gets without a model: the mean of the training target, whatever the row."""
+"""What one gets without a model: what is best for the training target, whatever the row, such as its mean."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,37 +7,40 @@ from pathlib import Path
 import numpy as np
 
 from accord.files import read_json, write_json
-from accord.models import Examples, Feature, Matrix, Model, Row, Vector
-from accord.tasks.links import raw_score
+from accord.models import Contributions, Examples, Feature, Matrix, Model, Row
+from accord.tasks.losses import Loss
 
 
 @dataclass(frozen=True)
 class FittedBaseline:
-    constant: float
+    constants: tuple[float, ...]
+    """The raw scores (n_raw,) of every row."""
     n_features: int
 
-    def raw(self, X: Matrix) -> Vector:
-        return np.full(len(X), self.constant)
+    def raw(self, X: Matrix) -> Matrix:
+        return np.tile(np.array(self.constants), (len(X), 1))
 
-    def of_row(self, row: Row) -> Callable[[], float]:
-        return lambda: self.constant
+    def of_row(self, row: Row) -> Callable[[], tuple[float, ...]]:
+        return lambda: self.constants
 
-    def contributions(self, X: Matrix) -> Matrix:
-        parts = np.zeros((len(X), self.n_features + 1))
-        parts[:, -1] = self.constant
+    def contributions(self, X: Matrix) -> Contributions:
+        parts = np.zeros((len(X), len(self.constants), self.n_features + 1))
+        parts[:, :, -1] = self.constants
         return parts
 
     def save(self, path: Path) -> None:
-        write_json(path, {"constant": self.constant, "n_features": self.n_features})
+        constant = self.constants[0] if len(self.constants) == 1 else list(self.constants)
+        write_json(path, {"constant": constant, "n_features": self.n_features})
 
 
 class Baseline(Model):
     def fit(
-        self, features: list[Feature], loss: str, train: Examples, tune: Examples, seed: int
+        self, features: list[Feature], loss: Loss, train: Examples, tune: Examples, seed: int
     ) -> FittedBaseline:
-        mean = float(np.average(train.y, weights=train.weight))
-        return FittedBaseline(raw_score(mean, loss), len(features))
+        return FittedBaseline(tuple(map(float, loss.constant(train.y, train.weight))), len(features))
 
     @staticmethod
     def load(path: Path) -> FittedBaseline:
-        return FittedBaseline(**read_json(path))
+        values = read_json(path)
+        constants = values["constant"] if isinstance(values["constant"], list) else [values["constant"]]
+        return FittedBaseline(tuple(constants), values["n_features"])

@@ -10,8 +10,11 @@ import numpy as np
 from pydantic import Field
 
 from accord.files import read_json, write_json
-from accord.models import Examples, Feature, Matrix, Model, Row, Vector
-from accord.tasks.links import TWEEDIE_POWER
+from accord.models import Contributions, Examples, Feature, Matrix, Model, Row, Vector
+from accord.tasks.losses import Loss
+from accord.tasks.regression import TWEEDIE_POWER
+
+FAMILIES = ("binomial", "gaussian", "poisson", "tweedie")
 
 
 @dataclass(frozen=True)
@@ -40,39 +43,45 @@ class FittedLinear:
     intercept: float
     terms: tuple[Term, ...]
 
-    def raw(self, X: Matrix) -> Vector:
+    def raw(self, X: Matrix) -> Matrix:
         # Column by column in a fixed order: a matrix product may sum differently for one row and for many.
         total = np.full(len(X), self.intercept)
         for j, term in enumerate(self.terms):
             total += term(X[:, j])
-        return total
+        return total[:, None]
 
-    def of_row(self, row: Row) -> Callable[[], float]:
-        def raw() -> float:
+    def of_row(self, row: Row) -> Callable[[], tuple[float]]:
+        def raw() -> tuple[float]:
             total = self.intercept
             for term, x in zip(self.terms, row, strict=True):
                 total += term.of_one(x)
-            return total
+            return (total,)
 
         return raw
 
-    def contributions(self, X: Matrix) -> Matrix:
+    def contributions(self, X: Matrix) -> Contributions:
         parts = [term(X[:, j]) for j, term in enumerate(self.terms)]
-        return np.column_stack([*parts, np.full(len(X), self.intercept)])
+        return np.column_stack([*parts, np.full(len(X), self.intercept)])[:, None]
 
     def save(self, path: Path) -> None:
         write_json(path, {"intercept": self.intercept, "terms": [vars(term) for term in self.terms]})
 
 
 class Linear(Model):
-    """Logistic, ridge, Poisson or Tweedie regression, as the loss of the target asks."""
+    """Logistic, ridge, Poisson or Tweedie regression, by the family of the target's loss."""
 
     C: float = Field(gt=0)
     """Inverse strength of the L2 penalty, as in scikit-learn's LogisticRegression."""
     max_iter: int = Field(ge=1)
 
+    @classmethod
+    def lacks(cls, loss: Loss) -> str | None:
+        if loss.n_raw == 1 and loss.family in FAMILIES:
+            return None
+        return f"a single raw score and one of the families {', '.join(FAMILIES)}"
+
     def fit(
-        self, features: list[Feature], loss: str, train: Examples, tune: Examples, seed: int
+        self, features: list[Feature], loss: Loss, train: Examples, tune: Examples, seed: int
     ) -> FittedLinear:
         X = train.X
         centres = _per_column(np.nanmean, X)
@@ -99,15 +108,15 @@ class Linear(Model):
         ]
         return FittedLinear(values["intercept"], tuple(terms))
 
-    def _estimator(self, loss: str, n_rows: int) -> Any:
+    def _estimator(self, loss: Loss, n_rows: int) -> Any:
         from sklearn import linear_model
 
-        if loss == "log":
+        if loss.family == "binomial":
             return linear_model.LogisticRegression(C=self.C, max_iter=self.max_iter, solver="newton-cholesky")
-        if loss == "squared":
+        if loss.family == "gaussian":
             return linear_model.Ridge(alpha=1 / self.C, solver="lsqr", tol=1e-8)
         # These penalise the mean loss, the two above its sum.
-        power = 1.0 if loss == "poisson" else TWEEDIE_POWER
+        power = 1.0 if loss.family == "poisson" else TWEEDIE_POWER
         return linear_model.TweedieRegressor(
             power=power,
             link="log",

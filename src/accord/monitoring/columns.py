@@ -117,7 +117,9 @@ def shifts_of_means(comparison: Comparison, bundle: Bundle) -> list[ShiftRow]:
         for name, column in bundle.columns.items()
         if column.role == "feature" and column.type in ("integer", "number") and column.pii is None
     }
-    wanted |= {f"{PREDICTED}{name}": quality.of_mean(_prediction(name)) for name in objective.targets}
+    wanted |= {
+        f"{PREDICTED}{name}": quality.of_mean(_prediction(name)) for name in comparison.live.predictions
+    }
     if objective.policy is not None:
         wanted["action"] = quality.of_mean(lambda part: np.asarray(part.action, dtype=np.float64))
     watched = {name: quality.watch(comparison.live, one, "zero") for name, one in wanted.items()}
@@ -135,5 +137,5 @@ def _column(name: str) -> Callable[[Played], teams.Vector]:
     return lambda part: numbers(part.rows[name])
 
 
-def _prediction(target: str) -> Callable[[Played], teams.Vector]:
-    return lambda part: part.predictions[target]
+def _prediction(column: str) -> Callable[[Played], teams.Vector]:
+    return lambda part: part.predictions[column]

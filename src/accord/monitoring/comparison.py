@@ -18,6 +18,7 @@ from accord.objective import teams
 from accord.objective.teams import Played
 from accord.schema.loop import Monitoring
 from accord.sql.rows import with_derived
+from accord.tasks.registry import columns_of
 
 MAX_ROWS = 1_000_000
 """Rows that metrics rest on; of larger windows a sample. Drift is looked for in all of them."""
@@ -105,8 +106,8 @@ def answered(rows: pl.DataFrame, expectation: Expectation) -> Played:
     return Played(
         rows.drop(BLOCK, "score", "action", strict=False),
         {name: numbers(rows[f"{ACTUAL}{name}"]) for name in objective.targets},
-        {name: numbers(rows[f"{PREDICTED}{name}"]) for name in objective.targets},
-        {name: np.full(rows.height, expectation.baselines[name]) for name in objective.targets},
+        {name: numbers(rows[f"{PREDICTED}{name}"]) for name in columns_of(objective.targets)},
+        {name: np.full(rows.height, value) for name, value in expectation.baselines.items()},
         numbers(rows["score"]) if has_policy else None,
         rows["action"].fill_null(False).to_numpy() if has_policy else None,
         block, n_blocks,

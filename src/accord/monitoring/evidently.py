@@ -8,7 +8,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ from accord.monitoring.columns import DriftRow
 from accord.monitoring.drift import KINDS
 from accord.monitoring.expectation import ACTUAL, PREDICTED
 from accord.page.shell import environment
+from accord.tasks.registry import all_of
+from accord.tasks.task import Predicted
 
 if TYPE_CHECKING:
     from evidently.core.report import Snapshot
@@ -153,20 +155,26 @@ def _performance(
     from evidently import BinaryClassification, DataDefinition, Dataset, Regression, Report
     from evidently.presets import ClassificationPreset, RegressionPreset
 
-    sides = [_known(side, targets) for side in (current, reference)]
+    everything = all_of(targets)
+    what = {name: target for name, target in everything.items() if target.task.evidently is not None}
+    left_out = [
+        f"performance of {name}: Evidently has none for its task" for name in everything if name not in what
+    ]
+    if not what:
+        return None, left_out
+    sides = [_known(side, what.values()) for side in (current, reference)]
     if (least := min(side.height for side in sides)) < min_rows:
-        return None, [f"performance: insufficient: {least:,} outcomes of {min_rows:,}"]
+        return None, [*left_out, f"performance: insufficient: {least:,} outcomes of {min_rows:,}"]
     definition = DataDefinition(
         numerical_columns=[], categorical_columns=[], classification=[], regression=[]
     )
     presets: list[Any] = []
-    left_out = []
-    for name, target in targets.items():
+    for name, target in what.items():
         actual, predicted = f"{ACTUAL}{name}", f"{PREDICTED}{name}"
         # Evidently gives up on a regression whose outcomes are all 0; of two that differ one is not.
         if any(side[actual].n_unique() < 2 for side in sides):
             left_out.append(f"performance of {name}: all outcomes are alike")
-        elif target.task == "regression":
+        elif target.task.evidently == "RegressionPreset":
             definition.regression.append(Regression(name=name, target=actual, prediction=predicted))
             presets.append(RegressionPreset(regression_name=name))
         else:
@@ -179,10 +187,14 @@ def _performance(
     return Report(presets).run(*data, timestamp=at, name="performance", tags=["performance"]), left_out
 
 
-def _known(rows: pl.DataFrame, targets: "Mapping[str, Target]") -> pl.DataFrame:
-    names = [f"{prefix}{name}" for name in targets for prefix in (ACTUAL, PREDICTED)]
-    binary = [f"{ACTUAL}{name}" for name, target in targets.items() if target.task == "binary"]
-    return rows.select(names).drop_nulls().with_columns(pl.col(binary).cast(pl.Int64))
+def _known(rows: pl.DataFrame, targets: Collection[Predicted]) -> pl.DataFrame:
+    names = [
+        name
+        for target in targets
+        for name in (f"{ACTUAL}{target.name}", *(f"{PREDICTED}{column}" for column in target.columns))
+    ]
+    labels = [f"{ACTUAL}{one.name}" for one in targets if one.task.outcome != "amount"]
+    return rows.select(names).drop_nulls().with_columns(pl.col(labels).cast(pl.Int64))
 
 
 def _has_values(name: str, *sides: pl.DataFrame) -> bool:

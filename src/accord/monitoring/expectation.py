@@ -23,6 +23,7 @@ from accord.schema.config import Config
 from accord.schema.data import Time
 from accord.schema.objective import Objective
 from accord.sql.rows import evaluate
+from accord.tasks.registry import all_of
 
 FOLDER = "monitoring"
 PREDICTED, ACTUAL = "predicted|", "actual|"
@@ -42,7 +43,7 @@ class Expectation:
     seed: int
     level: float
     baselines: dict[str, float]
-    """By target what one would predict without a model."""
+    """By column of the targets' predictions what one would predict without a model."""
     drift: dict[str, Calibration]
     """By group of columns; one with too few rows to calibrate is missing."""
     test: pl.DataFrame
@@ -69,7 +70,8 @@ def build(
 
     It leaves with every bundle and image, so in the rows that it keeps what identifies a person is null, as in the log's.
     """
-    names = {name: f"{PREDICTED}{name}" for name in config.objective.targets}
+    targets = all_of(config.objective.targets)
+    names = {column: f"{PREDICTED}{column}" for one in targets.values() for column in one.columns}
     splits = {split: rows[split].with_columns(predictions[split].rename(names)) for split in rows}
     everything = with_actuals(in_order(splits, config.data.time), config.objective)
     unseen = everything.filter(pl.col("split") != "train")
@@ -81,8 +83,8 @@ def build(
     }
     of_predictions: dict[str, Kind] = dict.fromkeys(names.values(), "number")
     of_targets: dict[str, Kind] = {
-        f"{ACTUAL}{name}": "category" if target.task == "binary" else "number"
-        for name, target in config.objective.targets.items()
+        f"{ACTUAL}{name}": "number" if target.task.outcome == "amount" else "category"
+        for name, target in targets.items()
     }
     level = 1 - config.monitoring.level
     found = {

@@ -85,7 +85,7 @@ def observed(labelled: pl.DataFrame | pl.LazyFrame, bundle: Bundle, time: Time |
     known = outcome_at(bundle.outcomes, schema) if "outcome_at" in schema else never
     return rows.select(
         *(as_declared(name, column, schema) for name, column in logged_columns(bundle).items()),
-        *(_or_null(f"{PREDICTED}{name}", schema, pl.Float64()) for name in bundle.targets),
+        *(_or_null(f"{PREDICTED}{name}", schema, pl.Float64()) for name in bundle.predictions),
         _or_null("score", schema, pl.Float64()),
         _or_null("action", schema, pl.Boolean()),
         *((pl.col(n) if n in schema else pl.lit(None)).alias(alias) for alias, n in log.items()),

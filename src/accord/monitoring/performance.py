@@ -13,8 +13,9 @@ from accord.monitoring.health import ServiceHealth
 from accord.monitoring.quality import Judged, TargetMetric, Watched, finite
 from accord.objective import teams
 from accord.objective.teams import Played
-from accord.schema.objective import Metric, Objective, Target
-from accord.tasks.metrics import METRICS
+from accord.schema.objective import Metric, Objective
+from accord.tasks.registry import all_of
+from accord.tasks.task import Predicted
 
 N_RESAMPLES = 500
 MEAN_OUTCOME = "mean_outcome"
@@ -125,15 +126,16 @@ def slice_rows(comparison: Comparison) -> list[SliceRow]:
     if not comparison.has_outcomes:
         return []
     expectation, known = comparison.expectation, comparison.known
+    targets = all_of(expectation.objective.targets)
     rows: list[SliceRow] = []
     watched: dict[int, Watched] = {}  # by the place of their row
     for column, level, n_rows in quality.levels(known, expectation.slices, comparison.settings.min_rows):
         n_days = min(quality.n_blocks(part, column, level) for part in (known, comparison.test))
         is_thin = expectation.time is not None and n_days < MIN_DAYS
         note = f"insufficient: {n_days} days of {MIN_DAYS}" if is_thin else ""
-        for name, target in expectation.objective.targets.items():
-            metric = METRICS[target.task][0]
-            computed = quality.of_level(column, level, quality.of_metric(name, target, metric))
+        for name, target in targets.items():
+            metric = target.task.leading
+            computed = quality.of_level(column, level, quality.of_metric(target, metric))
             one = quality.watch(known, computed, metric.better)
             if not is_thin:
                 watched[len(rows)] = one
@@ -161,13 +163,13 @@ class Implied(NamedTuple):
 
 
 def estimated_rows(comparison: Comparison) -> list[EstimatedRow]:
-    """What the predictions imply: the metrics of binary targets, and the mean outcome of all. Estimates raise alarms only as
-    long as outcomes can't."""
+    """What the predictions imply: the mean outcome, and the metrics that the target's task can estimate. Estimates raise
+    alarms only as long as outcomes can't."""
     if not comparison.has_rows:
         return []
     implied: dict[TargetMetric, Implied] = {}
-    for name, target in comparison.expectation.objective.targets.items():
-        implied |= _implied(name, target, comparison)
+    for target in all_of(comparison.expectation.objective.targets).values():
+        implied |= _implied(target, comparison)
     judged = comparison.judge_rows({key: one.watched for key, one in implied.items()})
     return [
         EstimatedRow(
@@ -178,19 +180,24 @@ def estimated_rows(comparison: Comparison) -> list[EstimatedRow]:
     ]  # fmt: skip
 
 
-def _implied(name: str, target: Target, comparison: Comparison) -> dict[TargetMetric, Implied]:
-    """The estimates of one target; none where test or the window has too few rows."""
-    y, p = comparison.test.outcomes[name], comparison.test.predictions[name]
-    there = np.isfinite(y)
-    p_live, p_known = (
-        part.predictions[name][np.isfinite(part.predictions[name])]
-        for part in (comparison.live, comparison.known)
+def _implied(target: Predicted, comparison: Comparison) -> dict[TargetMetric, Implied]:
+    """The estimates of one target; none where test or the window has too few rows, or where its predictions expect no
+    outcome."""
+    name, expected = target.name, target.task.expected
+    if expected is None:
+        return {}
+    parts = (comparison.test, comparison.live, comparison.known)
+    y, (p, live, known) = (
+        comparison.test.outcomes[name],
+        (expected(target.together(part.predictions)) for part in parts),
     )
+    there = np.isfinite(y)
+    p_live, p_known = (one[np.isfinite(one)] for one in (live, known))
     if there.sum() < quality.MIN_TEST_ROWS or not len(p_live):
         return {}
     q_live, q_known = (estimate.calibrated(y[there], p[there], one) for one in (p_live, p_known))
     found = {}
-    for estimable in _estimables(name, target):
+    for estimable in _estimables(target):
         one = Implied(Watched(estimable.estimated(p_live, q_live), estimable.better, estimable.computed))
         if comparison.has_outcomes:
             realised = _realised(name, estimable, comparison.known)
@@ -199,14 +206,12 @@ def _implied(name: str, target: Target, comparison: Comparison) -> dict[TargetMe
     return found
 
 
-def _estimables(name: str, target: Target) -> list[Estimable]:
-    metrics = {metric.name: metric for metric in METRICS[target.task]}
-    estimates = estimate.ESTIMATES if target.task == "binary" else {}
-    found = [
-        Estimable(metric, metrics[metric].better, estimated, quality.of_metric(name, target, metrics[metric]))
-        for metric, estimated in estimates.items()
-    ]
-    mean = quality.of_mean(outcome_of(name))
+def _estimables(target: Predicted) -> list[Estimable]:
+    found = []
+    for name, estimated in target.task.estimates.items():
+        metric = target.task.metric(name)
+        found.append(Estimable(name, metric.better, estimated, quality.of_metric(target, metric)))
+    mean = quality.of_mean(outcome_of(target.name))
     return [*found, Estimable(MEAN_OUTCOME, "zero", estimate.mean_outcome, mean)]
 
 

@@ -16,7 +16,9 @@ from accord.bootstrap import Statistic
 from accord.objective.fairness import restricted
 from accord.objective.teams import Played, Vector
 from accord.schema.objective import Target
-from accord.tasks.metrics import METRICS, Metric, Sample
+from accord.tasks.metrics import Metric, Sample
+from accord.tasks.registry import all_of
+from accord.tasks.task import Predicted
 
 N_RESAMPLES = 1000
 N_THINNED = 5
@@ -103,9 +105,9 @@ def judge(
 def metrics_of(targets: Mapping[str, Target], live: Played) -> dict[TargetMetric, Watched]:
     """The metrics of each target that say whether the model still holds."""
     return {
-        TargetMetric(name, metric.name): watch(live, of_metric(name, target, metric), metric.better)
-        for name, target in targets.items()
-        for metric in METRICS[target.task]
+        TargetMetric(name, metric.name): watch(live, of_metric(target, metric), metric.better)
+        for name, target in all_of(targets).items()
+        for metric in target.task.metrics
         if metric.cheap
     }
 
@@ -115,14 +117,13 @@ def watch(live: Played, computed: Computed, better: str) -> Watched:
         return Watched(float(computed(live)(np.ones((1, live.n_blocks)))[0]), better, computed)
 
 
-def of_metric(target_name: str, target: Target, metric: Metric) -> Computed:
+def of_metric(target: Predicted, metric: Metric) -> Computed:
     """How the metric of the target comes from rows that have a prediction and a known outcome."""
 
     def computed(part: Played) -> Statistic:
-        y = part.outcomes[target_name]
-        p = part.predictions[target_name]
-        known = np.isfinite(y) & np.isfinite(p)
-        sample = Sample(y[known], p[known], part.block[known], part.n_blocks, str(target.loss))
+        y, p = part.outcomes[target.name], target.together(part.predictions)
+        known = np.isfinite(y) & np.isfinite(p).all(axis=1)
+        sample = Sample(y[known], p[known], part.block[known], part.n_blocks, target.loss)
         return metric.statistic(sample)
 
     return computed

@@ -23,7 +23,7 @@ class Example:
 
     prediction_id: str
     what: str
-    """A target, score or action."""
+    """A column of predictions, score or action."""
     logged: float | bool | None
     again: float | bool | None
 
@@ -42,7 +42,7 @@ class Skew:
 def columns(bundle: Bundle) -> list[str]:
     return [
         *bundle.columns,
-        *(f"{PREDICTED}{name}" for name in bundle.targets),
+        *(f"{PREDICTED}{name}" for name in bundle.predictions),
         "score",
         "action",
         WEIGHTS,

@@ -1,6 +1,6 @@
 """Fairness: what happens to the people of each group, and how far the groups are apart.
 
-Rates follow Hardt, Price and Srebro (2016), Equality of Opportunity in Supervised Learning. Intervals resample blocks;
+Which rates are compared of a target, its task says. Intervals resample blocks;
 a group with fewer rows than asked is counted, but neither scored nor part of a gap.
 """
 
@@ -14,16 +14,14 @@ from accord.bootstrap import Counts
 from accord.objective import teams
 from accord.objective.teams import Played
 from accord.schema.objective import Metric, Policy, Target
+from accord.tasks.registry import all_of
 
 
 def rates(targets: Mapping[str, Target], has_policy: bool) -> dict[str, str]:
     """The rates that are compared, by name, as SQL aggregates."""
     found = {"selection rate": "AVG(action)"} if has_policy else {}
-    for name, target in targets.items():
-        if has_policy and target.task == "binary":
-            found[f"true positive rate, {name}"] = f"AVG(action) FILTER (WHERE actual_{name} = 1)"
-            found[f"false positive rate, {name}"] = f"AVG(action) FILTER (WHERE actual_{name} = 0)"
-        found[f"predicted less observed {name}"] = f"AVG({name} - actual_{name})"
+    for name, target in all_of(targets).items():
+        found |= target.task.rates(name, has_policy)
     return found
 
 

@@ -14,13 +14,14 @@ from accord.objective.policy import decide
 from accord.schema.objective import Metric, Policy, Target
 from accord.sql import aggregates
 from accord.sql.rows import evaluate
-from accord.tasks.metrics import METRICS, Sample
+from accord.tasks.metrics import Sample
+from accord.tasks.registry import METRICS, all_of
+from accord.tasks.task import Predicted
 
 Vector = NDArray[np.float64]
 
-PROPER_LOSS = {"binary": "log_loss", "regression": "deviance"}
-"""The loss whose share taken away from the baseline is the skill."""
-QUALITY = {metric.name: metric for metrics in METRICS.values() for metric in metrics}
+SKILL = "skill"
+"""The share of the proper loss that a model takes away from the baseline's."""
 MEASURED: dict[str, tuple[str, str, str]] = {
     "p50_ms": ("lower", "ms", "median latency of a request of one row"),
     "p95_ms": ("lower", "ms", "95th percentile of the latency"),
@@ -33,13 +34,13 @@ MEASURED: dict[str, tuple[str, str, str]] = {
     "usd_per_million": ("lower", "USD", "processor cost of a million predictions"),
 }
 """Builtins of the running service: which way is better, unit, meaning."""
-BUILTINS = ("skill", *QUALITY, *MEASURED)
+BUILTINS = (SKILL, *METRICS, *MEASURED)
 
 
 @dataclass(frozen=True)
 class Played:
-    """Rows (n) with all their columns, each target's outcome, prediction and baseline (n,), what the policy decided, and
-    each row's block (n,), numbered below n_blocks."""
+    """Rows (n) with all their columns, each target's outcome (n,), each column of the targets' predictions and of the
+    baselines' (n,), what the policy decided, and each row's block (n,), numbered below n_blocks."""
 
     rows: pl.DataFrame
     outcomes: Mapping[str, Vector]
@@ -105,7 +106,7 @@ def better(metric: Metric) -> str:
     assert metric.builtin is not None
     if metric.builtin in MEASURED:
         return MEASURED[metric.builtin][0]
-    return "higher" if metric.builtin == "skill" else QUALITY[metric.builtin].better
+    return "higher" if metric.builtin == SKILL else METRICS[metric.builtin].better
 
 
 def table(
@@ -146,8 +147,9 @@ def _plain(
             played.n_blocks,
             policy.weights if policy else {},
         )
-    chosen = [metric.target] if metric.target else [name for name, t in targets.items() if fits(metric, t)]
-    statistics = [_quality(str(metric.builtin), name, played, keep, targets[name]) for name in chosen]
+    what = all_of(targets)
+    chosen = [metric.target] if metric.target else [name for name, t in what.items() if fits(metric, t)]
+    statistics = [_quality(str(metric.builtin), played, keep, what[name]) for name in chosen]
 
     def mean(drawn: Counts) -> Vector:
         total = np.zeros(len(drawn))
@@ -158,23 +160,25 @@ def _plain(
     return mean
 
 
-def _quality(builtin: str, name: str, played: Played, keep: NDArray[np.bool_], target: Target) -> Statistic:
-    y = played.outcomes[name]
+def _quality(builtin: str, played: Played, keep: NDArray[np.bool_], target: Predicted) -> Statistic:
+    y = played.outcomes[target.name]
     keep = keep & np.isfinite(y)
 
-    def sample(p: Vector) -> Sample:
-        return Sample(y[keep], p[keep], played.block[keep], played.n_blocks, str(target.loss))
+    def measured(name: str, columns: Mapping[str, Vector]) -> Statistic:
+        predictions = target.together(columns)[keep]
+        sample = Sample(y[keep], predictions, played.block[keep], played.n_blocks, target.loss)
+        return target.task.metric(name).statistic(sample)
 
-    if builtin != "skill":
-        return QUALITY[builtin].statistic(sample(played.predictions[name]))
-    loss = QUALITY[PROPER_LOSS[target.task]].statistic
-    model, baseline = loss(sample(played.predictions[name])), loss(sample(played.baselines[name]))
+    if builtin != SKILL:
+        return measured(builtin, played.predictions)
+    proper = target.task.proper_loss
+    model, baseline = measured(proper, played.predictions), measured(proper, played.baselines)
     return lambda drawn: 1 - model(drawn) / baseline(drawn)
 
 
-def fits(metric: Metric, target: Target) -> bool:
+def fits(metric: Metric, target: Predicted) -> bool:
     """Whether the metric's builtin of prediction quality is one of the target's task."""
-    return metric.builtin == "skill" or any(m.name == metric.builtin for m in METRICS[target.task])
+    return metric.builtin == SKILL or metric.builtin in target.task.metric_names
 
 
 def _frame(played: Played, policy: Policy | None) -> pl.DataFrame:

@@ -19,7 +19,7 @@ def environment(templates: Path) -> Environment:
     )
     environment.filters |= {"number": words.number, "count": "{:,}".format}
     environment.globals |= {
-        "METRIC_WORDS": words.METRIC_WORDS, "BETTER": words.BETTER, "DIRECTIONS": words.DIRECTIONS,
+        "BETTER": words.BETTER,
         "SPLITS": words.SPLITS, "VERDICTS": words.VERDICTS, "verdict": words.verdict,
         "security_policy": markup.security_policy,
     }  # fmt: skip

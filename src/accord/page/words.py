@@ -2,40 +2,13 @@
 
 from collections.abc import Mapping
 from math import floor, log10
-from typing import Any, NamedTuple
+from typing import Any
 
-from accord.tasks.metrics import METRICS
+from accord.tasks.registry import METRICS
 
 MISSING = "\N{EN DASH}"
 
-
-class MetricWords(NamedTuple):
-    name: str
-    meaning: str
-    has_unit: bool = False
-
-
-METRIC_WORDS = {
-    "log_loss": MetricWords("log loss", "mean surprise at the outcome, given the predicted probability"),
-    "auc": MetricWords(
-        "AUC", "share of pairs, one with the outcome and one without, that are ranked rightly"
-    ),
-    "average_precision": MetricWords("average precision", "area under the precision-recall curve"),
-    "brier": MetricWords("Brier score", "mean squared gap between probability and outcome"),
-    "calibration_error": MetricWords(
-        "calibration error", "mean gap between predicted and observed share, over ten bins"
-    ),
-    "mae": MetricWords("MAE", "mean absolute error", has_unit=True),
-    "rmse": MetricWords("RMSE", "root of the mean squared error; large errors weigh more", has_unit=True),
-    "r2": MetricWords("R²", "share of the outcome's variance that is explained"),
-    "deviance": MetricWords("deviance", "mean unit deviance of the loss that training minimises"),
-    "mean_error": MetricWords(
-        "mean error", "mean of predicted less observed; above zero is too much", has_unit=True
-    ),
-}
-
 BETTER = {"lower": "lower is better", "higher": "higher is better", "zero": "best at zero"}
-DIRECTIONS = {metric.name: metric.better for metrics in METRICS.values() for metric in metrics}
 
 VERDICTS = {
     "better": "better",
@@ -75,15 +48,20 @@ def shortened(text: str, length: int = 18) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def verdict(metric: str, found: Mapping[str, Any]) -> str:
-    """How a metric's value compares with the baseline's: better, unsure, worse or unknown.
+def metric_title(name: str) -> str:
+    """A metric's name as people read it, so far as accord knows it."""
+    return METRICS[name].title if name in METRICS else name.replace("_", " ")
+
+
+def verdict(better: str, found: Mapping[str, Any]) -> str:
+    """How a metric's value compares with the baseline's: better, unsure, worse or unknown. Lower, higher or zero is better.
 
     Unsure is a value on the better side whose interval holds the baseline too.
     """
     value, low, high, baseline = (found[key] for key in ("value", "low", "high", "baseline"))
     if value is None or baseline is None:
         return "unknown"
-    badness = {"lower": float, "higher": lambda v: -v, "zero": abs}[DIRECTIONS[metric]]
+    badness = {"lower": float, "higher": lambda v: -v, "zero": abs}[better]
     if badness(value) >= badness(baseline):
         return "worse"
     return "unsure" if low is None or high is None or low <= baseline <= high else "better"

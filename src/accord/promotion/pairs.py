@@ -8,13 +8,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from accord import models
 from accord.bundle.bundle import Bundle, load_bundle
 from accord.data import accounts, partitions, splitting
 from accord.data.partitions import local
 from accord.errors import AccordError
 from accord.files import read_json, write_json
-from accord.models import trained
+from accord.models import Vector, trained
 from accord.objective import judge, teams
 from accord.paths import Paths
 from accord.promotion import releases
@@ -23,6 +22,7 @@ from accord.schema.config import Config
 from accord.schema.data import Split
 from accord.schema.objective import Objective
 from accord.sql.rows import with_derived
+from accord.tasks.registry import all_of
 
 MIN_ROWS = 30
 """Fewer rows in common are no ground for a judgement."""
@@ -111,8 +111,7 @@ def pair_on(
     if rows.height < MIN_ROWS:
         return None
     blocks = splitting.blocks(rows, data.key or ["row_id"], data.time)
-    X = candidate.transform.matrix(rows)
-    baselines = baseline_predictions(config.objective, X, paths)
+    baselines = baselines_of(config.objective, rows.height, paths)
 
     def played(bundle: Bundle) -> teams.Played:
         return teams.play(
@@ -122,12 +121,9 @@ def pair_on(
     return judge.Pair(played(candidate), None if champion is None else played(champion))
 
 
-def baseline_predictions(objective: Objective, X: models.Matrix, paths: Paths) -> dict[str, models.Vector]:
-    """What one would predict (n,) for each target without a model, for rows as a matrix (n, n_features)."""
-    return {
-        name: trained.baseline_predictions(paths.trained / name, str(target.loss), len(X))
-        for name, target in objective.targets.items()
-    }
+def baselines_of(objective: Objective, n_rows: int, paths: Paths) -> dict[str, Vector]:
+    """What one would predict without a model: each column (n_rows,) of the targets' predictions."""
+    return trained.baselines(all_of(objective.targets).values(), paths.trained, n_rows)
 
 
 def _unlearned(rows: pl.DataFrame, config: Config, champion: Bundle) -> NDArray[np.bool_]:

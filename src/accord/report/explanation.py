@@ -7,13 +7,13 @@ from typing import Any
 import yaml
 
 from accord import terminal
+from accord.bundle.bundle import Bundle
 from accord.monitoring.explain import Explanation
 from accord.paths import Paths
 from accord.serving import bento
 
 N_SHOWN = 5
 """Contributions of a target, unless all are asked for."""
-SCALES = {"log": "log-odds", "poisson": "log", "tweedie": "log"}
 NAMES = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|\b[A-Za-z_]\w*\b(?!\s*\()""")
 """Texts, quoted names, and names that call no function."""
 
@@ -70,11 +70,11 @@ def _row(explanation: Explanation) -> list[str]:
 
 
 def _predictions(explanation: Explanation) -> list[str]:
-    targets = {} if explanation.found is None else explanation.found[1].targets
+    units = {} if explanation.found is None else _units(explanation.found[1])
     shown = {
-        name: f"{_plain(value)} {targets.get(name, {}).get('unit') or ''}".rstrip()
+        name: f"{_plain(value)} {units.get(name, '')}".rstrip()
         for name, value in explanation.part("predicted").items()
-        if value is not None or name in targets
+        if value is not None or name in units
     }
     if explanation.recomputed is None:
         return _table(shown)
@@ -84,11 +84,22 @@ def _predictions(explanation: Explanation) -> list[str]:
     ]
 
 
+def _units(bundle: Bundle) -> dict[str, str]:
+    """The unit of each column of predictions."""
+    return {
+        column: bundle.targets[name]["unit"] or ""
+        for name, target in bundle.predicted.items()
+        for column in target.columns
+    }
+
+
 def _contributions(explanation: Explanation, every: bool) -> list[str]:
     if explanation.found is None or explanation.recomputed is None:
         return []
     lines = []
-    for target, parts in explanation.recomputed.contributions.items():
+    answer, targets = explanation.recomputed.answer, explanation.found[1].predicted.values()
+    losses = {column: target.loss for target in targets for column in target.raw_columns}
+    for name, parts in explanation.recomputed.contributions.items():
         constant = next(part for part in parts if part.feature == "constant")
         features = [part for part in parts if part is not constant]
         shown = features if every else features[:N_SHOWN]
@@ -96,11 +107,12 @@ def _contributions(explanation: Explanation, every: bool) -> list[str]:
         said += [(part.amount, f"{part.feature} = {_plain(part.value)}") for part in shown]
         if rest := features[len(shown) :]:
             said.append((sum(part.amount for part in rest), f"{len(rest)} more features; see --all"))
-        scale = SCALES.get(explanation.found[1].targets[target]["loss"])
-        prediction = _plain(explanation.recomputed.answer[target])
-        of_scale = f"{scale}, which is {prediction}" if scale else "in all"
+        scale = losses[name].scale
+        of_scale = (
+            f"{scale}, which is {_plain(answer[name])}" if scale and name in answer else scale or "in all"
+        )
         said.append((sum(part.amount for part in parts), of_scale))
-        lines += _section(f"What adds up to {target}", [f"{amount:+10.4f}  {what}" for amount, what in said])
+        lines += _section(f"What adds up to {name}", [f"{amount:+10.4f}  {what}" for amount, what in said])
     return lines
 
 

@@ -13,12 +13,13 @@ from markupsafe import Markup
 from accord.data.accounts import Accounts
 from accord.page import charts, words
 from accord.page.shell import environment
-from accord.tasks.metrics import METRICS
+from accord.tasks import registry
+from accord.tasks.curves import Plot
+from accord.tasks.metrics import Metric
 
 TEMPLATE = "index.html.j2"
 MAX_SLICES = 30
 MAX_FEATURES = 20
-PLOTS = ("roc", "precision_recall", "calibration", "residuals")
 
 Tables = Mapping[str, pl.DataFrame]
 
@@ -83,23 +84,23 @@ def team_rows(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def target_view(name: str, target: Mapping[str, Any], tables: Tables) -> dict[str, Any]:
     """What the page shows of one target: the report's own entries, and the charts drawn from them."""
-    metrics = [metric.name for metric in METRICS[target["task"]]]
+    task = registry.task(target["task"])
     splits = [split for split in words.SPLITS if split in target["metrics"]]
     by_split = [(split, target["metrics"][split]) for split in splits]
     return {
         **target,
         "name": name,
-        "metric_names": metrics,
+        "metrics_of_task": task.metrics,
         "splits": splits,
-        "leading": metrics[0],
-        "leading_chart": _intervals(by_split, metrics[0], target["unit"], f"{name} by split"),
+        "leading": task.leading,
+        "leading_chart": _intervals(by_split, task.leading, target["unit"], f"{name} by split"),
         "figures": [
-            (plot, FIGURES[plot](tables[plot], target, name))
-            for plot in PLOTS
-            if plot in tables and tables[plot].height
+            (plot, figure(plot, tables[plot.name], target, name))
+            for plot in task.plots
+            if plot.name in tables and tables[plot.name].height
         ],
         "slices": [
-            slice_view(column, list(levels), metrics, target["unit"], name)
+            slice_view(column, list(levels), task.metrics, target["unit"], name)
             for column, levels in groupby(target["slices"], key=lambda row: row["column"])
         ],
         "n_hidden": max(0, len(target["importance"]) - MAX_FEATURES),
@@ -111,7 +112,7 @@ def target_view(name: str, target: Mapping[str, Any], tables: Tables) -> dict[st
 
 
 def slice_view(
-    column: str, levels: Sequence[Mapping[str, Any]], metrics: Sequence[str], unit: str | None, name: str
+    column: str, levels: Sequence[Mapping[str, Any]], metrics: Sequence[Metric], unit: str | None, name: str
 ) -> dict[str, Any]:
     """One slice column: its largest levels as a chart, and all of them for the table."""
     levels = [{**row, "level": row["level"] or "(empty)"} for row in levels]
@@ -121,7 +122,7 @@ def slice_view(
     return {
         "column": column,
         "levels": levels,
-        "metric_names": [metric for metric in metrics if any(metric in row["metrics"] for row in judged)],
+        "metrics": [metric for metric in metrics if any(metric.name in row["metrics"] for row in judged)],
         "n_judged": len(judged),
         "n_drawn": len(drawn),
         "chart": _intervals(drawn, metrics[0], unit, f"{name} by {column}"),
@@ -130,53 +131,37 @@ def slice_view(
 
 
 def _intervals(
-    rows: Sequence[tuple[str, Mapping[str, Any]]], metric: str, unit: str | None, label: str
+    rows: Sequence[tuple[str, Mapping[str, Any]]], metric: Metric, unit: str | None, label: str
 ) -> Markup | None:
     """A chart of one metric a row, or None where no row knows it."""
     known = [
-        charts.Interval(name, **found[metric]) for name, found in rows if found[metric]["value"] is not None
+        charts.Interval(name, **found[metric.name])
+        for name, found in rows
+        if found[metric.name]["value"] is not None
     ]
-    title = _with_unit(words.METRIC_WORDS[metric].name, unit if words.METRIC_WORDS[metric].has_unit else None)
+    title = _with_unit(metric.title, unit if metric.has_unit else None)
     return charts.intervals(known, title, f"{title}, {label}") if known else None
 
 
-def _roc(table: pl.DataFrame, target: Mapping[str, Any], name: str) -> Markup:
-    axis = charts.ticks(0, 1)
-    plane = charts.Plane(axis, axis, "false positive rate", "true positive rate", lambda x: x)
-    return charts.curve(_points(table), plane, f"ROC curve of {name}")
-
-
-def _precision_recall(table: pl.DataFrame, target: Mapping[str, Any], name: str) -> Markup:
-    axis, base_rate = charts.ticks(0, 1), target["mean_outcome"]["test"]
-    plane = charts.Plane(axis, axis, "recall", "precision", lambda x: base_rate)
-    return charts.curve(_points(table), plane, f"precision and recall of {name}")
-
-
-def _calibration(table: pl.DataFrame, target: Mapping[str, Any], name: str) -> Markup:
-    points = _points(table)
-    axis = charts.ticks(min(0.0, *map(min, points)), max(map(max, points)))
-    plane = charts.Plane(
-        axis, axis, _with_unit("mean predicted", target["unit"]), "mean observed", lambda x: x
-    )
-    return charts.curve(points, plane, f"predicted against observed {name}")
-
-
-def _residuals(table: pl.DataFrame, target: Mapping[str, Any], name: str) -> Markup:
+def figure(plot: Plot, table: pl.DataFrame, target: Mapping[str, Any], name: str) -> Markup:
+    """The plot of a target, from its table."""
     points = _points(table)
     x, y = ([point[i] for point in points] for i in (0, 1))
-    plane = charts.Plane(
-        charts.ticks(min(x), max(x)), charts.ticks(min(0, *y), max(0, *y)),
-        _with_unit("predicted", target["unit"]), "observed less predicted", lambda x: 0,
-    )  # fmt: skip
-    return charts.scatter(points, plane, f"residuals of {name}")
-
-
-FIGURES = {
-    "roc": _roc,
-    "precision_recall": _precision_recall,
-    "calibration": _calibration,
-    "residuals": _residuals,
-}
+    if plot.axes == "share":
+        axes = charts.ticks(0, 1), charts.ticks(0, 1)
+    elif plot.axes == "shared":
+        shared = charts.ticks(min(0.0, *x, *y), max(*x, *y))
+        axes = shared, shared
+    else:
+        axes = charts.ticks(min(x), max(x)), charts.ticks(min(0, *y), max(0, *y))
+    lines = {
+        "diagonal": lambda x: x,
+        "zero": lambda x: 0,
+        "mean outcome": lambda x: target["mean_outcome"]["test"],
+    }
+    x_label = _with_unit(plot.x, target["unit"] if plot.has_unit else None)
+    draw = charts.scatter if plot.is_scatter else charts.curve
+    return draw(points, charts.Plane(*axes, x_label, plot.y, lines[plot.line]), f"{plot.label} {name}")
 
 
 def _points(table: pl.DataFrame) -> list[charts.Point]:

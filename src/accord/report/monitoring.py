@@ -30,7 +30,7 @@ def render(decision: Decision, data: str, reports: Sequence[str], said: Sequence
         groups=[(TITLES[group], rows) for group in TITLES if (rows := columns(decision, group))],
         targets=targets(decision),
         gauge=gauge,
-        metric_name=metric_name,
+        metric_name=words.metric_title,
         column_name=column_name,
         limits=limits,
         refused=refused(decision),
@@ -86,10 +86,6 @@ def gauge(judged: Judged) -> Markup:
     )
     label = f"{value}; expected {low} to {high}; on test {test}"
     return charts.gauge(judged.value, judged.low, judged.high, judged.test, judged.alarm, label)
-
-
-def metric_name(name: str) -> str:
-    return words.METRIC_WORDS[name].name if name in words.METRIC_WORDS else name.replace("_", " ")
 
 
 def column_name(name: str) -> str:

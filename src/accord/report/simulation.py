@@ -43,8 +43,8 @@ def names_of(begins: Sequence[date], period: str) -> list[str]:
 
 
 def in_words(metric: Followed) -> str:
-    if metric.builtin in words.METRIC_WORDS and metric.name.endswith(f" {metric.builtin}"):
-        return f"{words.METRIC_WORDS[metric.builtin].name}, {(metric.target or '').replace('_', ' ')}"
+    if metric.builtin and metric.name.endswith(f" {metric.builtin}"):
+        return f"{words.metric_title(metric.builtin)}, {(metric.target or '').replace('_', ' ')}"
     return metric.name.replace("_", " ")
 
 

@@ -87,9 +87,8 @@ class Workshop:
         """The rows after the cutoff with derived features. They stand for the traffic to come."""
         return with_derived(partitions.read(self.paths.splits / "future"), self.config.data.derived)
 
-    def baselines(self, model: Model, rows: pl.DataFrame) -> dict[str, Any]:
-        matrix = model.bundle.transform.matrix(rows)
-        return pairs.baseline_predictions(self.config.objective, matrix, self.paths)
+    def baselines(self, rows: pl.DataFrame) -> dict[str, Any]:
+        return pairs.baselines_of(self.config.objective, rows.height, self.paths)
 
     @property
     def config(self) -> Config:

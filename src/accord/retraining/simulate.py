@@ -47,10 +47,7 @@ from accord.retraining.simulated import (
 from accord.schema.config import Config
 from accord.schema.loop import Retraining
 from accord.schema.objective import Metric, Objective
-from accord.tasks.metrics import METRICS
-
-LEADING = {"binary": ("log_loss", "auc"), "regression": (METRICS["regression"][0].name,)}
-"""Metrics of prediction quality that are followed, by task."""
+from accord.tasks import registry
 
 Answer = Mapping[str, NDArray[Any]]
 """Of each prediction, the score and the action, the values (n,)."""
@@ -207,7 +204,7 @@ class Plays:
         self.config, self.periods, self.models = config, periods, [first]
         self.objective = told_by_rows(config.objective)
         self.metrics = followed(self.objective)
-        self._baselines = [workshop.baselines(first, period.rows) for period in periods]
+        self._baselines = [workshop.baselines(period.rows) for period in periods]
         self._answers: dict[tuple[str, int], Answer] = {}
         self._alarms: dict[tuple[str, int], list[Alarm]] = {}
 
@@ -234,7 +231,7 @@ class Plays:
         data = self.config.data
         rows = pl.concat([self.periods[i].rows for i in models])
         answers = [self.answer(model, i) for i, model in models.items()]
-        names = list(self.objective.targets)
+        names = registry.columns_of(self.objective.targets)
         return teams.play(
             rows, self.objective.targets, self.objective.policy,
             {name: np.concatenate([answer[name] for answer in answers]) for name in names},
@@ -331,9 +328,11 @@ class Plays:
 def followed(objective: Objective) -> dict[str, Metric]:
     """The metrics that are followed: of prediction quality for each target, and the teams'."""
     quality = {
-        f"{name} {builtin}": Metric(team=target.owner, builtin=builtin, target=name, weight=0, scale=1)
+        f"{name} {metric.name}": Metric(
+            team=target.owner, builtin=metric.name, better=metric.better, target=name, weight=0, scale=1
+        )
         for name, target in objective.targets.items()
-        for builtin in LEADING[target.task]
+        for metric in registry.task(target.task).watched
     }
     return {**quality, **objective.metrics}
 
@@ -354,7 +353,7 @@ def as_logged(period: Period, model: Model, answer: Answer, config: Config) -> p
     known = event.dt.offset_by(data.time.label_delay) <= datetime.combine(period.end, time.min)
     outcomes = [name for name, column in data.columns.items() if column.role == "outcome"]
     decided = pl.col(data.time.decision or data.time.event).dt.replace_time_zone("UTC")
-    predicted = {name: pl.Series(answer[name]) for name in model.bundle.targets}
+    predicted = {name: pl.Series(answer[name]) for name in model.bundle.predictions}
     policy = {name: pl.Series(answer[name]) for name in ("score", "action") if name in answer}
     return rows.select(
         prediction_id=pl.format("{}", pl.int_range(pl.len())),

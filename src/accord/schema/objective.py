@@ -1,11 +1,10 @@
 """The section objective: targets, the policy that acts on them, and what each team wants of it."""
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from accord.schema.section import Name, Section, Sql
+from accord.schema.section import Name, ObjectPath, Section, Sql
 
 
 class Alternative(Section):
@@ -21,36 +20,25 @@ class Alternative(Section):
 class Target(Section):
     """What is to be predicted, one model each."""
 
-    task: Literal["binary", "regression"]
+    task: ObjectPath
+    """binary or regression, or where another stands, such as mytasks.LEVELS: docs/add-a-task.md."""
     sql: Sql
     """The target as a SQL expression over outcome columns."""
     owner: str
     """The team that answers for it."""
-    loss: Literal["log", "squared", "poisson", "tweedie"] | None = None
-    """What training minimises. Default: log for binary, squared for regression."""
+    loss: Name | None = None
+    """What training minimises: one of the task's losses. Default: its first; log for binary, squared for regression."""
     weight: Sql | None = None
     """Sample weight in training, as a SQL expression over any column."""
     unit: str | None = None
     description: str = ""
     alternatives: dict[Name, Alternative] = {}
 
-    @model_validator(mode="before")
-    @classmethod
-    def _default_loss(cls, values: Any) -> Any:
-        if isinstance(values, Mapping) and values.get("loss") is None:
-            return {**values, "loss": "log" if values.get("task") == "binary" else "squared"}
-        return values
-
-    @model_validator(mode="after")
-    def _loss_fits_the_task(self) -> "Target":
-        if (self.loss == "log") != (self.task == "binary"):
-            raise ValueError(f"loss {self.loss} does not fit a {self.task} target")
-        return self
-
 
 class Policy(Section):
     """What is done with the predictions of a row. Its expressions may use the row's columns that are known at decision
-    time, each target's prediction by the target's name, and the weights by theirs."""
+    time, each target's prediction by the target's name (several, as `TARGET_low`, where its task has several), and the
+    weights by theirs."""
 
     weights: dict[Name, float] = {}
     """Numbers to turn without training anything again."""
@@ -79,7 +67,7 @@ class Metric(Section):
     group: Name | None = None
     """Turns the metric into a gap: its largest less its smallest value over the values of this column."""
     better: Literal["higher", "lower"] | None = None
-    """Needed with sql; builtins know it, and a gap is better lower."""
+    """Needed with sql; builtins know it, or their task does, and a gap is better lower."""
     unit: str | None = None
     description: str = ""
     min: float | None = None

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Self, Union, cast, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+ObjectPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
+"""A name, or the dotted path of an object that can be imported."""
 Sql = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Duration = Annotated[str, StringConstraints(pattern=r"^\d+(mo|[mhdwqy])$")]
 """A count and a unit, such as 90m, 3h, 1d, 2w, 1mo or 1y."""

@@ -15,6 +15,7 @@ from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 import polars as pl
 
 from accord.bundle.bundle import Bundle, unseen
@@ -23,7 +24,7 @@ from accord.serving.intake import Intake
 from accord.serving.requests import Decoder, InvalidRowError, Row
 from accord.sql import compiled
 from accord.sql.rows import TYPES, NotComputedError, columns_of, with_derived
-from accord.tasks.links import prediction_of_one
+from accord.tasks.task import Predicted
 from accord.traffic.pii import Pseudonyms
 from accord.traffic.records import key_text
 
@@ -32,6 +33,8 @@ UNSEEN = object()
 FEW_VALUES = {"integer", "category", "boolean"}
 N_REMEMBERED = 4096
 Values = Mapping[str, Any]
+RawScores = Callable[[], Sequence[float]]
+Link = Callable[[Sequence[float]], float]
 
 
 class Answered(NamedTuple):
@@ -99,10 +102,10 @@ class Engine:
             raise InvalidRowError(
                 f"rows[{error.index}]: {name} can't be computed from its values: {error.sql}"
             ) from error
-        targets, has_policy = list(self.bundle.targets), self.bundle.policy is not None
+        predictions, has_policy = self.bundle.predictions, self.bundle.policy is not None
         return [
             Answered(
-                {name: columns[name][i] for name in targets},
+                {name: columns[name][i] for name in predictions},
                 _number(columns["score"][i]) if has_policy else None,
                 columns["action"][i] if has_policy else None,
                 warnings,
@@ -159,8 +162,9 @@ class OneRow:
         ]
         self._rules = [(name, sql, functions[f"data.rules.{name}"]) for name, sql in bundle.rules.items()]
         self._models = [
-            (name, model.of_row(self._numbers), prediction_of_one(bundle.targets[name]["loss"]))
-            for name, model in bundle.models.items()
+            column
+            for name, target in bundle.predicted.items()
+            for column in _columns(target, bundle.models[name].of_row(self._numbers))
         ]
         self._weights = None if bundle.policy is None else bundle.policy.weights
         self._score = functions.get("objective.policy.score")
@@ -228,6 +232,21 @@ class Logging:
         """A warning or a refusal's reason as the log keeps it: values that it quotes are left out if they are personal."""
         place, _, rest = text.partition(": ")
         return f"{place}: (not kept)" if rest and place.rpartition(".")[2] in self._personal else text
+
+
+def _columns(target: Predicted, raw: RawScores) -> list[tuple[str, RawScores, Link]]:
+    """Each column of the target's predictions with two functions, of which the second takes what the first gives to the
+    prediction. The columns are to be asked for in their order: the first computes them all."""
+    if target.loss.link_of_row is not None and len(target.columns) == 1:
+        return [(target.columns[0], raw, target.loss.link_of_row)]
+    link, latest = target.loss.link, [0.0] * len(target.columns)
+
+    def computed() -> Sequence[float]:
+        latest[:] = link(np.array([raw()], dtype=np.float64))[0].tolist()
+        return latest
+
+    functions = [computed, *[lambda: latest] * (len(latest) - 1)]
+    return [(column, functions[j], itemgetter(j)) for j, column in enumerate(target.columns)]
 
 
 def _remembering(

@@ -72,7 +72,7 @@ def _described(engine: Engine) -> tuple[dict[Any, Schema], dict[str, Schema]]:
     for schema in components.values():
         schema["additionalProperties"] = False  # the service says nothing else
     for name in ("Answer", "Explained"):
-        components[name]["properties"]["predictions"]["required"] = list(engine.bundle.targets)
+        components[name]["properties"]["predictions"]["required"] = engine.bundle.predictions
     weights = components["PolicyChange"]["properties"]["weights"]
     weights["properties"] = {name: {"type": "number"} for name in _weights(engine)}
     weights["additionalProperties"] = False

@@ -1,32 +1,51 @@
-"""The plots of a task as tables, for `dvc plots` and the page."""
+"""Plots of predictions beside outcomes, each as a table for `dvc plots` and the page."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from accord.tasks.losses import Matrix, Vector
 from accord.tasks.metrics import calibration_bins
 
-Vector = NDArray[np.float64]
 MAX_POINTS = 400
 
 
-def curves(y: Vector, p: Vector, task: str) -> dict[str, pl.DataFrame]:
-    """The task's plots as tables: ROC, precision and recall, calibration; residuals for regression."""
-    tables = {"calibration": _calibration(y, p)}
-    if task == "binary":
-        tables |= {"roc": _roc(y, p), "precision_recall": _precision_recall(y, p)}
-    else:
-        tables["residuals"] = _residuals(y, p)
-    return tables
+@dataclass(frozen=True)
+class Plot:
+    """A plot: its table's first two columns are x and y."""
+
+    name: str
+    """Of its folder below reports/plots."""
+    title: str
+    caption: str
+    label: str
+    """What is shown, before the target's name."""
+    table: Callable[[Vector, Matrix], pl.DataFrame]
+    """From outcomes (n,) and predictions (n, k)."""
+    x: str
+    y: str
+    axes: Literal["share", "shared", "own"]
+    """Both from 0 to 1, both over the same range from 0 on, or each over its own."""
+    line: Literal["diagonal", "zero", "mean outcome"] = "diagonal"
+    """What the dashed line shows."""
+    has_unit: bool = False
+    """Whether x is in the target's unit."""
+    is_scatter: bool = False
 
 
-def _roc(y: Vector, p: Vector) -> pl.DataFrame:
+def _roc(y: Vector, predictions: Matrix) -> pl.DataFrame:
+    p = predictions[:, 0]
     hits, misses, ends = _ranked(y, p)
     x, t = np.append(0, misses[ends]) / max(misses[-1], 1), np.append(0, hits[ends]) / max(hits[-1], 1)
     return _thinned(pl.DataFrame({"false_positive_rate": x, "true_positive_rate": t}))
 
 
-def _precision_recall(y: Vector, p: Vector) -> pl.DataFrame:
+def _precision_recall(y: Vector, predictions: Matrix) -> pl.DataFrame:
+    p = predictions[:, 0]
     hits, misses, ends = _ranked(y, p)
     recall, precision = hits[ends] / max(hits[-1], 1), hits[ends] / (hits[ends] + misses[ends])
     return _thinned(pl.DataFrame({"recall": recall, "precision": precision}))
@@ -39,7 +58,8 @@ def _ranked(y: Vector, p: Vector) -> tuple[Vector, Vector, NDArray[np.intp]]:
     return np.cumsum(y[order]), np.cumsum(1 - y[order]), ends
 
 
-def _calibration(y: Vector, p: Vector) -> pl.DataFrame:
+def _calibration(y: Vector, predictions: Matrix) -> pl.DataFrame:
+    p = predictions[:, 0]
     bins = calibration_bins(p)
     means = [
         (float(p[bins == b].mean()), float(y[bins == b].mean()), int((bins == b).sum()))
@@ -50,7 +70,8 @@ def _calibration(y: Vector, p: Vector) -> pl.DataFrame:
     )
 
 
-def _residuals(y: Vector, p: Vector) -> pl.DataFrame:
+def _residuals(y: Vector, predictions: Matrix) -> pl.DataFrame:
+    p = predictions[:, 0]
     step = max(1, len(y) // MAX_POINTS)
     return pl.DataFrame({"predicted": p[::step], "residual": (y - p)[::step]})
 
@@ -58,3 +79,23 @@ def _residuals(y: Vector, p: Vector) -> pl.DataFrame:
 def _thinned(curve: pl.DataFrame) -> pl.DataFrame:
     keep = np.unique(np.linspace(0, curve.height - 1, min(curve.height, MAX_POINTS)).astype(int))
     return curve[keep]
+
+
+ROC = Plot(
+    "roc", "ROC", "Of those with the outcome, the share found, for each share of false alarms.", "ROC curve of",
+    _roc, "false positive rate", "true positive rate", "share", "diagonal",
+)  # fmt: skip
+PRECISION_RECALL = Plot(
+    "precision_recall", "Precision and recall",
+    "Of those flagged, the share with the outcome, for each share found; dashed: flagging all.", "precision and recall of",
+    _precision_recall, "recall", "precision", "share", "mean outcome",
+)  # fmt: skip
+CALIBRATION = Plot(
+    "calibration", "Calibration",
+    "Ten groups of equally many rows; on the dashed line, predictions hold on average.", "predicted against observed",
+    _calibration, "mean predicted", "mean observed", "shared", "diagonal", has_unit=True,
+)  # fmt: skip
+RESIDUALS = Plot(
+    "residuals", "Residuals", "A sample of rows; above the dashed line, the outcome exceeded the prediction.", "residuals of",
+    _residuals, "predicted", "observed less predicted", "own", "zero", has_unit=True, is_scatter=True,
+)  # fmt: skip

@@ -8,21 +8,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accord.bootstrap import Statistic
-from accord.tasks.links import PROBABILITY_FLOOR, TWEEDIE_POWER
+from accord.tasks.losses import Loss, Matrix, Vector
 
-Vector = NDArray[np.float64]
+Deviance = Callable[[Vector, Vector], Vector]
+PROBABILITY_FLOOR = 1e-15
 N_CALIBRATION_BINS = 10
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Outcomes y (n,), predictions p (n,), each row's block (n,) as a number below n_blocks, and the loss."""
+    """Outcomes y (n,), predictions (n, k), each row's block (n,) as a number below n_blocks, and the loss."""
 
     y: Vector
-    p: Vector
+    predictions: Matrix
     block: NDArray[np.intp]
     n_blocks: int
-    loss: str
+    loss: Loss
+
+    @property
+    def p(self) -> Vector:
+        """The only column (n,) of predictions (n, 1)."""
+        return self.predictions[:, 0]
 
     def sums(self, values: Vector) -> Vector:
         """Sums a block, (n_blocks,)."""
@@ -38,6 +44,11 @@ class Metric:
     name: str
     better: Literal["lower", "higher", "zero"]
     statistic: Callable[[Sample], Statistic]
+    title: str
+    """The name as people read it."""
+    meaning: str
+    has_unit: bool = False
+    """Whether it is in the target's unit."""
     cheap: bool = True
     """Fast enough to be computed for every slice."""
 
@@ -135,41 +146,48 @@ def r2(sample: Sample) -> Statistic:
 
 
 def deviance(sample: Sample) -> Statistic:
-    """Mean unit deviance of the loss: Dunn and Smyth (2018), Generalized Linear Models With Examples in R, ch. 5."""
-    y, p = sample.y, sample.p
-    if sample.loss == "poisson":
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return sample.mean(2 * (np.where(y > 0, y * np.log(y / p), 0.0) - y + p))
-    if sample.loss == "tweedie":
-        k = TWEEDIE_POWER
-        return sample.mean(
-            2 * (y ** (2 - k) / ((1 - k) * (2 - k)) - y * p ** (1 - k) / (1 - k) + p ** (2 - k) / (2 - k))
-        )
-    return sample.mean((y - p) ** 2)
+    """Mean unit deviance of the loss."""
+    if sample.loss.deviance is None:
+        return lambda drawn: np.full(len(drawn), np.nan)
+    return sample.mean(sample.loss.deviance(sample.y, sample.p))
 
 
-METRICS = {
-    "binary": (
-        Metric("log_loss", "lower", log_loss),
-        Metric("auc", "higher", auc),
-        Metric("average_precision", "higher", average_precision, cheap=False),
-        Metric("brier", "lower", brier),
-        Metric("calibration_error", "lower", calibration_error, cheap=False),
-    ),
-    "regression": (
-        Metric("rmse", "lower", rmse),
-        Metric("mae", "lower", mae),
-        Metric("r2", "higher", r2, cheap=False),
-        Metric("deviance", "lower", deviance),
-        Metric("mean_error", "zero", mean_error),
-    ),
-}
-"""What is reported for each task, the leading metric first."""
+LOG_LOSS = Metric(
+    "log_loss", "lower", log_loss, "log loss", "mean surprise at the outcome, given the predicted probability"
+)
+AUC = Metric(
+    "auc",
+    "higher",
+    auc,
+    "AUC",
+    "share of pairs, one with the outcome and one without, that are ranked rightly",
+)
+AVERAGE_PRECISION = Metric(
+    "average_precision", "higher", average_precision,
+    "average precision", "area under the precision-recall curve", cheap=False,
+)  # fmt: skip
+BRIER = Metric("brier", "lower", brier, "Brier score", "mean squared gap between probability and outcome")
+CALIBRATION_ERROR = Metric(
+    "calibration_error", "lower", calibration_error,
+    "calibration error", "mean gap between predicted and observed share, over ten bins", cheap=False,
+)  # fmt: skip
+RMSE = Metric(
+    "rmse", "lower", rmse, "RMSE", "root of the mean squared error; large errors weigh more", has_unit=True
+)
+MAE = Metric("mae", "lower", mae, "MAE", "mean absolute error", has_unit=True)
+R2 = Metric("r2", "higher", r2, "R²", "share of the outcome's variance that is explained", cheap=False)
+DEVIANCE = Metric(
+    "deviance", "lower", deviance, "deviance", "mean unit deviance of the loss that training minimises"
+)
+MEAN_ERROR = Metric(
+    "mean_error", "zero", mean_error,
+    "mean error", "mean of predicted less observed; above zero is too much", has_unit=True,
+)  # fmt: skip
 
 
-def value(metric: Metric, y: Vector, p: Vector, loss: str) -> float:
-    """The metric's value on all rows alike."""
-    sample = Sample(y, p, np.zeros(len(y), np.intp), 1, loss)
+def value(metric: Metric, y: Vector, predictions: Matrix, loss: Loss) -> float:
+    """The metric's value on all rows alike, of outcomes (n,) and predictions (n, k)."""
+    sample = Sample(y, predictions, np.zeros(len(y), np.intp), 1, loss)
     return float(metric.statistic(sample)(np.ones((1, 1)))[0])
 
 

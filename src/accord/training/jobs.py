@@ -17,6 +17,7 @@ from accord.models import loading
 from accord.models.trained import BASELINE_FILE, MODEL_FILE
 from accord.schema.objective import Target
 from accord.sql.rows import evaluate
+from accord.tasks.registry import predicted
 
 BASELINE = {"_target_": "accord.models.baseline.Baseline"}
 
@@ -52,9 +53,10 @@ def cpu_s() -> float:
 
 def train_one(job: Job) -> None:
     features = Transform.load(job.features).features
+    loss = predicted(job.name, job.target).loss
     train, tune = (_examples(job, split) for split in ("train", "tune"))
     for kind, file in ((job.model, MODEL_FILE), (BASELINE, BASELINE_FILE)):
-        fitted = loading.build(kind).fit(features, str(job.target.loss), train, tune, job.seed)
+        fitted = loading.build(kind).fit(features, loss, train, tune, job.seed)
         fitted.save(job.output / job.name / file)
 
 
@@ -80,19 +82,11 @@ def _check(y: models.Vector, weight: models.Vector | None, job: Job, split: str)
         raise AccordError(
             f"{where}.sql: no training row has an outcome; expected some. Check the outcome columns"
         )
-    if job.target.task == "binary" and not np.isin(y, (0, 1)).all():
-        odd = y[~np.isin(y, (0, 1))][0]
-        raise AccordError(
-            f"{where}.sql: found {odd:g} in {split}; a binary target is 0 or 1. Write a condition, or task: regression"
-        )
-    if split == "train" and job.target.task == "binary" and len(np.unique(y)) < 2:
-        raise AccordError(
-            f"{where}.sql: all {len(y):,} training rows have the outcome {y[0]:g}; expected both 0 and 1"
-        )
-    if job.target.loss in ("poisson", "tweedie") and (y < 0).any():
-        raise AccordError(
-            f"{where}.loss: {job.target.loss} takes no negative outcome; found {y.min():g} in {split}. Use loss: squared"
-        )
+    target = predicted(job.name, job.target)
+    if fault := target.task.fault(y, split):
+        raise AccordError(f"{where}.sql: {fault}")
+    if fault := target.loss.fault(y, split):
+        raise AccordError(f"{where}.loss: {fault}")
     if weight is not None and not (np.isfinite(weight).all() and (weight >= 0).all()):
         raise AccordError(
             f"{where}.weight: found a weight that is negative or missing in {split}; expected 0 or more"

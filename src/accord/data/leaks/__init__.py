@@ -19,6 +19,7 @@ from accord.data.leaks.levels import deciding_levels, deciding_words
 from accord.data.leaks.order import late_times, next_targets
 from accord.data.leaks.twins import across_splits
 from accord.schema.data import LeakCheck
+from accord.tasks.kinds import Kind
 
 CHECKS: tuple[Check, ...] = (
     told_alone,
@@ -36,20 +37,20 @@ CHECKS: tuple[Check, ...] = (
 
 def suspects(
     features: pl.DataFrame,
-    targets: Mapping[str, tuple[Vector, str]],
+    targets: Mapping[str, tuple[Vector, Kind]],
     check: LeakCheck,
     around: Surroundings | None = None,
 ) -> list[Suspect]:
-    """Suspects among the features (n rows) for targets given as name to (values (n,), task), feature by feature."""
+    """Suspects among the features (n rows) for targets given as name to (values (n,), their kind), feature by feature."""
     around = around or Surroundings()
     shared: dict[bytes, Rows] = {}  # targets mostly have the same rows
     found = []
-    for name, (y, task) in targets.items():
+    for name, (y, kind) in targets.items():
         known = np.flatnonzero(~np.isnan(y))
         if not len(known) or (y[known] == y[known[0]]).all():
             continue
         rows = shared.setdefault(np.packbits(np.isnan(y)).tobytes(), Rows(features, around, known))
-        case = Case(rows, Outcome(name, task, y), check)
+        case = Case(rows, Outcome(name, kind, y), check)
         with threadpool_limits(1, "blas"):  # products this small cost more than they save on several threads
             found += [(name, finding) for look in CHECKS for finding in look(case)]
     place = {feature: i for i, feature in enumerate(features.columns)}

@@ -24,7 +24,7 @@ def told_alone(case: Case) -> list[Finding]:
     sure = critical(2 * case.rows.features.width)
     found = []
     for name, codes in case.rows.bins.items():
-        detail = _as_amount(case, name, codes, sure) if case.outcome.task == "regression" else None
+        detail = _as_amount(case, name, codes, sure) if case.outcome.kind == "amount" else None
         if detail is None and case.outcome.face.is_natural:
             detail = _as_face(case, name, codes, sure)
         if detail is not None:

@@ -23,6 +23,7 @@ from accord.data.leaks.cutting import (
 )
 from accord.data.partitions import local
 from accord.schema.data import LeakCheck
+from accord.tasks.kinds import Kind
 
 MAX_RANKED = 20_000
 """Rows that the checks in NumPy look at; more rows would not change their answer."""
@@ -77,14 +78,14 @@ class Face(NamedTuple):
 @dataclass(frozen=True)
 class Outcome:
     name: str
-    task: str
+    kind: Kind
     y: Vector
     """The target's value in each row, NaN where unknown."""
 
     @cached_property
     def face(self) -> Face:
         """A zero-inflated amount has one of its own: whether it is the commonest value."""
-        if self.task == "binary":
+        if self.kind == "condition":
             return Face(self.y, "", True)
         known = self.y[~np.isnan(self.y)]
         values, counts = np.unique(known, return_counts=True)
