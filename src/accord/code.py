@@ -69,13 +69,14 @@ def libraries(modules: Iterable[str], unasked: Collection[str] = ()) -> set[str]
 
 
 def hash_of_answering() -> str:
-    """One hex digest over the files that decide an answer."""
-    return sha256(*sorted(files(ANSWERING, UNASKED["bundle"])))
+    """One hex digest over the files that decide an answer, the project's own modules beside accord among them."""
+    return sha256(*sorted(files(ANSWERING, UNASKED["bundle"])), *_beside())
 
 
 def hash_of_all() -> str:
-    """One hex digest over all of the package's code, wherever the package is: it tells what answered a request."""
-    return sha256(*sorted(PACKAGE.rglob("*.py")))
+    """One hex digest over all of the package's code, wherever the package is, and of the project's own modules beside it:
+    it tells what answered a request."""
+    return sha256(*sorted(PACKAGE.rglob("*.py")), *_beside())
 
 
 def deps(stage: str) -> list[str]:
@@ -114,6 +115,13 @@ def _whole(folder: Path, wanted: set[Path]) -> Iterator[Path]:
             yield from _whole(path, wanted)
         elif path in wanted:
             yield path
+
+
+def _beside() -> list[Path]:
+    """The modules of a project's own, which its tasks and models may be in."""
+    if "site-packages" in PACKAGE.parts:
+        return []
+    return sorted(path for path in PACKAGE.parent.rglob("*.py") if PACKAGE not in path.parents)
 
 
 def _is_bare(file: Path) -> bool:

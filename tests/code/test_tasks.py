@@ -4,6 +4,7 @@ import sys
 from array import array
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -109,6 +110,19 @@ def test_a_model_says_what_a_loss_lacks(task: Task) -> None:
     assert Baseline.lacks(task.losses[0]) is None
     bare = Loss("bare", identity, lambda y, weight: [0.0])
     assert "`gradient`" in str(loading.model_class(MODELS["lightgbm"]["_target_"]).lacks(bare))
+
+
+def test_the_task_in_the_docs_is_one() -> None:
+    page = (Path(__file__).parents[2] / "docs/add-a-task.md").read_text(encoding="utf-8")
+    found: dict[str, Any] = {}
+    exec(page.split("```python\n")[1].split("```")[0], found)
+    task = found["LEVELS"]
+    target, test = Predicted("delay", task, task.losses[0]), examples(task, 500, 3)
+    scores = [
+        value(task.leading, test.y, target.of_raw(fitted(task, name).raw(test.X)), target.loss)
+        for name in ("lightgbm", "baseline")
+    ]
+    assert scores[0] < 0.8 * scores[1]
 
 
 def test_a_loss_that_does_not_fit_its_task_is_named() -> None:

@@ -57,6 +57,14 @@ def test_a_change_of_what_goes_in_makes_a_new_bento_of_the_same_tag(own: Project
     assert not before.exists()
 
 
+def test_a_module_of_the_projects_own_goes_in(own: Project):
+    before = bento(own)
+    own.write("src/mytasks.py", "SHARES = (0.1, 0.9)\n")
+    own.run("accord", "package")
+    assert bento(own) != before
+    assert (bento(own) / "src/src/mytasks.py").read_text() == own.read("src/mytasks.py")
+
+
 def test_a_new_lock_reaches_the_image(own: Project):
     append(own, LOCKED, "# a line more\n")
     own.run("accord", "package")

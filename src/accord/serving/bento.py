@@ -23,8 +23,8 @@ from accord.schema.serving import Serving
 from accord.serving import handover
 
 BUILDS = "builds"
-TAKEN = ("bentofile.yaml", "requirements/serving.lock", "src/accord")
-"""What goes into a Bento from the project, beside the bundle and the settings."""
+TAKEN = ("bentofile.yaml", "requirements/serving.lock")
+"""What goes into a Bento from the project, beside the code in src, the bundle and the settings."""
 LOCK = ".packaging"
 """One process packages at a time, be it `accord run` or `accord serve`."""
 UNFINISHED = "building-"
@@ -58,9 +58,15 @@ def package(bundle: Path, settings: Serving, paths: Paths) -> str:
 
 def content_sha256(bundle: Path, settings: Serving, paths: Paths) -> str:
     """The hash of all that goes into the Bento; a model's id is the hash of the model alone."""
-    taken = [paths.root / name for name in TAKEN]
+    taken = [paths.root / name for name in _taken(paths)]
     parts = sha256(*taken), sha256(*sorted(bundle.iterdir())), settings.model_dump_json()
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _taken(paths: Paths) -> list[str]:
+    """What goes into a Bento from the project: of src accord's own code, and modules of the project's beside it."""
+    code = (path for path in (paths.root / "src").iterdir() if path.suffix in ("", ".py"))
+    return [*TAKEN, *sorted(f"src/{path.name}" for path in code if path.name != "__pycache__")]
 
 
 def _place(build: Path, tag: str, content: str, bundle: Path, settings: Serving, paths: Paths) -> None:
@@ -146,7 +152,7 @@ def _build(version: str, content: str, bundle: Path, settings: Serving, home: Pa
 def _lay_out(context: Path, bundle: Path, settings: Serving, paths: Paths) -> None:
     """The folder that `bentoml build` works in: the project's, with this bundle in models/bundle."""
     (context / handover.FILE).write_text(settings.model_dump_json(), encoding="utf-8")
-    for name in TAKEN:
+    for name in _taken(paths):
         (context / name).parent.mkdir(exist_ok=True)
         if (paths.root / name).is_dir():
             shutil.copytree(paths.root / name, context / name, ignore=shutil.ignore_patterns("__pycache__"))
