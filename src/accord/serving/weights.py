@@ -1,8 +1,5 @@
 """The changes of the policy's weights: a file beside the traffic log that all workers share, with a line per change."""
 
-import errno
-import json
-import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
@@ -12,6 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from accord import jsonl
 from accord.errors import nearest
 from accord.files import read_json
 from accord.locks import held
@@ -59,7 +57,7 @@ class Changes:
         """The last change of each model that no other model has ended by coming into use. Raises OSError if the file can't
         be read."""
         standing: dict[str, RecordedChange] = {}
-        for change in _read(self.path):
+        for change in jsonl.readable(self.path, RecordedChange):
             if change.weights:
                 standing[change.model] = change
             else:
@@ -78,7 +76,7 @@ class Changes:
         """Adds a change, for who has the lock. Raises OSError, and leaves no trace of it, if it can't be written."""
         at = datetime.now(UTC).isoformat(timespec="microseconds")
         record = {"at": at, "model": model, "named_at": _named_at(champion), "weights": weights, **more}
-        _append(self.path, json.dumps(record))
+        jsonl.append_in_place(self.path, record)
 
     def end_others(self, model: str, champion: Champion) -> None:
         """Records that the champion came into use, so that the changes of other models don't come back with them. Where there
@@ -120,30 +118,3 @@ def _has_ended(change: RecordedChange, champion: Champion) -> bool:
 def _named_at(champion: Champion) -> str | None:
     at = champion.get("at")
     return at if isinstance(at, str) else None
-
-
-def _append(path: Path, line: str) -> None:
-    """One line, on the disk when this returns, or nothing of it; half a line that a crash left before it stays one by itself."""
-    with path.open("a+b", buffering=0) as file:
-        size = file.seek(0, os.SEEK_END)
-        if size and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n":
-            line = "\n" + line
-        whole = f"{line}\n".encode()
-        try:
-            if file.write(whole) < len(whole):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(file.fileno())
-        except OSError:
-            file.truncate(size)
-            raise
-
-
-def _read(path: Path) -> list[RecordedChange]:
-    """The file's changes. A line that is no change, such as half a line, is left out."""
-    changes = []
-    for line in path.read_bytes().splitlines():
-        try:
-            changes.append(msgspec.json.decode(line, type=RecordedChange))
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            continue
-    return changes
