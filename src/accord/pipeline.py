@@ -1,7 +1,6 @@
 """What comes after `dvc repro` and stays out of the DAG: the candidate packaged, measured and judged."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from accord.bundle.bundle import load_bundle
 from accord.config import lock
@@ -12,11 +11,14 @@ from accord.promotion.card import Scorecard
 from accord.schema.config import Config
 from accord.schema.objective import Objective
 
+if TYPE_CHECKING:
+    from accord.driving.measure import Measurement
+
 
 class Candidate(NamedTuple):
     tag: str
     """The tag of its Bento."""
-    measured: Mapping[str, Any] | None
+    measured: "Measurement | None"
     """The figures of the running service; None if no team asks for them."""
     card: Scorecard
 

@@ -12,13 +12,12 @@ import socket
 import statistics
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 
@@ -26,7 +25,7 @@ from accord.bundle.bundle import Bundle, load_bundle
 from accord.data import partitions
 from accord.driving import wire
 from accord.errors import AccordError
-from accord.files import read_json, write_json
+from accord.files import read_as, write_json
 from accord.paths import Paths
 from accord.promotion import releases
 from accord.schema.serving import Serving
@@ -76,7 +75,26 @@ class Service:
         return figures if training is None else {**figures, "training_cpu_s": training}
 
 
-def measure(settings: Serving, paths: Paths) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Pair:
+    """The ids of the models that were measured, the champion's also if it is the candidate."""
+
+    candidate: str
+    champion: str | None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """reports/measurement.json. Figures and clients are by role: candidate, and champion if it is another model."""
+
+    model: Pair
+    figures: dict[str, dict[str, float]]
+    clients_at_saturation: dict[str, int]
+    settings: dict[str, int | float]
+    machine: dict[str, int | None]
+
+
+def measure(settings: Serving, paths: Paths) -> Measurement:
     """Measures models/bundle and the champion, if it is another model, and writes reports/measurement.json."""
     champion = releases.champion_id(paths)
     candidate = load_bundle(paths.bundle).model_id
@@ -94,13 +112,13 @@ def measure(settings: Serving, paths: Paths) -> dict[str, Any]:
                 asyncio.run(_round(service, settings))
         figures = {role: service.figures(settings, paths) for role, service in services.items()}
         clients = {role: max(service.clients) for role, service in services.items()}
-    result = {
-        "model": {"candidate": candidate, "champion": champion},
-        "figures": figures,
-        "clients_at_saturation": clients,
-        "settings": settings.measure.model_dump(),
-        "machine": {"cores": os.cpu_count()},
-    }
+    result = Measurement(
+        Pair(candidate, champion),
+        figures,
+        clients,
+        settings.measure.model_dump(),
+        {"cores": os.cpu_count()},
+    )
     write_json(paths.measurement, result)
     return result
 
@@ -109,12 +127,12 @@ def measured_for(candidate: str, champion: str | None, paths: Paths) -> dict[str
     """The last measurement's figures if it was of these two, the champion's with `champion_` in front."""
     if not paths.measurement.exists():
         return {}
-    measured: Mapping[str, Any] = read_json(paths.measurement)
-    if measured["model"]["candidate"] != candidate:
+    measured = read_as(paths.measurement, Measurement)
+    if measured.model.candidate != candidate:
         return {}
-    figures = dict(measured["figures"]["candidate"])
-    if measured["model"]["champion"] == champion and "champion" in measured["figures"]:
-        figures |= {f"champion_{name}": value for name, value in measured["figures"]["champion"].items()}
+    figures = dict(measured.figures["candidate"])
+    if measured.model.champion == champion and "champion" in measured.figures:
+        figures |= {f"champion_{name}": value for name, value in measured.figures["champion"].items()}
     return figures
 
 

@@ -1,14 +1,12 @@
 """The figures of the packaged service for a terminal."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from accord import terminal
+from accord.driving.measure import Measurement
 
 
-def as_text(result: Mapping[str, Any]) -> terminal.Lines:
+def as_text(result: Measurement) -> terminal.Lines:
     """The figures for a terminal."""
-    figures = result["figures"]
+    figures = result.figures
     rows = [
         (name, *("-" if (value := figures[role].get(name)) is None else f"{value:.4g}" for role in figures))
         for name in figures["candidate"]
