@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,35 @@ from accord.serving.requests import Decoder, InvalidRowError
 from accord.sql.rows import TYPES, with_derived
 from accord.traffic import outcomes, reading, typed
 
+Values = Mapping[str, Any]
+"""By name, each of its column's type."""
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A prediction as the log has it, with its latest outcome."""
+
+    prediction_id: str
+    at: datetime
+    latency_us: int
+    model: str
+    key: str | None
+    warnings: list[str]
+    config: str
+    code: str | None
+    """Of the service; None in a log of before it was noted."""
+    weights: dict[str, float]
+    """Those of the policy that were set while the service ran."""
+    score: float | None
+    action: bool | None
+    probability: float | None
+    """Of the action, where actions are explored."""
+    row: Values
+    predicted: Values
+    outcome: Values
+    """Empty until it is known."""
+    outcome_at: datetime | None
+
 
 @dataclass(frozen=True)
 class Contribution:
@@ -34,7 +64,7 @@ class Contribution:
 class Recomputed:
     """The same row, answered again."""
 
-    answer: dict[str, Any]
+    answer: Values
     """Predictions, score and action."""
     contributions: dict[str, list[Contribution]]
     """Of each target, the largest first."""
@@ -42,26 +72,21 @@ class Recomputed:
 
 @dataclass(frozen=True)
 class Explanation:
-    logged: dict[str, Any]
-    """The prediction's columns in the log."""
+    logged: Logged
     found: tuple[Path, Bundle] | None
     """The model that made it, with the policy's weights of that moment."""
     recomputed: Recomputed | None
     problem: str | None
     """Why something of this is missing."""
 
-    def part(self, name: str) -> dict[str, Any]:
-        """The columns `name|...` by what follows the bar."""
-        return {c.partition("|")[2]: v for c, v in self.logged.items() if c.startswith(f"{name}|")}
-
     @property
     def differences(self) -> list[str]:
         """What came out otherwise this time, in words."""
         if self.recomputed is None:
             return []
-        before = {**self.part("predicted"), "score": self.logged["score"]}
-        if self.logged["probability"] is None:  # else the action was drawn
-            before["action"] = self.logged["action"]
+        before = {**self.logged.predicted, "score": self.logged.score}
+        if self.logged.probability is None:  # else the action was drawn
+            before["action"] = self.logged.action
         return [
             f"{name} was {before.get(name)!r}, is {value!r} now"
             for name, value in self.recomputed.answer.items()
@@ -76,17 +101,43 @@ def explain(prediction_id: str, settings: Traffic, paths: Paths) -> Explanation:
         raise AccordError(
             f"No prediction '{prediction_id}' in the log; expected the prediction_id of an answer of the last {settings.retention_days} days that was not forgotten"
         )
-    logged = found_row | outcomes.of(paths.traffic, found_row, settings.postgres)
+    logged = _logged(found_row | outcomes.of(paths.traffic, found_row, settings.postgres))
     try:
-        folder = bundle_folder(logged["model"], paths)
-        found = _with_weights(load_bundle(folder), json.loads(logged["weights"] or "{}"))
+        folder = bundle_folder(logged.model, paths)
+        found = _with_weights(load_bundle(folder), logged.weights)
     except AccordError as error:
         return Explanation(logged, None, None, f"The model can't be loaded: {error}")
     explanation = Explanation(logged, (folder, found), None, None)
     try:
-        return replace(explanation, recomputed=_recomputed(found, explanation.part("row")))
+        return replace(explanation, recomputed=_recomputed(found, logged.row))
     except InvalidRowError as error:
         return replace(explanation, problem=f"Can't be recomputed: {error}")
+
+
+def _logged(columns: Values) -> Logged:
+    """From the columns of the log, of which `row|NAME`, `predicted|NAME` and `outcome|NAME` are values by name."""
+
+    def values(prefix: str) -> Values:
+        return {c.removeprefix(prefix): value for c, value in columns.items() if c.startswith(prefix)}
+
+    return Logged(
+        columns["prediction_id"],
+        columns["at"],
+        columns["latency_us"],
+        columns["model"],
+        columns["key"],
+        columns["warnings"] or [],
+        columns["config"],
+        columns.get("code"),
+        json.loads(columns["weights"] or "{}"),
+        columns["score"],
+        columns["action"],
+        columns["probability"],
+        values("row|"),
+        values("predicted|"),
+        values("outcome|"),
+        columns.get("outcome_at"),
+    )
 
 
 def bundle_folder(model_id: str, paths: Paths) -> Path:
@@ -111,7 +162,7 @@ def _with_weights(bundle: Bundle, weights: Mapping[str, float]) -> Bundle:
     return replace(bundle, policy=bundle.policy.model_copy(update={"weights": changed}))
 
 
-def _recomputed(bundle: Bundle, row: Mapping[str, Any]) -> Recomputed:
+def _recomputed(bundle: Bundle, row: Values) -> Recomputed:
     """Raises InvalidRowError if the logged row isn't what the model saw."""
     hidden = [name for name, column in bundle.columns.items() if column.pii]
     if hidden:
@@ -128,7 +179,7 @@ def _recomputed(bundle: Bundle, row: Mapping[str, Any]) -> Recomputed:
     return Recomputed(answer, contributions)
 
 
-def _frame(bundle: Bundle, row: Mapping[str, Any]) -> pl.DataFrame:
+def _frame(bundle: Bundle, row: Values) -> pl.DataFrame:
     """The logged row (1) as a table in the contract's types."""
     decoder = Decoder(bundle.columns, {}, max_rows=1, max_text=len(str(row)))
     logged = pl.DataFrame({f"row|{name}": [row.get(name)] for name in bundle.columns})

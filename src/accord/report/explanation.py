@@ -8,7 +8,7 @@ import yaml
 
 from accord import terminal
 from accord.bundle.bundle import Bundle
-from accord.monitoring.explain import Explanation
+from accord.monitoring.explain import Explanation, Values
 from accord.paths import Paths
 from accord.serving import bento
 
@@ -22,13 +22,13 @@ def as_text(explanation: Explanation, paths: Paths, every: bool = False) -> term
     """The explanation for a terminal, with every contribution or the largest ones."""
     logged = explanation.logged
     lines = [
-        f"Prediction  {logged['prediction_id']}",
-        f"made        {logged['at']:%Y-%m-%d %H:%M:%S.%f} UTC, in {logged['latency_us'] / 1000:.3g} ms",
-        f"model       {logged['model']}{f' in {explanation.found[0]}' if explanation.found else ''}",
-        *([f"key         {logged['key']}"] if logged["key"] is not None else []),
+        f"Prediction  {logged.prediction_id}",
+        f"made        {logged.at:%Y-%m-%d %H:%M:%S.%f} UTC, in {logged.latency_us / 1000:.3g} ms",
+        f"model       {logged.model}{f' in {explanation.found[0]}' if explanation.found else ''}",
+        *([f"key         {logged.key}"] if logged.key is not None else []),
         f"outcome     {_outcome(explanation)}",
-        *([f"received    {logged['outcome_at']:%Y-%m-%d %H:%M:%S} UTC"] if logged.get("outcome_at") else []),
-        f"warnings    {'; '.join(logged['warnings'] or []) or 'none'}",
+        *([f"received    {logged.outcome_at:%Y-%m-%d %H:%M:%S} UTC"] if logged.outcome_at else []),
+        f"warnings    {'; '.join(logged.warnings) or 'none'}",
         *_section("Row", _row(explanation)),
         *_section("Predictions", _predictions(explanation)),
         *_contributions(explanation, every),
@@ -47,12 +47,12 @@ def _section(title: str, lines: list[str]) -> list[str]:
 
 
 def _outcome(explanation: Explanation) -> str:
-    known = explanation.part("outcome")
+    known = explanation.logged.outcome
     return ", ".join(f"{name} {_plain(value)}" for name, value in known.items()) or "not known yet"
 
 
 def _row(explanation: Explanation) -> list[str]:
-    row = explanation.part("row")
+    row = explanation.logged.row
     if explanation.found is None:
         return _table({name: _plain(value) for name, value in row.items() if value is not None})
     _, bundle = explanation.found
@@ -73,7 +73,7 @@ def _predictions(explanation: Explanation) -> list[str]:
     units = {} if explanation.found is None else _units(explanation.found[1])
     shown = {
         name: f"{_plain(value)} {units.get(name, '')}".rstrip()
-        for name, value in explanation.part("predicted").items()
+        for name, value in explanation.logged.predicted.items()
         if value is not None or name in units
     }
     if explanation.recomputed is None:
@@ -119,39 +119,38 @@ def _contributions(explanation: Explanation, every: bool) -> list[str]:
 def _policy(explanation: Explanation) -> list[str]:
     logged = explanation.logged
     if explanation.found is None:
-        return [f"score {_plain(logged['score'])}, action {_plain(logged['action'])}"]
+        return [f"score {_plain(logged.score)}, action {_plain(logged.action)}"]
     policy = explanation.found[1].policy
     if policy is None:
         return ["none: predictions are delivered, and nothing is decided"]
-    score = {"score": logged["score"]}
-    values = {**explanation.part("row"), **explanation.part("predicted"), **policy.weights, **score}
+    score = {"score": logged.score}
+    values = {**explanation.logged.row, **explanation.logged.predicted, **policy.weights, **score}
     weights = ", ".join(f"{name} {_plain(value)}" for name, value in policy.weights.items())
     return _table(
         {
-            "weights": weights
-            + (", of which some were set while the service ran" if logged["weights"] else ""),
+            "weights": weights + (", of which some were set while the service ran" if logged.weights else ""),
             "score": policy.score,
             "": f"= {with_values(policy.score, values)}",
-            " ": f"= {_plain(logged['score'])}",
+            " ": f"= {_plain(logged.score)}",
             "acts if": f"{policy.action}, here {with_values(policy.action, values)}",
-            "acted": _plain(logged["action"]) + _chance(explanation),
+            "acted": _plain(logged.action) + _chance(explanation),
         }
     )
 
 
 def _chance(explanation: Explanation) -> str:
     """How the action came about where actions are explored."""
-    probability = explanation.logged["probability"]
+    probability = explanation.logged.probability
     if probability is None:
         return ""
     told = f", an action that had probability {_plain(probability)}"
     again = explanation.recomputed
-    if again is not None and again.answer["action"] != explanation.logged["action"]:
+    if again is not None and again.answer["action"] != explanation.logged.action:
         return f"{told}: explored, the policy alone would have said {_plain(again.answer['action'])}"
     return told
 
 
-def with_values(sql: str, values: Mapping[str, Any]) -> str:
+def with_values(sql: str, values: Values) -> str:
     """The expression with values in the place of names.
 
     >>> with_values("(1 - w) * fee + greatest(delay, 0) * (dest = 'delay')", {"w": 0.3, "fee": 12.0, "delay": -4.5, "dest": None})
@@ -174,9 +173,9 @@ def with_values(sql: str, values: Mapping[str, Any]) -> str:
 
 
 def _provenance(explanation: Explanation, paths: Paths) -> list[str]:
-    shown = {"config": explanation.logged["config"]}
-    if explanation.logged.get("code"):
-        shown["service"] = f"{explanation.logged['code']}, the code that answered"
+    shown = {"config": explanation.logged.config}
+    if explanation.logged.code:
+        shown["service"] = f"{explanation.logged.code}, the code that answered"
     if explanation.found is not None:
         manifest = explanation.found[1].manifest
         versions = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
@@ -186,7 +185,7 @@ def _provenance(explanation: Explanation, paths: Paths) -> list[str]:
             "code": manifest["code_sha256"][:16],
             "versions": versions,
         }
-    about = bento.folder(f"accord:{explanation.logged['model']}", paths) / "bento.yaml"
+    about = bento.folder(f"accord:{explanation.logged.model}", paths) / "bento.yaml"
     if about.is_file():
         labels = yaml.load(about.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)["labels"]
         shown["commit"] = f"{labels['git_commit']}, of the Bento built at {labels['built_at']}"
