@@ -12,7 +12,11 @@ import pytest
 from projects import Project
 from services import Home, running
 
+from accord import jsonl
 from accord.bundle.bundle import load_bundle
+from accord.files import write_json
+from accord.paths import Paths
+from accord.promotion import releases
 from accord.sql.rows import TYPES
 
 EARLIER = Path(__file__).parents[1] / "earlier"
@@ -43,6 +47,20 @@ def test_it_answers_a_file_of_rows_with_the_same_bits():
     for i, row in enumerate(ASKED["answer"]["rows"]):
         assert {name: found[name][i] for name in row["predictions"]} == row["predictions"]
         assert (found["score"][i], found["action"][i]) == (row["score"], row["action"])
+
+
+def test_its_releases_are_read_and_keep_their_bytes(tmp_path: Path):
+    paths = Paths(tmp_path)
+    paths.release_log.parent.mkdir()
+    for name in ("champion.json", "releases.jsonl"):
+        shutil.copy(EARLIER / name, paths.release_log.with_name(name))
+    [release] = releases.history(paths)
+    assert (release.model_id, release.action, release.previous) == (ID, "promote", None)
+    write_json(tmp_path / "again.json", releases.champion(paths))
+    assert (tmp_path / "again.json").read_bytes() == (EARLIER / "champion.json").read_bytes()
+    jsonl.append(paths.release_log, release)
+    first, second = paths.release_log.read_bytes().splitlines(keepends=True)
+    assert first == second == (EARLIER / "releases.jsonl").read_bytes()
 
 
 def test_it_is_served(living: Project, tmp_path: Path):

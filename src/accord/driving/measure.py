@@ -76,7 +76,7 @@ class Service:
 
 
 @dataclass(frozen=True)
-class Pair:
+class Models:
     """The ids of the models that were measured, the champion's also if it is the candidate."""
 
     candidate: str
@@ -87,7 +87,7 @@ class Pair:
 class Measurement:
     """reports/measurement.json. Figures and clients are by role: candidate, and champion if it is another model."""
 
-    model: Pair
+    model: Models
     figures: dict[str, dict[str, float]]
     clients_at_saturation: dict[str, int]
     settings: dict[str, int | float]
@@ -113,7 +113,7 @@ def measure(settings: Serving, paths: Paths) -> Measurement:
         figures = {role: service.figures(settings, paths) for role, service in services.items()}
         clients = {role: max(service.clients) for role, service in services.items()}
     result = Measurement(
-        Pair(candidate, champion),
+        Models(candidate, champion),
         figures,
         clients,
         settings.measure.model_dump(),
