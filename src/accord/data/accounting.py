@@ -1,4 +1,4 @@
-"""What stage split says of the rows read, reports/accounting.json."""
+"""The report of stage split on all rows, reports/accounting.json."""
 
 from dataclasses import dataclass, field
 
@@ -9,4 +9,4 @@ from accord.data.splitting import Account
 @dataclass(frozen=True)
 class Accounting(Account):
     leaks: list[Suspect] = field(default_factory=list)
-    """Rows that stand on both sides of a boundary."""
+    """Suspected rows, which are on both sides of a boundary."""

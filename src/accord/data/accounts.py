@@ -1,4 +1,4 @@
-"""What stages validate and split said of the rows of the last run."""
+"""What stages validate and split reported on the rows of the last run."""
 
 from dataclasses import dataclass
 
@@ -16,12 +16,12 @@ class Accounts:
 
     @property
     def leaks(self) -> list[Suspect]:
-        """All suspects, those that a person vouches for too."""
+        """All suspects, also those that a person vouches for."""
         return [*self.validated.leaks, *self.accounting.leaks]
 
     @property
     def suspects(self) -> list[Suspect]:
-        """Those that nobody vouches for."""
+        """The suspects that nobody vouches for."""
         return [leak for leak in self.leaks if not leak.accepted]
 
 

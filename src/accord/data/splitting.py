@@ -1,4 +1,4 @@
-"""Split: rows into train, tune, test, holdout, future, older and purged, each into exactly one."""
+"""Divides rows into train, tune, test, holdout, future, older and purged, each row into exactly one."""
 
 import hashlib
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ N_ROW_BLOCKS = 1000
 
 @dataclass(frozen=True)
 class Boundaries:
-    """The instants, in the data's zone, at which train, tune, test and the future begin; train may reach back to the
-    first row."""
+    """The instants, in the data's zone, at which train, tune, test and future begin. None for train: it begins with the first
+    row."""
 
     train: datetime | None
     tune: datetime
@@ -47,7 +47,7 @@ class Account:
 
 
 def by_time(rows: pl.DataFrame, time: Time, split: Split) -> tuple[pl.Series, Boundaries]:
-    """Each row's split, and where the boundaries fell.
+    """Each row's split, and the boundaries.
 
     A row whose outcome was not yet known at the boundary after it is purged from the side before the boundary
     (Lopez de Prado 2018, Advances in Financial Machine Learning, chapter 7).
@@ -74,7 +74,7 @@ def by_time(rows: pl.DataFrame, time: Time, split: Split) -> tuple[pl.Series, Bo
 
 
 def by_key(rows: pl.DataFrame, key: Sequence[str], split: Split) -> pl.Series:
-    """Each row's split by the hash of its key: the same row lands in the same split, whatever the others are."""
+    """Each row's split by the hash of its key, so that it depends on no other row."""
     if isinstance(split.test, str) or isinstance(split.tune, str):
         raise AccordError(
             f"data.split: test is {split.test!r} and tune {split.tune!r}; data without time takes shares such as 0.2"
@@ -94,12 +94,12 @@ def by_key(rows: pl.DataFrame, key: Sequence[str], split: Split) -> pl.Series:
 
 
 def held_out(days: Sequence[Any], share: float) -> list[Any]:
-    """The days that hash into the holdout: a day's lot depends on its date alone."""
+    """The days whose hash puts them in the holdout, which depends on the date alone."""
     return [day for day in days if _unit(f"holdout {day}") < share]
 
 
 def blocks(rows: pl.DataFrame, key: Sequence[str], time: Time | None) -> pl.Series:
-    """Each row's block of resampling: its day, or, where there is no time, one of up to 1,000 groups of rows.
+    """Each row's block for resampling: its day or, without time, one of up to 1,000 groups of rows.
 
     Rows without time count as independent, and independent rows may be resampled in random groups.
     """
@@ -111,7 +111,7 @@ def blocks(rows: pl.DataFrame, key: Sequence[str], time: Time | None) -> pl.Seri
 
 
 def row_hash(rows: pl.DataFrame, key: Sequence[str], salt: str) -> np.ndarray:
-    """A number in [0, 1) a row (n,), from its key alone."""
+    """A number in [0, 1) per row (n,), made from its key alone."""
     texts = rows.select(
         pl.concat_str([pl.col(name).cast(pl.String).fill_null("") for name in key], separator="\x1f")
     ).to_series()
@@ -143,7 +143,7 @@ def _boundaries(event: pl.Series, split: Split) -> Boundaries:
 
 
 def _before(end: datetime, stretch: str | float, past: pl.Series) -> datetime:
-    """Where the stretch that ends at `end` begins; a share is counted in rows of the whole past."""
+    """The beginning of the stretch of time that ends at `end`. A share counts in rows before the cutoff."""
     if isinstance(stretch, str):
         begin = pl.Series([end]).dt.offset_by(f"-{stretch}")[0]
     else:

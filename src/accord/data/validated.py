@@ -1,4 +1,4 @@
-"""What stage validate says of the rows read, reports/validation.json."""
+"""The report of stage validate on all rows, reports/validation.json."""
 
 from dataclasses import dataclass, field
 
@@ -13,4 +13,4 @@ class Validated:
     broken_rules: dict[str, int]
     """How many rows break each rule of the contract; a row may break several."""
     leaks: list[Suspect] = field(default_factory=list)
-    """Features that tell a target too well."""
+    """Suspected features, which predict a target too well."""

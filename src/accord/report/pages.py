@@ -1,4 +1,4 @@
-"""The pages, all written from the JSON and tables that stages and commands left: whatever is there is shown."""
+"""Writes the pages from the JSON and the tables that stages and commands have written, as far as these exist."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date
@@ -19,7 +19,7 @@ from accord.retraining.simulated import Simulated
 
 
 def write(paths: Paths) -> list[Path]:
-    """Writes each page whose figures are there; their paths. Raises AccordError if there are none at all."""
+    """Writes each page whose figures exist, and returns the pages' paths. Raises AccordError if no figures exist."""
     written = write_of_run(paths)
     if paths.tradeoff.exists():
         write_text(paths.tradeoff_page, tradeoff.render(read_as(paths.tradeoff, Report)))
@@ -35,8 +35,8 @@ def write(paths: Paths) -> list[Path]:
 
 
 def write_of_run(paths: Paths) -> list[Path]:
-    """Writes the pages of the last run: the run itself, the scorecard, the model card; the paths of those whose figures
-    are there."""
+    """Writes the pages of the last run whose figures exist: the run itself, the scorecard and the model card. Returns the
+    pages' paths."""
     if not all(path.exists() for path in (paths.accounting, paths.validation, paths.evaluation, paths.teams)):
         return []
     texts = {paths.page: _of_run(paths)}
@@ -56,14 +56,14 @@ def _of_run(paths: Paths) -> str:
 
 
 def _evaluation(paths: Paths) -> dict[str, Any]:
-    """The figures, with targets and metrics in the order of the config, which sorted JSON has lost."""
+    """The figures, with targets and metrics in the order of the config, which is lost in sorted JSON."""
     found, wanted = {**read_json(paths.evaluation), **read_json(paths.teams)}, lock.load(paths).objective
     objective = {**found["objective"], "metrics": _ordered(found["objective"]["metrics"], wanted.metrics)}
     return {**found, "targets": _ordered(found["targets"], wanted.targets), "objective": objective}
 
 
 def _ordered(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """The values by name, those named first; the config may have gone on since."""
+    """The values by name, in the order of the config, then those that the config no longer has."""
     return {name: values[name] for name in dict.fromkeys([*names, *values]) if name in values}
 
 
@@ -90,7 +90,7 @@ def _model_card(card: Scorecard, paths: Paths) -> str:
 
 
 def _card_of_candidate(paths: Paths) -> Scorecard | None:
-    """The scorecard; None if there is none, or if it is of another model than the bundle's."""
+    """The scorecard; None if it doesn't exist, or if it is that of another model than the bundle's."""
     if not (paths.scorecard.exists() and paths.manifest.exists()):
         return None
     card = read_as(paths.scorecard, Scorecard)

@@ -1,4 +1,4 @@
-"""The tradeoff page: one file with a chart to explore, without a network."""
+"""The tradeoff page: one file with an interactive chart, which needs no network."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,7 +13,7 @@ from accord.promotion.experiments import Experiment, Report
 
 TEMPLATE = "tradeoff.html.j2"
 MARKS = {"better": "▲", "worse": "▼", "same": "·", "mixed": "◆"}
-"""So that nobody has to tell colours apart."""
+"""Marks beside the colours, for readers who can't distinguish these."""
 
 
 def render(report: Report) -> str:
@@ -53,12 +53,12 @@ def as_text(report: Report) -> terminal.Lines:
         f"* as shipped; better and worse than that at {report.settings.promotion_level:.0%} confidence, "
         f"on {report.n_rows:,} test rows of {report.n_blocks} {report.blocks}",
     ]
-    if any(not found.keeps_limits for point in report.points for found in point.metrics.values()):
+    if any(not metric.keeps_limits for point in report.points for metric in point.metrics.values()):
         text.append("! breaks a hard limit")
     text += [
-        f"  {metric.name}: {found.value:+.4g} [{found.low:.4g}, {found.high:.4g}] as {report.weight} rises by {report.slope:g}"
+        f"  {metric.name}: {slope.value:+.4g} [{slope.low:.4g}, {slope.high:.4g}] as {report.weight} rises by {report.slope:g}"
         for metric in report.metrics
-        if (found := metric.sensitivity).value
+        if (slope := metric.sensitivity).value
     ]
     text += [f"Left out {one.name}: {one.reason}" for one in report.left_out]
     return terminal.lines(text)
@@ -82,12 +82,12 @@ def _of_experiment(one: Experiment, metrics: Sequence[str], names: Sequence[str]
     return ("", f"{one.name} ({selected})", "", *values, number(one.score), "", "", _dominated(one, names))
 
 
-def _limited(found: MetricAt) -> str:
-    return number(found.value) + ("" if found.keeps_limits else "!")
+def _limited(metric: MetricAt) -> str:
+    return number(metric.value) + ("" if metric.keeps_limits else "!")
 
 
 def _teams(point: Point, verdict: str) -> str:
-    return ", ".join(team for team, found in point.teams.items() if found in (verdict, sweep.MIXED)) or "-"
+    return ", ".join(team for team, change in point.teams.items() if change in (verdict, sweep.MIXED)) or "-"
 
 
 def _dominated(point: Point | Experiment, names: Sequence[str]) -> str:

@@ -43,10 +43,10 @@ class Plan(Decided):
 
 @dataclass(frozen=True)
 class Line(Decided):
-    """A decision and what came of it. What was not come to is unset, and no key of the line."""
+    """A decision and its result. What was not done is unset, and has no key in the line."""
 
     batches: list[str] | UnsetType = UNSET
-    """The files that were taken in."""
+    """The files of the batches that were added."""
     candidate: str | UnsetType = UNSET
     cpu_s: float | UnsetType | None = UNSET
     """Processor seconds of the training; None if unknown."""
@@ -55,7 +55,7 @@ class Line(Decided):
 
 
 def line(plan: Plan, **changed: Any) -> Line:
-    """The plan's line of the log, with what came of it."""
+    """The plan's line for the log, with the result in `changed`."""
     decided = {field.name: getattr(plan, field.name) for field in fields(Decided)}
     return Line(**{**decided, **changed})
 

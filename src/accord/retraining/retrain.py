@@ -1,12 +1,12 @@
 """Retrain: decides whether a training is due and, if so, carries it out up to the promotion or its refusal.
 
-What is decided stands in a plan, renamed into place before anything moves, until its line is in the decision log. Each
-step may be done twice without harm, so after a kill the next call carries the plan out from its start:
+The decision is written to a plan, which is renamed into place before anything else changes, and stays until its line is in
+the decision log. Each step may be repeated without harm, so after a kill the next call carries the plan out from its start:
 
-    collect, take in    a prediction is in one batch, and a batch in the list once
-    the cutoff          params.yaml is renamed into place, and says the same again
-    dvc repro           runs what is not done
-    promote             champion.json is renamed into place; the plan knows who was champion before
+    collect, take in    a prediction gets into one batch, and a batch into the list once
+    the cutoff          params.yaml is renamed into place, with the same content
+    dvc repro           runs only the stages that are not done
+    promote             champion.json is renamed into place; the plan names the champion before it
     log                 a line has the plan's id
 """
 
@@ -52,10 +52,11 @@ class _Monitored:
 
 
 def retrain(now: bool, cutoff: date | None, paths: Paths) -> Line:
-    """Decides, does it, and logs it; the line of the log. With `now` no rule is asked. `cutoff` is the day before which
-    the new rows end; if it is None, that of the window which the monitoring looked at.
+    """Decides on a training, carries it out, and returns the line that it added to the log.
 
-    Raises AccordError where the rule needs a decision of the monitoring and there is none, or the cutoff would go back.
+    With `now` the rule isn't asked. `cutoff` is the day before which the new rows end; if it is None, they end where the
+    monitored window does. Raises AccordError if the rule needs a decision of the monitoring that doesn't exist, or if the
+    cutoff would move back.
     """
     with dvc.alone(paths):
         if paths.retraining_plan.exists():
@@ -81,7 +82,7 @@ def retrain(now: bool, cutoff: date | None, paths: Paths) -> Line:
 
 
 def moved(chosen: Selection, cutoff: date | None, window: str, conf: Path) -> Selection:
-    """The selection with its rows up to the cutoff, and train reaching back as the window says."""
+    """The selection with this cutoff, and with a train split as long as the window says."""
     if cutoff is None:
         return chosen
     stretch = "null" if window == "expanding" else window
@@ -89,7 +90,7 @@ def moved(chosen: Selection, cutoff: date | None, window: str, conf: Path) -> Se
 
 
 def _planned(config: Config, now: bool, cutoff: date | None, paths: Paths) -> Plan:
-    """The decision, which is to be carried out if a training is due."""
+    """The decision, as a plan that is carried out if a training is due."""
     settings, split = config.retraining, config.data.split
     decision = read_as(paths.decision, _Monitored) if paths.decision.exists() else None
     if decision is None and settings.when in ("drift", "quality") and not now:
@@ -129,7 +130,7 @@ def _planned(config: Config, now: bool, cutoff: date | None, paths: Paths) -> Pl
 
 
 def _in_use(paths: Paths) -> str | None:
-    """The champion, or the candidate while there is none."""
+    """The id of the champion; before the first promotion that of the candidate."""
     champion = releases.champion_id(paths)
     if champion is not None or not paths.manifest.exists():
         return champion
@@ -137,8 +138,8 @@ def _in_use(paths: Paths) -> str | None:
 
 
 def _window_end(data: Data, decision: _Monitored | None, paths: Paths) -> date | None:
-    """The day, where the data are, at whose beginning, roughly, the rows end that the monitoring looked at; None for data
-    without time."""
+    """The day, in the data's zone, whose beginning is nearest to the end of the monitored window; None for data without
+    time."""
     if data.time is None:
         return None
     if decision is None or decision.window.end is None:
@@ -152,7 +153,7 @@ def _window_end(data: Data, decision: _Monitored | None, paths: Paths) -> date |
 
 
 def _carried_out(plan: Plan, paths: Paths) -> Line:
-    """What came of the plan: its line of the log."""
+    """Carries the plan out; returns its line for the log."""
     config = lock.load(paths)
     collect.collect(config, paths)
     collect.take_in(config.data.name, paths)
@@ -181,13 +182,13 @@ def _carried_out(plan: Plan, paths: Paths) -> Line:
 
 
 def _taken_in(plan: Plan, paths: Paths) -> list[str]:
-    """The batches that were not in use when this was planned."""
+    """The batches in use that were not in use when the plan was made."""
     return [batch.file for batch in collect.listed(paths.batch_list) if batch.file not in plan.batches]
 
 
 def _trainings(paths: Paths) -> list[Training]:
-    """Those of the log, and that of models/bundle, which may have been trained by hand. One that failed after it had made
-    its bundle is none."""
+    """The trainings in the log, and that of models/bundle, which may have been started by hand. A bundle whose training then
+    failed doesn't count."""
     records = jsonl.read(paths.retraining_log, Line)
     known = decision_log.trainings(records)
     tried = {record.cutoff for record in records if record.action != decision_log.KEPT}
@@ -199,7 +200,7 @@ def _trainings(paths: Paths) -> list[Training]:
 
 
 def _cost(paths: Paths) -> float | None:
-    """Processor seconds that the candidate took to train."""
+    """The processor seconds of the candidate's training."""
     models = paths.bundle / "models"
     return training_cpu_s(models, paths) if models.is_dir() else None
 

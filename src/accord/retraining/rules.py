@@ -1,7 +1,7 @@
-"""When a training is due: rules over what the monitoring found and what was trained before, without a clock.
+"""Decides when a training is due, from the alarms of the monitoring and the earlier trainings, without a clock.
 
-Time is that of the data: a training is `on` the day up to which its rows reach, the cutoff. So a replay of last year
-and a service of today follow the same rules.
+Time is that of the data: the date of a training is its cutoff, the day before which its rows end. So a replay of last year
+follows the same rules as a service of today.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,12 +15,12 @@ from accord.monitoring.alarms import Alarm
 from accord.schema.loop import Retraining
 
 LOSSES = ("estimated_quality", "quality")
-"""Kinds of alarm that say that the model has become worse."""
+"""The kinds of alarm which mean that the model has become worse."""
 
 
 @dataclass(frozen=True)
 class Training:
-    """A training of the past, whether or not its model was promoted."""
+    """An earlier training, whether or not its model was promoted."""
 
     on: date
     cpu_s: float
@@ -28,20 +28,20 @@ class Training:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a decision rests on. What was not asked for is unset, and no key of the JSON."""
+    """The evidence of a decision. What the rule did not ask for is unset, and has no key in the JSON."""
 
     alarms: dict[str, int] | UnsetType = UNSET
-    """How many of each kind the monitoring raised."""
+    """How many alarms of each kind the monitoring raised."""
     rule: str | UnsetType = UNSET
     last_training: date | UnsetType | None = UNSET
     spent_cpu_s: float | UnsetType = UNSET
-    """Of the budget, where there is one."""
+    """The processor seconds spent in the budget's period; unset without a budget."""
     expected_cpu_s: float | UnsetType = UNSET
 
 
 @dataclass(frozen=True)
 class Due:
-    """Whether to train, why, and what that rests on."""
+    """Whether to train, the reason, and the evidence."""
 
     due: bool
     reason: str
@@ -51,7 +51,7 @@ class Due:
 def due(settings: Retraining, alarms: Sequence[Alarm], trainings: Sequence[Training], now: date) -> Due:
     """Whether a training with the rows before `now` is due.
 
-    `alarms` are those of the monitoring, `trainings` those of the past, the oldest first, the model in use included.
+    `alarms` are those of the monitoring. `trainings` are the earlier ones, the oldest first, with that of the model in use.
     """
     kinds = counted(alarms)
     evidence = Evidence(kinds, settings.when, trainings[-1].on if trainings else None)
@@ -74,13 +74,13 @@ def due(settings: Retraining, alarms: Sequence[Alarm], trainings: Sequence[Train
 
 
 def counted(alarms: Sequence[Alarm]) -> dict[str, int]:
-    """How many alarms of each kind there are."""
+    """The number of alarms of each kind."""
     kinds = [str(alarm.kind) for alarm in alarms]
     return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
 
 
 def earlier(day: date, stretch: str) -> date:
-    """The day that lies the stretch before.
+    """The day that lies the given stretch of time earlier.
 
     >>> earlier(date(2013, 3, 31), "1mo")
     datetime.date(2013, 2, 28)
@@ -103,8 +103,8 @@ def _wanted(
             over = last is None or earlier(now, settings.every) >= last
             return over, f"{settings.every} since the last training are {'' if over else 'not yet '}over"
         case "quality":
-            found = "quality" in alarms
-            return found, "the live quality is lost" if found else "no loss of live quality"
+            is_lost = "quality" in alarms
+            return is_lost, "the live quality is lost" if is_lost else "no loss of live quality"
         case "drift":
             if "drift" not in alarms:
                 return False, "no drift"
@@ -116,7 +116,7 @@ def _wanted(
 def _obstacle(
     settings: Retraining, alarms: Mapping[str, int], trainings: Sequence[Training], now: date
 ) -> str | None:
-    """What speaks against a training that is wanted, its cost aside."""
+    """The reason against a training that the rule asks for, apart from its cost; None if nothing speaks against it."""
     if "skew" in alarms:
         return "what the service computed differs from what the pipeline computes: a training would learn the fault; repair it first"
     if not trainings:
@@ -130,6 +130,6 @@ def _obstacle(
 
 
 def _spent(settings: Retraining, trainings: Sequence[Training], now: date) -> float:
-    """Processor seconds of the trainings that the budget's period holds."""
+    """The processor seconds of the trainings within the budget's period."""
     begin = earlier(now, settings.budget_period)
     return sum(training.cpu_s for training in trainings if training.on > begin)
