@@ -154,7 +154,7 @@ def test_a_person_may_be_a_number_of_64_bits(folder: Path, batches: Path, write:
     others = [1234567890123456788, 2**63 - 2]
     write(*(predicted({"number": n}) for n in (number, *others)))
     compact(folder, SETTINGS)
-    assert forget(folder, batches, SETTINGS, data("number"), str(number))["rows"]["files by day"] == 1
+    assert forget(folder, batches, SETTINGS, data("number"), str(number)).rows["files by day"] == 1
     assert scan_predictions(folder).collect()["row|number"].sort().to_list() == others
 
 
