@@ -52,6 +52,11 @@ def scored(name: str, n: int, ties: bool, seed: int = 3) -> tuple[np.ndarray, np
     return generator.poisson(3 * p).astype(float), 3 * p
 
 
+def test_a_metric_of_one_column_takes_no_other_for_it():
+    with pytest.raises(ValueError, match="was given 3"):
+        value(BY_NAME["rmse"], np.zeros(4), np.zeros((4, 3)), LOSSES["squared"])
+
+
 def test_every_metric_has_a_reference():
     assert set(BY_NAME) == {*REFERENCES, "deviance"}
 

@@ -27,7 +27,9 @@ class Sample:
 
     @property
     def p(self) -> Vector:
-        """The only column (n,) of predictions (n, 1)."""
+        """The only column (n,) of predictions (n, 1). Raises ValueError if there are several."""
+        if self.predictions.shape[1] != 1:
+            raise ValueError(f"a metric of one column of predictions was given {self.predictions.shape[1]}")
         return self.predictions[:, 0]
 
     def sums(self, values: Vector) -> Vector:
