@@ -5,8 +5,8 @@ Tests copy this module beside src/accord of a project, as src/mytasks.py.
 
 import numpy as np
 
-from accord.tasks.losses import Loss, Matrix, Vector, identity
-from accord.tasks.metrics import Metric, Sample
+from accord.losses import Loss, Matrix, Vector, identity
+from accord.measures.metrics import Metric, Sample
 from accord.tasks.task import Task
 
 SHARES = {"low": 0.1, "middle": 0.5, "high": 0.9}

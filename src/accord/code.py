@@ -30,12 +30,12 @@ LEFT_OUT = {
     ("*", "accord.training.cost"): "notes what training cost, beside the pipeline",
 }
 """Imports, of a module or of all, that decide no output of a stage, and why."""
-SHOWN, MEASURED = ("accord.tasks.curves", "accord.tasks.estimates"), ("accord.tasks.metrics",)
+SHOWN, MEASURED = ("accord.measures.curves", "accord.measures.estimates"), ("accord.measures.metrics",)
 UNASKED = {
     "compose": SHOWN,
     "validate": (*SHOWN, *MEASURED),
     "train": (*SHOWN, *MEASURED),
-    "evaluate": ("accord.tasks.estimates",),
+    "evaluate": ("accord.measures.estimates",),
     "decide": SHOWN,
     "bundle": (*SHOWN, *MEASURED),
 }

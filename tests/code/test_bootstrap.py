@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from accord.bootstrap import Estimate, draw, estimate, numbered
-from accord.tasks.metrics import Sample
+from accord.measures.metrics import Sample
 from accord.tasks.regression import SQUARED
 
 N_BLOCKS, N_ROWS, N_SIMULATIONS = 40, 8, 200

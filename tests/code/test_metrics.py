@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
+from accord.measures.metrics import N_CALIBRATION_BINS, Metric, Sample, calibration_bins, value
 from accord.tasks.binary import BINARY
-from accord.tasks.metrics import N_CALIBRATION_BINS, Metric, Sample, calibration_bins, value
 from accord.tasks.registry import METRICS as BY_NAME
 from accord.tasks.registry import OWN
 from accord.tasks.regression import TWEEDIE_POWER

@@ -12,14 +12,14 @@ import toy_tasks
 from shipped import shipped, shipped_option
 
 from accord.errors import AccordError
+from accord.losses import Loss, identity
+from accord.measures.metrics import value
 from accord.models import Examples, Feature, Fitted, loading
 from accord.models.baseline import Baseline
 from accord.models.linear import Linear
 from accord.schema.objective import Target
 from accord.serving.engine import _columns
 from accord.tasks import registry
-from accord.tasks.losses import Loss, identity
-from accord.tasks.metrics import value
 from accord.tasks.task import Predicted, Task
 
 MODELS = {

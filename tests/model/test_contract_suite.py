@@ -16,10 +16,10 @@ from shipped import shipped
 from accord import models
 from accord.features.transform import fit as fit_transform
 from accord.files import write_json
+from accord.measures.metrics import value
 from accord.models import Examples, Fitted, loading
 from accord.schema.config import Features
 from accord.schema.data import Column
-from accord.tasks.metrics import value
 from accord.tasks.registry import METRICS, OWN
 
 ROOT = Path(__file__).parents[2]
@@ -226,7 +226,7 @@ from pydantic import Field
 
 from accord.files import read_json, write_json
 from accord.models import Contributions, Examples, Feature, Matrix, Model
-from accord.tasks.losses import Loss
+from accord.losses import Loss
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from accord import bootstrap
+from accord.losses import Matrix, Vector
+from accord.measures.metrics import Metric, Sample, value
 from accord.schema.config import Evaluation
 from accord.schema.objective import Alternative, Target
 from accord.sql.rows import evaluate
-from accord.tasks.losses import Matrix, Vector
-from accord.tasks.metrics import Metric, Sample, value
 from accord.tasks.registry import predicted
 from accord.tasks.task import Predicted
 

@@ -5,13 +5,15 @@ from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from accord.tasks.losses import Loss
+if TYPE_CHECKING:
+    from accord.losses import Loss
+
 
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
@@ -60,11 +62,13 @@ class Model(BaseModel, ABC):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @abstractmethod
-    def fit(self, features: list[Feature], loss: Loss, train: Examples, tune: Examples, seed: int) -> Fitted:
+    def fit(
+        self, features: list[Feature], loss: "Loss", train: Examples, tune: Examples, seed: int
+    ) -> Fitted:
         """The model trained on `train`; `tune` is for choices such as when to stop. Same inputs, same bytes."""
 
     @classmethod
-    def lacks(cls, loss: Loss) -> str | None:
+    def lacks(cls, loss: "Loss") -> str | None:
         """What the loss would need so that this model can minimise it, in words; None if it can."""
         return None
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from accord.files import read_json, write_json
+from accord.losses import Loss
 from accord.models import Contributions, Examples, Feature, Matrix, Model, Row
-from accord.tasks.losses import Loss
 
 
 @dataclass(frozen=True)

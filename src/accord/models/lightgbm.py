@@ -20,8 +20,8 @@ from pydantic import Field
 
 from accord.errors import AccordError
 from accord.files import write_text
+from accord.losses import Loss
 from accord.models import Contributions, Examples, Feature, Matrix, Model, Row, Vector
-from accord.tasks.losses import Loss
 
 # Constants of LightGBM's C API: https://lightgbm.readthedocs.io/en/latest/C-API.html
 FLOAT64, ROW_MAJOR, RAW_SCORE, CONTRIBUTIONS = 1, 1, 1, 3

@@ -10,8 +10,8 @@ import numpy as np
 from pydantic import Field
 
 from accord.files import read_json, write_json
+from accord.losses import Loss
 from accord.models import Contributions, Examples, Feature, Matrix, Model, Row, Vector
-from accord.tasks.losses import Loss
 from accord.tasks.regression import TWEEDIE_POWER
 
 FAMILIES = ("binomial", "gaussian", "poisson", "tweedie")

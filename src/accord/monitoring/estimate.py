@@ -3,8 +3,8 @@ imply is first calibrated on test; it sees a change of the rows, never of what f
 
 import numpy as np
 
+from accord.measures.metrics import calibration_bins
 from accord.objective.teams import Vector
-from accord.tasks.metrics import calibration_bins
 
 
 def calibrated(y: Vector, p: Vector, predictions: Vector) -> Vector:

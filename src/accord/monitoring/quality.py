@@ -13,10 +13,10 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from accord.bootstrap import Statistic
+from accord.measures.metrics import Metric, Sample
 from accord.objective.fairness import restricted
 from accord.objective.teams import Played, Vector
 from accord.schema.objective import Target
-from accord.tasks.metrics import Metric, Sample
 from accord.tasks.registry import all_of
 from accord.tasks.task import Predicted
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from accord import bootstrap
 from accord.bootstrap import Counts, Statistic
+from accord.measures.metrics import Sample
 from accord.objective.policy import decide
 from accord.schema.objective import Metric, Policy, Target
 from accord.sql import aggregates
 from accord.sql.rows import evaluate
-from accord.tasks.metrics import Sample
 from accord.tasks.registry import METRICS, all_of
 from accord.tasks.task import Predicted
 

@@ -11,11 +11,11 @@ import polars as pl
 from markupsafe import Markup
 
 from accord.data.accounts import Accounts
+from accord.measures.curves import Plot
+from accord.measures.metrics import Metric
 from accord.page import charts, words
 from accord.page.shell import environment
 from accord.tasks import registry
-from accord.tasks.curves import Plot
-from accord.tasks.metrics import Metric
 
 TEMPLATE = "index.html.j2"
 MAX_SLICES = 30

@@ -6,9 +6,9 @@ from importlib import import_module
 from typing import Any
 
 from accord.errors import AccordError, nearest
+from accord.losses import Loss
 from accord.schema.objective import Target
 from accord.tasks.binary import BINARY
-from accord.tasks.losses import Loss
 from accord.tasks.regression import REGRESSION
 from accord.tasks.task import Predicted, Task
 

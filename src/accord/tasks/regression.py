@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from accord.tasks import curves, metrics
-from accord.tasks.losses import Loss, Matrix, Vector, identity, identity_of_row, mean_of
+from accord.losses import Loss, Matrix, Vector, identity, identity_of_row, mean_of
+from accord.measures import curves, metrics
 from accord.tasks.task import Task, first
 
 TWEEDIE_POWER = 1.5

@@ -7,10 +7,9 @@ from typing import Literal
 import numpy as np
 
 from accord.errors import AccordError
-from accord.tasks.curves import Plot
-from accord.tasks.kinds import Kind
-from accord.tasks.losses import ONE, Loss, Matrix, Vector
-from accord.tasks.metrics import Metric
+from accord.losses import ONE, Kind, Loss, Matrix, Vector
+from accord.measures.curves import Plot
+from accord.measures.metrics import Metric
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ reproducibility crisis in machine-learning-based science.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -19,7 +20,9 @@ from accord.data.leaks.levels import deciding_levels, deciding_words
 from accord.data.leaks.order import late_times, next_targets
 from accord.data.leaks.twins import across_splits
 from accord.schema.data import LeakCheck
-from accord.tasks.kinds import Kind
+
+if TYPE_CHECKING:
+    from accord.losses import Kind
 
 CHECKS: tuple[Check, ...] = (
     told_alone,
@@ -37,7 +40,7 @@ CHECKS: tuple[Check, ...] = (
 
 def suspects(
     features: pl.DataFrame,
-    targets: Mapping[str, tuple[Vector, Kind]],
+    targets: Mapping[str, tuple[Vector, "Kind"]],
     check: LeakCheck,
     around: Surroundings | None = None,
 ) -> list[Suspect]:

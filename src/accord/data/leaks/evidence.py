@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import NormalDist
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -23,7 +23,9 @@ from accord.data.leaks.cutting import (
 )
 from accord.data.partitions import local
 from accord.schema.data import LeakCheck
-from accord.tasks.kinds import Kind
+
+if TYPE_CHECKING:
+    from accord.losses import Kind
 
 MAX_RANKED = 20_000
 """Rows that the checks in NumPy look at; more rows would not change their answer."""
@@ -78,7 +80,7 @@ class Face(NamedTuple):
 @dataclass(frozen=True)
 class Outcome:
     name: str
-    kind: Kind
+    kind: "Kind"
     y: Vector
     """The target's value in each row, NaN where unknown."""
 

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
+Kind = Literal["condition", "amount", "class"]
+"""What outcomes are: yes or no (1 or 0), a number that has an order, or the number of a class, which has none."""
 ONE = ("",)
 """The suffixes of a single column, which is called like the target itself."""
 

@@ -7,8 +7,8 @@ probabilities the expected metric needs no outcome.
 
 import numpy as np
 
-from accord.tasks.losses import Vector
-from accord.tasks.metrics import PROBABILITY_FLOOR
+from accord.losses import Vector
+from accord.measures.metrics import PROBABILITY_FLOOR
 
 
 def log_loss(p: Vector, q: Vector) -> float:

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from accord.tasks.losses import Matrix, Vector
-from accord.tasks.metrics import calibration_bins
+from accord.losses import Matrix, Vector
+from accord.measures.metrics import calibration_bins
 
 MAX_POINTS = 400
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accord.bootstrap import Statistic
-from accord.tasks.losses import Loss, Matrix, Vector
+from accord.losses import Loss, Matrix, Vector
 
 Deviance = Callable[[Vector, Vector], Vector]
 PROBABILITY_FLOOR = 1e-15
