@@ -1,11 +1,16 @@
 """The one shape of error that a user's mistake ends in."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class AccordError(Exception):
-    """A user's mistake. Its message is one line: what failed, what was found, what was expected, what to do."""
+    """A user's mistake. Its message is one line: what failed, what was found, what was expected, what to do. Where several
+    things are to be mended, `details` has a line for each."""
+
+    def __init__(self, message: str, details: Sequence[str] = ()) -> None:
+        super().__init__("; ".join([message, *details]))
+        self.message, self.details = message, details
 
 
 def nearest(word: str, valid: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 import errno
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from accord.errors import AccordError
 from accord.terminal import complain, take_over_tracebacks
@@ -14,7 +14,7 @@ def exit_with_message(work: Callable[[], None]) -> None:
     try:
         work()
     except AccordError as error:
-        sys.exit(_failed(str(error)))
+        sys.exit(_failed(error.message, error.details))
     except OSError as error:
         if error.errno != errno.ENOSPC and "No space left" not in str(error):
             raise
@@ -29,6 +29,6 @@ def exit_with_message(work: Callable[[], None]) -> None:
         )
 
 
-def _failed(message: str) -> int:
-    complain(f"accord: {message}")
+def _failed(message: str, details: Sequence[str] = ()) -> int:
+    complain(f"accord: {message}", *(f"  {detail}" for detail in details))
     return 2

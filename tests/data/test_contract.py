@@ -42,7 +42,7 @@ def reasons(found: Checked) -> dict[int, list[str]]:
         ({"type": "boolean"}, [True, False, None], {2: ["x|nullability"]}),
         ({"type": "boolean"}, ["true", "FALSE", "yes"], {2: ["x|nullability", "x|type"]}),
         ({"type": "boolean", "nullable": True}, ["true", "yes", None], {1: ["x|type"]}),
-        ({"type": "boolean"}, [1, 0, 2], {2: ["x|type"]}),
+        ({"type": "boolean"}, [1, 0, 2], {2: ["x|nullability", "x|type"]}),
         ({"type": "integer", "nullable": True}, ["3", "three", None], {1: ["x|type"]}),
         ({"type": "integer", "nullable": True}, [3.0, 3.5, float("nan")], {1: ["x|type"]}),
         ({"type": "integer", "nullable": True}, [3.0, 1e300, -1e300], {1: ["x|type"], 2: ["x|type"]}),

@@ -19,7 +19,7 @@ HERE = Path()  # the sources' paths are absolute
 
 
 def rows_of(settings: dict[str, Any]) -> pl.DataFrame:
-    return ingest(shipped(Data, **settings), HERE).sort("ride")
+    return ingest(shipped(Data, **settings), HERE).rows.sort("ride")
 
 
 def test_a_row_gets_the_latest_value_that_was_available_at_its_decision(rides: dict):
@@ -77,14 +77,14 @@ def test_the_order_of_a_source_does_not_change_the_rows(rides: dict):
 
 
 def test_rows_come_in_the_order_of_event_time_and_key(rides: dict):
-    rows = ingest(shipped(Data, **rides), HERE)
+    rows = ingest(shipped(Data, **rides), HERE).rows
     assert rows["ride"].to_list() == [1, 3, 2, 4]
     assert rows.columns == [*rides["columns"], f"weather{AVAILABLE}"]
 
 
 def test_rows_without_a_key_are_numbered_in_the_order_of_the_source(rides: dict):
     rides["key"] = []
-    rows = ingest(shipped(Data, **rides), HERE)
+    rows = ingest(shipped(Data, **rides), HERE).rows
     assert dict(zip(rows["ride"], rows["row_id"], strict=True)) == {1: 0, 2: 1, 3: 2, 4: 3}
 
 
@@ -190,3 +190,178 @@ def test_rows_without_time_are_one_run(data_with):
     rows = pl.DataFrame({"id": range(10)})
     assert [(name, part.height) for name, part in partitions(rows, None)] == [("rows-00000", 10)]
     assert [part.height for _, part in partitions(rows.head(0), None)] == [0]
+
+
+def table(folder: Path, text: str, **settings: Any) -> dict[str, Any]:
+    """The config of a data set without time, from one CSV called `s`, with another, `t`, beside it if it is given."""
+    (folder / "s.csv").write_text(text)
+    sources = {"s": {"path": str(folder / "s.csv")}}
+    if "other" in settings:
+        (folder / "t.csv").write_text(settings.pop("other"))
+        sources["t"] = {"path": str(folder / "t.csv")}
+    for name in ("s", "t"):
+        if name in settings:
+            sources[name] |= settings.pop(name)
+    columns = settings.pop("columns")
+    return {
+        "name": "small", "sources": sources, "rows": "s", **settings,
+        "columns": {**columns, "y": {"type": "integer", "role": "outcome"}},
+        "targets": {"y": {"task": "binary", "sql": "y > 0"}},
+    }  # fmt: skip
+
+
+def found(settings: dict[str, Any]) -> pl.DataFrame:
+    return ingest(shipped(Data, **settings), HERE).rows
+
+
+CODES = '"Product Code",Batch,Size,y\n007,1E5,1.50,1\n010,2E1,2.00,0\n'
+
+
+def test_codes_keep_their_text_through_renames_in_sql(tmp_path: Path):
+    columns = {name: {"type": "category"} for name in ("product", "batch", "size", "tag")}
+    sql = """SELECT *, "Product Code" AS product, "Batch" AS batch, "Size" AS size, CONCAT('P', "Product Code") AS tag FROM s"""
+    rows = found(table(tmp_path, CODES, columns=columns, joins=sql))
+    assert rows["product"].to_list() == ["007", "010"]
+    assert rows["batch"].to_list() == ["1E5", "2E1"]
+    assert rows["size"].to_list() == ["1.50", "2.00"]
+    assert rows["tag"].to_list() == ["P007", "P010"]
+
+
+@pytest.mark.parametrize(
+    "joins", [None, "SELECT * FROM s", 'SELECT "Product Code", "Batch", "Size", y, row_id FROM s']
+)
+def test_a_column_may_have_any_name_in_its_source(tmp_path: Path, joins: str | None):
+    columns = {
+        "product": {"type": "category", "source": "Product Code"},
+        "n": {"type": "integer", "source": "Product Code"},
+        "size": {"type": "number", "source": "Size"},
+    }
+    rows = found(table(tmp_path, CODES, columns=columns, **({"joins": joins} if joins else {})))
+    assert rows["product"].to_list() == ["007", "010"]
+    assert rows["n"].to_list() == [7, 10]
+    assert rows["size"].to_list() == [1.5, 2.0]
+
+
+def test_columns_may_swap_their_names(tmp_path: Path):
+    columns = {"a": {"type": "integer", "source": "b"}, "b": {"type": "integer", "source": "a"}}
+    assert found(table(tmp_path, "a,b,y\n1,2,0\n", columns=columns)).select("a", "b").rows() == [(2, 1)]
+
+
+@pytest.mark.parametrize("other", ["02139", "2139"])
+def test_zip_codes_join_by_their_text_whether_declared_or_not(tmp_path: Path, other: str):
+    settings = table(
+        tmp_path, "zip,y\n02139,1\n10001,0\n", other=f"code,town\n{other},Cambridge\n10001,New York\n",
+        columns={"zip": {"type": "category"}, "town": {"type": "category", "nullable": True}},
+        joins="SELECT s.*, t.town FROM s LEFT JOIN t ON s.zip = t.code",
+    )  # fmt: skip
+    assert found(settings)["town"].to_list() == ["Cambridge" if other == "02139" else None, "New York"]
+
+
+def test_sql_computes_on_columns_in_the_types_of_the_contract_or_of_the_source(tmp_path: Path):
+    settings = table(
+        tmp_path, "distance,hours,y\n10,2,1\n9,3,0\n", columns={"distance": {"type": "number"}, "speed": {"type": "number"}},
+        s={"columns": {"hours": {"type": "number"}}}, joins="SELECT *, distance / hours AS speed FROM s",
+    )  # fmt: skip
+    assert found(settings)["speed"].to_list() == [5.0, 3.0]
+
+
+def test_sql_that_computes_on_text_says_which_types_to_declare(tmp_path: Path):
+    settings = table(
+        tmp_path, "distance,Hours,y\n10,2,1\n9,3.5,0\n", columns={"distance": {"type": "number"}, "speed": {"type": "number"}},
+        joins='SELECT *, distance / "Hours" AS speed FROM s',
+    )  # fmt: skip
+    with pytest.raises(AccordError, match=r"s: \{columns: \{Hours: \{type: number\}\}\}"):
+        found(settings)
+
+
+def test_sql_may_read_the_text_of_a_column_that_the_contract_declares(tmp_path: Path):
+    settings = table(
+        tmp_path, "at,price,y\n03/01/2024,$5,1\n04/01/2024,$7,0\n", columns={"at": {"type": "datetime"}, "price": {"type": "number"}},
+        joins="SELECT strptime(\"at\", '%d/%m/%Y') AS \"at\", CAST(REPLACE(price, '$', '') AS DOUBLE) AS price, y, row_id FROM s",
+    )  # fmt: skip
+    rows = found(settings)
+    assert rows["at"].to_list() == [datetime(2024, 1, 3), datetime(2024, 1, 4)]
+    assert rows["price"].to_list() == [5.0, 7.0]
+    (tmp_path / "s.csv").write_text(
+        "at,price,y\n2024-01-03,5,1\n"
+    )  # what the contract could read, but the SQL does
+    settings["joins"] = 'SELECT strptime("at", \'%Y-%m-%d\') AS "at", price, y, row_id FROM s'
+    assert found(settings)["at"].to_list() == [datetime(2024, 1, 3)]
+
+
+def test_a_value_that_a_source_s_own_type_does_not_hold_is_one_error(tmp_path: Path):
+    settings = table(
+        tmp_path,
+        "x,y\n1,1\n?,0\n",
+        columns={"x": {"type": "category"}},
+        s={"columns": {"x": {"type": "integer"}}},
+    )
+    with pytest.raises(
+        AccordError, match=r"columns\.x: 1 values are no integer, the first in row 2: '\?'.*nulls: \[\"\?\"\]"
+    ):
+        found(settings)
+    settings["sources"]["s"]["columns"]["x"]["nulls"] = ["?"]
+    assert found(settings)["x"].to_list() == ["1", None]
+
+
+def test_a_value_that_the_contract_does_not_hold_comes_through_joins_as_it_is(tmp_path: Path):
+    rows = found(
+        table(tmp_path, "x,y\n1,1\nabc,0\n", columns={"x": {"type": "integer"}}, joins="SELECT * FROM s")
+    )
+    assert rows["x"].to_list() == ["1", "abc"]
+
+
+def test_all_missing_columns_are_named_at_once_with_what_mends_them(tmp_path: Path):
+    columns = {
+        "postal_code": {"type": "category"},
+        "size": {"type": "number"},
+        "batch": {"type": "category", "source": "Betch"},
+    }
+    with pytest.raises(
+        AccordError, match=r"Columns 'postal_code', 'size', 'Betch' are missing from the rows of small"
+    ) as error:
+        found(table(tmp_path, '"Postal Code",SIZE,Batch,y\n1,2,3,1\n', columns=columns))
+    assert [line.split(": ", 1)[1] for line in error.value.details] == [
+        'postal_code: {source: "Postal Code", type: category}',
+        'size: {source: "SIZE", type: number}',
+        'batch: {source: "Batch", type: category}',
+    ]
+
+
+def test_columns_that_the_config_does_not_list_are_left_aside_by_name(tmp_path: Path):
+    settings = table(tmp_path, "x,used,z,y\n1,2,3,1\n", columns={"a": {"type": "integer", "source": "x"}})
+    settings["joins"] = "SELECT *, used AS b FROM s"
+    assert ingest(shipped(Data, **settings), HERE).left_aside == ["z"]
+
+
+def test_times_of_csv_join_as_of_the_decision(tmp_path: Path):
+    settings = table(
+        tmp_path, "started,Booked At,City,y\n2024-03-01T10:00:00Z,2024-03-01T09:00:00+01:00,Ulm,1\n",
+        other="City,Seen,Rain (mm)\nUlm,2024-03-01 07:00,1.5\nUlm,2024-03-01 08:30,9\n",
+        columns={
+            "started": {"type": "datetime", "role": "info"},
+            "booked": {"type": "datetime", "role": "info", "source": "Booked At"},
+            "city": {"type": "category", "source": "City"},
+            "rain": {"type": "number", "source": "Rain (mm)"},
+        },
+        t={"columns": {"Seen": {"type": "datetime"}}, "available_at": "\"Seen\" + INTERVAL '30 minutes'"},
+        as_of={"t": {"by": ["city"], "columns": ["rain"], "tolerance": "6h"}},
+        time={"event": "started", "decision": "booked"},
+    )  # fmt: skip
+    rows = found(settings)
+    assert rows["rain"].to_list() == [1.5]
+    assert rows["booked"].to_list() == [datetime(2024, 3, 1, 8)]
+    del settings["sources"]["t"]["columns"]
+    with pytest.raises(AccordError, match=r"data\.as_of\.t fails.*\{columns: \{.*type: datetime"):
+        found(settings)
+
+
+def test_rows_are_ordered_by_the_instants_and_numbers_that_their_text_means(tmp_path: Path):
+    columns = {
+        "at": {"type": "datetime", "role": "info", "format": "%m/%d/%Y"},
+        "id": {"type": "integer", "role": "info"},
+    }
+    text = "at,id,y\n12/31/2022,10,1\n01/01/2023,9,0\n01/01/2023,x,0\n"
+    assert found(table(tmp_path, text, columns=columns, key=["id"], time={"event": "at"}))[
+        "id"
+    ].to_list() == ["10", "9", "x"]

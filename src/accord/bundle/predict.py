@@ -1,14 +1,15 @@
 """Batch prediction: reads a file of rows, and writes them with their predictions."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import polars as pl
 
 from accord.bundle.bundle import Bundle
 from accord.data import contract, sources
-from accord.errors import AccordError, nearest
+from accord.errors import AccordError
 from accord.files import replacing
-from accord.schema.data import Source
+from accord.schema.data import Column, Source
 from accord.sql.rows import columns_of
 
 
@@ -26,29 +27,27 @@ def predict(bundle: Bundle, source: Source, output: Path, explain: bool = False)
         raise AccordError(
             f"Can't write {output}: it is a folder; expected a file's name. Choose another, or remove it"
         )
-    texts = [name for name, kind in bundle.types.items() if kind == "category"]
-    rows = sources.read("input", source, Path(), texts)
-    for name in bundle.columns:
-        if name not in rows.columns:
-            raise AccordError(
-                f"Column '{name}' is missing from {source.path}; {nearest(name, rows.columns)}. The model needs it"
-            )
+    rows = sources.read("input", source, Path())
+    named = contract.named(rows, {**bundle.columns, **bundle.context})
+    contract.refuse_missing(bundle.columns, named.columns, source.path, "The model needs them")
     known = {
         name: c.model_copy(update={"nullable": True})
         for name, c in bundle.context.items()
-        if name in rows.columns
+        if name in named.columns
     }
     rules = {
         n: sql
         for n, sql in bundle.rules.items()
         if columns_of(sql, n) <= bundle.columns.keys() | known.keys()
     }
-    checked = contract.check(rows, {**bundle.columns, **known}, rules=rules)
+    columns = {**bundle.columns, **known}
+    checked = contract.check(named.select(list(columns)), columns, rules=rules)
     if checked.quarantine.height:
-        raise AccordError(_first_broken(rows, checked, bundle, source.path))
+        raise _broken(named, checked, columns, bundle, source.path)
     predictions = bundle.answer(checked.valid)
     because = {} if not explain else bundle.explain(checked.valid)
     parts = [pl.Series(f"{target}|{part.name}", part) for target, parts in because.items() for part in parts]
+    _refuse_taken(rows, [*predictions, *(part.name for part in parts)], source.path)
     with replacing(output) as temporary:
         answered = rows.with_columns(
             pl.Series(name, values) for name, values in predictions.items()
@@ -57,19 +56,30 @@ def predict(bundle: Bundle, source: Source, output: Path, explain: bool = False)
     return rows.height
 
 
-def _first_broken(rows: pl.DataFrame, checked: contract.Checked, bundle: Bundle, source: str) -> str:
-    """The first broken row in words; rows count from 1, as after a CSV's header."""
-    index = rows.with_row_index("row|number").join(
-        checked.quarantine.select(pl.all().exclude("reasons")), on=rows.columns, how="semi", nulls_equal=True
-    )["row|number"][0]
+def _refuse_taken(rows: pl.DataFrame, answers: Iterable[str], source: str) -> None:
+    """Raises AccordError if the file has a column that an answer would overwrite."""
+    taken = [name for name in answers if name in rows.columns]
+    if taken:
+        raise AccordError(
+            f"{source} has {'a column' if len(taken) == 1 else 'columns'} called {', '.join(map(repr, taken))}, as the predictions are; they "
+            "would overwrite what is there. Rename it or leave it out; nothing was written"
+        )
+
+
+def _broken(
+    rows: pl.DataFrame, checked: contract.Checked, columns: Mapping[str, Column], bundle: Bundle, source: str
+) -> AccordError:
+    """The first broken row in words; rows count from 1, as after a CSV's header. Then each column that is broken."""
+    index = int(checked.is_broken.arg_max() or 0)
     reasons = checked.quarantine["reasons"][0].to_list()
     name, _, rule = reasons[0].partition("|")
     what = (
         f"it breaks the rule {rule}, {bundle.rules[rule]}"
         if name == "rule"
-        else f"{name} is {rows[name][index]!r}"
+        else f"{name} is {contract.example(rows[name][index : index + 1], columns[name])}"
     )
-    return (
+    return AccordError(
         f"{checked.quarantine.height:,} of {rows.height:,} rows of {source} break the contract; the first is row {index + 1}: "
-        f"{what} ({', '.join(reasons)}). Correct the rows or leave them out; nothing was written"
+        f"{what} ({', '.join(reasons)}). Correct the rows or leave them out; nothing was written",
+        [what for what, _ in contract.in_words(checked, columns, [])],
     )

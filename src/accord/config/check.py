@@ -1,15 +1,19 @@
 """Checks of the config that types can't express: expressions over unknown columns, outcomes used as features."""
 
 import re
+import zoneinfo
 from collections.abc import Iterable
+from datetime import datetime
 
 import polars as pl
+from polars.exceptions import PolarsError
 
+from accord.data.casting import tells_days
 from accord.errors import AccordError, nearest
 from accord.models import loading
 from accord.objective.teams import BUILTINS, MEASURED, fits
 from accord.schema.config import Config
-from accord.schema.data import DUPLICATES, Data
+from accord.schema.data import DUPLICATES, Data, Reading
 from accord.schema.objective import Metric, Target
 from accord.sql import aggregates
 from accord.sql.rows import TYPES, check, columns_of
@@ -149,7 +153,9 @@ def _check_names(data: Data) -> None:
     _are_known(data.as_of, "data.as_of", sources)
     _are_known(data.key, "data.key", columns)
     _check_personal(data)
+    _check_readings(data)
     if data.time:
+        _check_zone(data.time.zone)
         instants = [data.time.event, *([data.time.decision] if data.time.decision else [])]
         _are_known(instants, "data.time", columns)
         for name in instants:
@@ -176,6 +182,28 @@ def _check_names(data: Data) -> None:
                 f"data.joins: possible leak: joins '{name}', whose values become available over time. "
                 "Join it under `as_of`, which takes only what was available at decision time"
             )
+
+
+def _check_readings(data: Data) -> None:
+    readings: dict[str, Reading] = {f"data.columns.{name}": column for name, column in data.columns.items()}
+    for source in data.sources:
+        declared = data.sources[source].columns
+        readings |= {f"data.sources.{source}.columns.{name}": reading for name, reading in declared.items()}
+    for where, reading in readings.items():
+        if reading.format is not None and not tells_days(reading.format):
+            raise AccordError(
+                f"{where}.format: found '{reading.format}'; expected words of strptime that tell year, month and day, such as "
+                "'%m/%d/%Y %H:%M'"
+            )
+
+
+def _check_zone(zone: str) -> None:
+    try:
+        pl.Series([datetime(2024, 1, 1)]).dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
+    except PolarsError as error:
+        raise AccordError(
+            f"data.time.zone: unknown time zone '{zone}'; {nearest(zone, zoneinfo.available_timezones())}"
+        ) from error
 
 
 def _check_personal(data: Data) -> None:

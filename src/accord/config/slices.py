@@ -12,12 +12,13 @@ from typing import Any
 from accord.config import compose, selection
 from accord.paths import Paths
 from accord.schema.config import Config
+from accord.schema.data import READING
 
 Values = Mapping[str, Any]
 
 SECTIONS = {
-    "ingest": "data.name,sources,rows,joins,as_of,key,time data.columns.*.type",
-    "validate": "data.name,key,subject,time,as_of,derived,rules,checks data.columns.*.type,role,min,max,values,nullable features objective.targets.*.task,sql",
+    "ingest": "data.name,sources,rows,joins,as_of,key,time data.columns.*.type,source,format,nulls,decimal,thousands,percent,currency,true_words,false_words",
+    "validate": "data.name,key,subject,time,as_of,derived,rules,checks data.columns.*.type,role,min,max,values,nullable,source,format,nulls,decimal,thousands,percent,currency,true_words,false_words features objective.targets.*.task,sql",
     "split": "data.name,key,subject,time,split,checks data.columns.*.role",
     "featurize": "data.derived data.columns.*.type,role features",
     "train": "seed model objective.targets.*.task,sql,loss,weight engine",
@@ -83,7 +84,8 @@ def _cut(values: Any, path: Sequence[str]) -> Any:
     if not path or values is None:
         return values
     names = list(values) if path[0] == "*" else path[0].split(",")
-    return {name: _cut(values[name], path[1:]) for name in names}
+    # The lock leaves out how a column is written wherever the data set doesn't say it.
+    return {name: _cut(values[name], path[1:]) for name in names if name in values or name not in READING}
 
 
 def _merge(into: dict[str, Any], more: Values) -> None:

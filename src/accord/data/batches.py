@@ -5,7 +5,7 @@ from uuid import UUID
 
 import polars as pl
 
-from accord.data import contract, joins
+from accord.data import casting, joins
 from accord.data.batch_list import Batch, sha256
 from accord.errors import AccordError
 from accord.paths import Paths
@@ -45,7 +45,6 @@ def joined(
     latest = pl.concat(
         [latest.filter(has_key).unique(key, keep="last", maintain_order=True), latest.filter(~has_key)]
     )
-    frame = _typed(frame, data.columns)
     others = _with_typed_key(frame, key, data.columns).join(
         latest, left_on=[f"{KEY}{name}" for name in key], right_on=key, how="anti", maintain_order="left"
     )
@@ -78,19 +77,10 @@ def _row_id(prediction_id: str) -> int:
     return -1 - (UUID(prediction_id).int & (2**62 - 1))
 
 
-def _typed(frame: pl.DataFrame, columns: dict[str, Column]) -> pl.DataFrame:
-    """The rows with each column cast to its declared type, unless that would lose a value that stage validate must report."""
-    for name, column in columns.items():
-        value, lost = contract.in_type(name, column, frame.schema[name])
-        if not frame.select(lost.any()).item():
-            frame = frame.with_columns(value)
-    return frame
-
-
 def _with_typed_key(frame: pl.DataFrame, key: Sequence[str], columns: dict[str, Column]) -> pl.DataFrame:
     return frame.with_columns(
-        (
-            contract.in_type(name, columns[name], frame.schema[name])[0] if name in columns else pl.col(name)
-        ).alias(f"{KEY}{name}")
+        (casting.cast(frame[name], columns[name])[0] if name in columns else frame[name]).alias(
+            f"{KEY}{name}"
+        )
         for name in key
     )

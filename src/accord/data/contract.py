@@ -1,6 +1,8 @@
 """Checks rows against the data contract by dataframely, and separates those that break it, with the reasons."""
 
+import difflib
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -9,13 +11,18 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
+from accord.data.casting import cast
+from accord.data.mending import advice, line, quoted, shown
+from accord.errors import AccordError
 from accord.schema.data import Column, Time
-from accord.sql.rows import TYPES, parse, values_of
+from accord.sql.rows import parse, values_of
 
 AVAILABLE = "__available_at"
 """Suffix of the columns that say when the values from a source became available."""
 INDEX = "row|index"
 """Column names in the config can't hold a bar, so these never clash with one."""
+
+MAX_NAMES = 40
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,8 @@ class Checked:
     """Rows that break it, unchanged, with the names of the broken rules in `reasons`, such as `distance|max`."""
     broken: dict[str, int]
     """How many rows break each rule, for rules that at least one row breaks."""
+    is_broken: pl.Series
+    """Whether each row is in quarantine, in the order of the rows."""
 
 
 def check(
@@ -38,11 +47,9 @@ def check(
     """Separates the rows (n): each ends up in exactly one of the two frames. `rows` has all columns of the contract. Raises
     NotComputedError for the first row for which a rule can't be computed."""
     typed = rows.with_row_index(INDEX)
-    typed = typed.with_columns(
-        expression
-        for name, column in columns.items()
-        for expression in in_type(name, column, rows.schema[name])
-    )
+    for name, column in columns.items():
+        value, lost = cast(rows[name], column)
+        typed = typed.with_columns(value, lost.alias(_lost(name)))
     for name, sql in rules.items():
         where = f"data.rules.{name}"
         holds = values_of(typed, parse(sql, where), sql, where)
@@ -56,32 +63,90 @@ def check(
     kept = [name for name in rows.columns if name not in columns]
     valid = good.select(INDEX, *columns).join(typed.select(INDEX, *kept), on=INDEX, maintain_order="left")
     quarantine = rows.with_row_index(INDEX).join(reasons, on=INDEX, maintain_order="left").drop(INDEX)
-    return Checked(valid.select(rows.columns), quarantine, dict(sorted(failure.counts().items())))
+    is_broken = typed[INDEX].is_in(reasons[INDEX].implode())
+    return Checked(valid.select(rows.columns), quarantine, dict(sorted(failure.counts().items())), is_broken)
 
 
-def in_type(name: str, column: Column, dtype: pl.DataType) -> tuple[pl.Expr, pl.Expr]:
-    """The column in its declared type, and whether each row had a value that the type can't hold."""
-    raw, wanted = pl.col(name), TYPES[column.type]
-    if dtype.is_float():
-        raw = raw.fill_nan(None)
-    if column.type == "datetime" and dtype == pl.String:
-        value = raw.str.to_datetime(time_unit="us", time_zone="UTC", strict=False).dt.replace_time_zone(None)
-    elif column.type == "datetime" and isinstance(dtype, pl.Datetime) and dtype.time_zone:
-        value = raw.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(wanted)
-    elif column.type == "boolean" and dtype == pl.String:
-        value = raw.str.to_lowercase().replace_strict(
-            {"true": True, "false": False}, default=None, return_dtype=pl.Boolean
-        )
-    elif column.type == "datetime" and dtype.is_numeric():
-        value = pl.lit(None, wanted)
-    else:
-        value = raw.cast(wanted, strict=False)
-    lost = raw.is_not_null() & value.is_null()
-    if column.type == "integer" and (dtype.is_float() or dtype.is_decimal()):
-        lost = lost | (raw != raw.round())
-    if column.type == "boolean" and dtype.is_numeric():
-        lost = lost | ~raw.is_in([0, 1])
-    return value.alias(name), lost.fill_null(False).alias(_lost(name))
+def named(rows: pl.DataFrame, columns: Mapping[str, Column]) -> pl.DataFrame:
+    """The rows with each column that has another name in the sources by its own as well."""
+    return rows.with_columns(
+        rows[column.source].alias(name) for name, column in columns.items() if column.source in rows.columns
+    )
+
+
+def typed(rows: pl.DataFrame, columns: Mapping[str, Column]) -> pl.DataFrame:
+    """The rows with each of the columns in its declared type, unless that would lose a value, which `check` has to see."""
+    for name, column in columns.items():
+        value, lost = cast(rows[name], column)
+        if not lost.any():
+            rows = rows.with_columns(value)
+    return rows
+
+
+def refuse_missing(columns: Mapping[str, Column], found: Sequence[str], where: str, remedy: str) -> None:
+    """Raises AccordError that names all columns that aren't among those found, each with the name that it may have there."""
+    missing = {name: column.source or name for name, column in columns.items() if name not in found}
+    if not missing:
+        return
+    listed = ", ".join(f"'{wanted}'" for wanted in missing.values())
+    shown = ", ".join(found[:MAX_NAMES]) + (", ..." if len(found) > MAX_NAMES else "")
+    raise AccordError(
+        f"{'Column' if len(missing) == 1 else 'Columns'} {listed} {'is' if len(missing) == 1 else 'are'} missing from {where}; found "
+        f"{shown}. {remedy}",
+        [line for name, wanted in missing.items() if (line := _likest(name, wanted, columns[name], found))],
+    )
+
+
+def _likest(name: str, wanted: str, column: Column, found: Sequence[str]) -> str | None:
+    """The name most like the column's, other signs and cases aside, and the line of YAML that takes it."""
+    plain = {re.sub(r"\W|_", "", other).lower(): other for other in reversed(found)}
+    close = difflib.get_close_matches(re.sub(r"\W|_", "", wanted).lower(), plain, n=1)
+    if not close:
+        return None
+    other = plain[close[0]]
+    return f"did you mean '{other}'? As the contract has it: {name}: {{source: {quoted(other)}, type: {column.type}}}"
+
+
+def in_words(checked: Checked, columns: Mapping[str, Column], key: Sequence[str]) -> list[tuple[str, str]]:
+    """For each broken rule, the most broken one first: an example of what was found, what was expected, and how to mend it, if the
+    config can."""
+    rules = sorted(checked.broken, key=lambda rule: (-checked.broken[rule], not rule.endswith("|type")))
+    # A value that its type can't hold counts as missing too; the type is what's wrong with it.
+    doubled = {
+        rule for rule in rules
+        if rule.endswith("|nullability")
+        and checked.broken[rule] == checked.broken.get(f"{rule.removesuffix('|nullability')}|type")
+    }  # fmt: skip
+    return [_broken(rule, checked, columns, key) for rule in rules if rule not in doubled]
+
+
+def _broken(
+    rule: str, checked: Checked, columns: Mapping[str, Column], key: Sequence[str]
+) -> tuple[str, str]:
+    n_rows = f"{checked.broken[rule]:,} rows"
+    name, _, kind = rule.partition("|")
+    if rule == "primary_key":
+        return f"duplicate keys ({', '.join(key)}: {n_rows})", ""
+    if name not in columns:
+        return f"rule {rule} ({n_rows})", ""
+    column, mend = columns[name], ""
+    found = checked.quarantine.filter(pl.col("reasons").list.contains(rule))[name]
+    wanted = {
+        "min": f"at least {column.min}", "max": f"at most {column.max}", "type": column.type, "inf": "a finite number",
+        "nullability": "a value", "values": f"one of {column.values}",
+    }.get(kind, kind)  # fmt: skip
+    if kind == "type":
+        whole = checked.quarantine[name]
+        mend = advice(name, column, whole, cast(whole, column)[1])
+    elif kind == "nullability" and name not in key:
+        mend = line(name, column, nullable=True)
+    return f"in column '{name}' ({n_rows}, such as {example(found, column)}; expected {wanted})", mend
+
+
+def example(found: pl.Series, column: Column) -> str:
+    """The first value as its type has it, or, if its type doesn't, as it came."""
+    value, lost = cast(found.head(1), column)
+    return shown(found[0] if lost[0] else value[0])
 
 
 def _schema(

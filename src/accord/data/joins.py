@@ -1,57 +1,95 @@
 """Makes the rows of a data set: joins its sources by SQL, and as of the time when values were available."""
 
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 from polars.exceptions import PolarsError
 
-from accord.data import sources
+from accord.data import contract, sources
+from accord.data.casting import cast
 from accord.data.contract import AVAILABLE
+from accord.data.mending import advice, quoted, shown
 from accord.errors import AccordError, nearest
-from accord.schema.data import AsOfJoin, Data
+from accord.schema.data import AsOfJoin, Column, Data, Reading
 from accord.sql.rows import parse, reason, with_floats
 
 ROW_ID = "row_id"
 """The column that numbers the rows of a data set without a key."""
+INSTANT = "decision|instant"
+"""Column names in the config can't hold a bar, so these never clash with one."""
+GUESSES: tuple[Literal["integer", "number", "datetime"], ...] = ("integer", "number", "datetime")
+"""The types that an error proposes for a column of text, the narrowest first."""
 
 
-def ingest(data: Data, root: Path) -> pl.DataFrame:
-    """All rows of the data set, sorted by event time and key, with the columns of the contract. Paths of sources are
-    relative to `root`.
+@dataclass(frozen=True)
+class Ingested:
+    rows: pl.DataFrame
+    """Sorted by event time and key, with the columns of the contract, each in its type if that loses no value."""
+    left_aside: list[str]
+    """The columns of the joined rows that the config doesn't list."""
+
+
+def ingest(data: Data, root: Path) -> Ingested:
+    """All rows of the data set. Paths of sources are relative to `root`.
 
     Raises AccordError for a source that can't be read, a query that fails, a join that adds or drops rows, and
-    a column of the contract that isn't there.
+    columns of the contract that aren't there.
     """
-    texts = [name for name, column in data.columns.items() if column.type == "category"]
-    frames = {name: sources.read(name, source, root, texts) for name, source in data.sources.items()}
-    if not data.key:  # numbered before any join, which may change their order
-        numbers = pl.int_range(frames[data.rows].height, eager=True)
-        frames[data.rows] = frames[data.rows].with_columns(numbers.alias(ROW_ID))
-    rows = _joined(data, frames)
-    if not data.key and ROW_ID not in rows.columns:
+    frames = {name: _source(name, data, root, fed=True) for name in data.sources}
+    joined = _joined(data, frames, root)
+    frames = {name: frames[name] for name in data.as_of}
+    if not data.key and ROW_ID not in joined.columns:
         raise AccordError(
             f"data.joins of {data.name} leaves out row_id, which numbers the rows of '{data.rows}'; select it too, or declare a key"
         )
+    rows = contract.named(joined, data.columns)
     for name, join in data.as_of.items():
         rows = _as_of(rows, name, join, frames[name], data)
-    missing = [name for name in data.columns if name not in rows.columns]
-    if missing:
-        available = ", ".join(rows.columns)
-        raise AccordError(
-            f"Column '{missing[0]}' is missing from the rows of {data.name}; found {available}. "
-            f"Add it to the source or to `joins`, or remove it from conf/data/{data.name}.yaml"
-        )
+    contract.refuse_missing(
+        data.columns,
+        rows.columns,
+        f"the rows of {data.name}",
+        f"Add them to the source or to `joins`, or mend conf/data/{data.name}.yaml",
+    )
     kept = [*data.columns, *(f"{name}{AVAILABLE}" for name in data.as_of), *([] if data.key else [ROW_ID])]
-    return in_order(rows.select(kept), data)
+    known = {*kept, *(column.source for column in data.columns.values())}
+    left_aside = [name for name in joined.columns if name not in known and not _is_used(name, data)]
+    typed = contract.typed(rows.select(kept), data.columns)
+    return Ingested(in_order(typed, data), left_aside)
 
 
 def in_order(rows: pl.DataFrame, data: Data) -> pl.DataFrame:
     """The rows, sorted by event time and key."""
     order = [*([data.time.event] if data.time else []), *(data.key or [ROW_ID])]
-    return rows.sort(order, nulls_last=True, maintain_order=True)
+    by = [cast(rows[name], data.columns[name])[0] if name in data.columns else rows[name] for name in order]
+    return rows.sort(by, nulls_last=True, maintain_order=True)
 
 
-def _joined(data: Data, frames: dict[str, pl.DataFrame]) -> pl.DataFrame:
+def _source(name: str, data: Data, root: Path, fed: bool) -> pl.DataFrame:
+    """The source with the types that it declares itself and, if `fed`, with those of the contract's columns that it feeds. The rows'
+    own source is numbered before any join, which may change their order."""
+    frame = _with_declared_types(name, sources.read(name, data.sources[name], root), data)
+    if fed:
+        frame = _with_contract_types(name, frame, data)
+    if name == data.rows and not data.key:
+        frame = frame.with_columns(pl.int_range(frame.height, eager=True).alias(ROW_ID))
+    return frame
+
+
+def _is_used(name: str, data: Data) -> bool:
+    """Whether the config names a column that is none of the contract."""
+    return name in data.sources[data.rows].columns or _names(data.joins or "", name)
+
+
+def _names(sql: str, column: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(column)}(?!\w)", sql) is not None
+
+
+def _joined(data: Data, frames: Mapping[str, pl.DataFrame], root: Path) -> pl.DataFrame:
     rows = frames[data.rows]
     if data.joins is None:
         return rows
@@ -60,17 +98,75 @@ def _joined(data: Data, frames: dict[str, pl.DataFrame]) -> pl.DataFrame:
         if name != data.rows and not data.sources[name].timeless:
             _refuse_times(name, frame, data)
     try:
-        joined = pl.SQLContext(timeless, eager=True).execute(with_floats(data.joins))
+        joined = _queried(data.joins, timeless)
     except PolarsError as error:
-        raise AccordError(
-            f"data.joins of {data.name} fails: {reason(error)}. Correct conf/data/{data.name}.yaml or the source"
-        ) from error
+        try:  # where SQL itself reads the text of a column, such as by strptime
+            joined = _queried(data.joins, {name: _source(name, data, root, fed=False) for name in timeless})
+        except PolarsError:
+            raise AccordError(
+                f"data.joins of {data.name} fails: {reason(error)}. {_without_types(data, timeless)}Correct conf/data/{data.name}.yaml or "
+                "the source"
+            ) from error
     if joined.height != rows.height:
         raise AccordError(
             f"data.joins of {data.name} gives {joined.height:,} rows; expected the {rows.height:,} of source '{data.rows}': "
             "joins may not add or drop rows. Join on a unique key, and leave rows out by a rule, which counts them"
         )
     return joined
+
+
+def _queried(sql: str, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    return pl.SQLContext(frames, eager=True).execute(with_floats(sql))
+
+
+def _with_declared_types(name: str, frame: pl.DataFrame, data: Data) -> pl.DataFrame:
+    """The source with the types that it declares itself. Raises AccordError for one that would lose a value."""
+    source = data.sources[name]
+    for column, reading in source.columns.items():
+        if column not in frame.columns:
+            raise AccordError(
+                f"data.sources.{name}.columns: the source has no column '{column}'; {nearest(column, frame.columns)}"
+            )
+        value, lost = cast(frame[column], reading)
+        if lost.any():
+            raise AccordError(
+                f"data.sources.{name}.columns.{column}: {lost.sum():,} values are no {reading.type}, the first in row "
+                f"{lost.arg_max() + 1}: {shown(frame[column].filter(lost)[0])}. Mend the type in conf/data/{data.name}.yaml: "  # type: ignore[operator]
+                f"{advice(quoted(column), reading, frame[column], lost)}"
+            )
+        frame = frame.with_columns(value)
+    return frame
+
+
+def _with_contract_types(name: str, frame: pl.DataFrame, data: Data) -> pl.DataFrame:
+    """The source with columns of text as the contract's columns that they feed, by name, as long as that loses no value."""
+    fed: dict[str, list[Column]] = {}
+    for own, column in data.columns.items():
+        fed.setdefault(column.source or own, []).append(column)
+    texts = [
+        n for n, found in frame.schema.items() if found == pl.String and n not in data.sources[name].columns
+    ]
+    return contract.typed(frame, {n: fed[n][0] for n in texts if len(fed.get(n, ())) == 1})
+
+
+def _without_types(data: Data, frames: Mapping[str, pl.DataFrame]) -> str:
+    """The columns that the SQL names and that are text in it although all their values are numbers or instants, in words."""
+    lines = []
+    for source, frame in frames.items():
+        found = {}
+        for column in frame.iter_columns():
+            if column.dtype == pl.String and _names(data.joins or "", column.name):
+                fits = [kind for kind in GUESSES if not cast(column, Reading(type=kind))[1].any()]
+                if fits and column.null_count() < len(column):
+                    found[column.name] = fits[0]
+        if found:
+            types = ", ".join(
+                f"{n if n.isidentifier() else quoted(n)}: {{type: {kind}}}" for n, kind in found.items()
+            )
+            lines.append(f"{source}: {{columns: {{{types}}}}}")
+    if not lines:
+        return ""
+    return f"A column of CSV is text in SQL, unless it has a type; declare those that it computes on under data.sources: {'; '.join(lines)}. "
 
 
 def _refuse_times(name: str, frame: pl.DataFrame, data: Data) -> None:
@@ -96,28 +192,38 @@ def _as_of(rows: pl.DataFrame, name: str, join: AsOfJoin, right: pl.DataFrame, d
     assert data.time is not None
     decision = data.time.decision or data.time.event
     available = f"{name}{AVAILABLE}"
+    named = contract.named(right, data.columns)
     for side, frame, needed in (
         (data.rows, rows, [decision, *join.by]),
-        (name, right, [*join.by, *join.columns]),
+        (name, named, [*join.by, *join.columns]),
     ):
         for column in needed:
             if column not in frame.columns:
                 raise AccordError(
                     f"data.as_of.{name}: source '{side}' has no column '{column}'; {nearest(column, frame.columns)}"
                 )
+    by = {n: data.columns[n] for n in join.by if n in data.columns}
+    left = contract.typed(rows, by).with_columns(
+        cast(rows[decision], data.columns[decision])[0].alias(INSTANT)
+    )
     try:
         available_at = data.sources[name].available_at or ""
         instant = parse(available_at, f"data.sources.{name}.available_at").cast(pl.Datetime("us"))
-        right = right.select(instant.alias(available), *join.by, *join.columns).drop_nulls(available)
+        times = right.select(instant.alias(available))
+        right = times.with_columns(
+            contract.typed(named.select(*dict.fromkeys([*join.by, *join.columns])), by)
+        )
+        right = right.drop_nulls(available)
         # Of two rows with the same time the later one in the source counts, whatever order the engine reads them in.
         right = right.unique([available, *join.by], keep="last", maintain_order=True).sort(
             available, maintain_order=True
         )
-        return rows.with_columns(pl.col(decision).cast(pl.Datetime("us"))).sort(decision, maintain_order=True).join_asof(
-            right, left_on=decision, right_on=available, by=join.by or None, strategy="backward",
+        return left.sort(INSTANT, maintain_order=True).join_asof(
+            right, left_on=INSTANT, right_on=available, by=join.by or None, strategy="backward",
             tolerance=join.tolerance, coalesce=False, check_sortedness=False,
-        )  # fmt: skip
+        ).drop(INSTANT)  # fmt: skip
     except PolarsError as error:
         raise AccordError(
-            f"data.as_of.{name} fails: {reason(error)}. Correct conf/data/{data.name}.yaml or the source"
+            f"data.as_of.{name} fails: {reason(error)}. A column of CSV is text in SQL and by itself; declare those of other types, such as "
+            f"data.sources.{name}: {{columns: {{observed_at: {{type: datetime}}}}}}. Correct conf/data/{data.name}.yaml or the source"
         ) from error

@@ -3,35 +3,30 @@
 import glob
 import gzip
 import zipfile
-from collections.abc import Collection
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 from polars.exceptions import NoDataError, PolarsError
 
+from accord.data import csv_text
+from accord.data.casting import MAX_EXACT
 from accord.errors import AccordError
 from accord.schema.data import Source
 
-SAMPLE_ROWS = 10_000
-"""The types of a CSV's columns are inferred from this many rows. If a later value doesn't fit, all rows are read for it."""
 
-
-def read(name: str, source: Source, root: Path, texts: Collection[str] = ()) -> pl.DataFrame:
-    """The source as a frame, with types inferred from its values. Its path is relative to `root`.
-
-    In CSV, the columns named in `texts` stay text, so that a code such as 007 keeps its zeros. Raises AccordError if the
-    source can't be read or has no rows.
-    """
+def read(name: str, source: Source, root: Path) -> pl.DataFrame:
+    """The source, whose path is relative to `root`, as a frame; all columns of CSV are text, for the contract to cast. Raises
+    AccordError if it can't be read, holds no row, or has two columns of one name."""
     where = f"Source '{name}' ({source.path})"
     try:
-        frame = _read(where, source, root, texts)
+        frame = _read(where, source, root)
     except NoDataError as error:
         raise AccordError(
             f"{where} is empty; expected a header and rows. Put the data there or remove the source"
         ) from error
-    except (PolarsError, zipfile.BadZipFile, gzip.BadGzipFile, EOFError, UnicodeDecodeError) as error:
+    except (PolarsError, zipfile.BadZipFile, gzip.BadGzipFile, EOFError) as error:
         reason = " ".join(str(error).split())[:200]
         raise AccordError(
             f"{where} can't be read: {reason}. It may be damaged or cut short: fetch it again"
@@ -43,7 +38,7 @@ def read(name: str, source: Source, root: Path, texts: Collection[str] = ()) -> 
     return frame
 
 
-def _read(where: str, source: Source, root: Path, texts: Collection[str]) -> pl.DataFrame:
+def _read(where: str, source: Source, root: Path) -> pl.DataFrame:
     scheme, separator, rest = source.path.partition("://")
     if separator and scheme == "sklearn":
         return _sklearn(where, rest)
@@ -61,39 +56,61 @@ def _read(where: str, source: Source, root: Path, texts: Collection[str]) -> pl.
         raise AccordError(
             f"{where} is not there; expected a file. Put it there, or correct `path` in conf/data"
         )
-    frames = [_file(where, file, source, texts) for file in files]
-    if len(frames) == 1:
-        return frames[0]
-    return pl.concat(frames, how="vertical_relaxed")
+    frames = [
+        _file(f"{where}, file {file.name}" if len(files) > 1 else where, file, source) for file in files
+    ]
+    return frames[0] if len(frames) == 1 else _stacked(where, files, frames)
 
 
-def _file(where: str, path: Path, source: Source, texts: Collection[str]) -> pl.DataFrame:
-    if path.suffix == ".parquet":
+def _stacked(where: str, files: Sequence[Path], frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The rows of all files, whose columns may stand in any order. Raises AccordError for one that has other columns."""
+    expected = frames[0].columns
+    for file, frame in zip(files, frames, strict=True):
+        lacking = [name for name in expected if name not in frame.columns]
+        more = [name for name in frame.columns if name not in expected]
+        if lacking or more:
+            said = [f"lacks {', '.join(map(repr, lacking))}"] if lacking else []
+            said += [f"has {', '.join(map(repr, more))} besides"] if more else []
+            raise AccordError(
+                f"{where}: file {file.name} {' and '.join(said)}, compared with {files[0].name}; expected the same columns, in any "
+                "order. Mend the file, or make it a source of its own"
+            )
+        for name, found in frame.schema.items():
+            if found != frames[0].schema[name] and not _fit(frame[name], frames[0][name]):
+                raise AccordError(
+                    f"{where}: column '{name}' is {found} in {file.name} and {frames[0].schema[name]} in {files[0].name}, which no type "
+                    "holds exactly. Write it in one type"
+                )
+    return pl.concat([frame.select(expected) for frame in frames], how="vertical_relaxed")
+
+
+def _fit(one: pl.Series, other: pl.Series) -> bool:
+    """Whether one type can hold the values of both: integers among floats must be ones that a float holds."""
+    if one.dtype.is_numeric() and other.dtype.is_numeric():
+        integers = [values for values in (one, other) if values.dtype.is_integer()]
+        return len(integers) == 2 or all(not (values.abs() >= MAX_EXACT).any() for values in integers)
+    return pl.Null in (one.dtype, other.dtype) or one.dtype.base_type() == other.dtype.base_type()
+
+
+def _file(where: str, path: Path, source: Source) -> pl.DataFrame:
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
         return pl.read_parquet(path, glob=False)
-    if path.suffix == ".zip":
+    if suffix == ".zip":
         with zipfile.ZipFile(path) as archive:
             members = archive.namelist()
             if len(members) != 1:
                 raise AccordError(f"{where}: {path.name} holds {len(members)} files; expected one CSV")
             content = archive.read(members[0])
-    elif path.suffix == ".gz":
+    elif suffix == ".gz":
         content = gzip.decompress(path.read_bytes())
-    elif path.suffix in (".csv", ".tsv", ".txt"):
+    elif suffix in (".csv", ".tsv", ".txt"):
         content = path.read_bytes()
     else:
         raise AccordError(
             f"{where}: unknown kind of file '{path.suffix}'; valid: .csv, .tsv, .txt, each also .zip or .gz, and .parquet"
         )
-    options: dict[str, Any] = {"separator": source.separator, "null_values": source.nulls}
-    header = pl.read_csv(content, n_rows=0, **options).columns
-    options["schema_overrides"] = {column: pl.String for column in header if column in texts}
-    try:
-        frame = pl.read_csv(content, infer_schema_length=SAMPLE_ROWS, **options)
-    except PolarsError:  # a later value doesn't fit the type of the first ones
-        return pl.read_csv(content, infer_schema_length=None, **options)
-    if any(column.head(SAMPLE_ROWS).null_count() == SAMPLE_ROWS for column in frame.iter_columns()):
-        return pl.read_csv(content, infer_schema_length=None, **options)
-    return frame
+    return csv_text.read(where, content, source)
 
 
 def _in_package(where: str, rest: str) -> Path:

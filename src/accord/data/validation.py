@@ -24,11 +24,11 @@ class Validation:
     valid: pl.DataFrame
     quarantine: pl.DataFrame
     report: Validated
-    failure: str | None
+    failure: AccordError | None
 
     def raise_for_failure(self) -> None:
         if self.failure:
-            raise AccordError(self.failure)
+            raise self.failure
 
     @property
     def summary(self) -> str:
@@ -43,40 +43,25 @@ def validate(rows: pl.DataFrame, data: Data, features: Features, targets: Mappin
     report = Validated(
         rows.height, checked.valid.height, checked.quarantine.height, dict(checked.broken), found
     )
-    failure = _too_many_broken(checked, rows.height, data) or leaks.refusal(
-        found, data.name, data.checks.leaks, REPORT
-    )
+    leak = leaks.refusal(found, data.name, data.checks.leaks, REPORT)
+    failure = _too_many_broken(checked, rows.height, data) or (AccordError(leak) if leak else None)
     return Validation(checked.valid, checked.quarantine, report, failure)
 
 
-def _too_many_broken(checked: contract.Checked, n_rows: int, data: Data) -> str | None:
+def _too_many_broken(checked: contract.Checked, n_rows: int, data: Data) -> AccordError | None:
     share, limit = checked.quarantine.height / n_rows, data.checks.max_quarantined_share
     if share <= limit and checked.valid.height:
         return None
-    # A value that its type can't hold counts as missing too; the type is what's wrong with it.
-    worst = max(checked.broken, key=lambda rule: (checked.broken[rule], rule.endswith("|type")))
-    return (
-        f"{checked.quarantine.height:,} of {n_rows:,} rows ({share:.1%}) break the contract of {data.name}, most of them "
-        f"{_in_words(worst, checked, data)}; expected at most {limit:.1%}. Look at data/quarantine, then mend the source, "
-        f"or the contract or data.checks.max_quarantined_share in conf/data/{data.name}.yaml"
+    (worst, mend), *others = contract.in_words(checked, data.columns, data.key)
+    return AccordError(
+        f"{checked.quarantine.height:,} of {n_rows:,} rows ({share:.1%}) break the contract of {data.name}, most of them {worst}; "
+        f"expected at most {limit:.1%}. Look at data/quarantine, then mend the source, or the contract or "
+        f"data.checks.max_quarantined_share in conf/data/{data.name}.yaml",
+        [
+            *([f"to mend it: {mend}"] if mend else []),
+            *("; to mend it: ".join(filter(None, other)) for other in others),
+        ],
     )
-
-
-def _in_words(rule: str, checked: contract.Checked, data: Data) -> str:
-    """A broken rule with an example of what was found and what was expected."""
-    n_rows = f"{checked.broken[rule]:,} rows"
-    name, _, kind = rule.partition("|")
-    if rule == "primary_key":
-        return f"duplicate keys ({', '.join(data.key)}: {n_rows})"
-    if name not in data.columns:
-        return f"rule {rule} ({n_rows})"
-    column = data.columns[name]
-    example = checked.quarantine.filter(pl.col("reasons").list.contains(rule))[name][0]
-    wanted = {
-        "min": f"at least {column.min}", "max": f"at most {column.max}", "type": column.type,
-        "nullability": "a value", "values": f"one of {column.values}",
-    }.get(kind, kind)  # fmt: skip
-    return f"in column '{name}' ({n_rows}, such as {example!r}; expected {wanted})"
 
 
 def _leaks(

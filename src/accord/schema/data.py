@@ -5,10 +5,92 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from accord.schema.objective import Target
 from accord.schema.section import Duration, Name, Section, Share, Sql
+
+
+def _word(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(
+            "YAML takes yes, no, on, off, true and false without quotes for true or false; write the word in quotes"
+        )
+    if isinstance(value, int | float | date):
+        raise ValueError(f'YAML takes {value} without quotes for a {type(value).__name__}; write "{value}"')
+    return value
+
+
+SourceName = Annotated[str, StringConstraints(min_length=1)]
+"""The name of a column in a source: any text."""
+Word = Annotated[str, BeforeValidator(_word)]
+"""Text as it stands in a table."""
+Sign = Annotated[str, StringConstraints(pattern=r"^[^0-9+\-eE]$")]
+"""One character that is no part of a plain number but the decimal point."""
+
+
+def _encoding(value: str) -> str:
+    try:
+        "".encode(value)
+    except LookupError as error:
+        raise ValueError(
+            "no encoding that Python knows; expected one such as utf-8, latin-1, cp1252 or utf-16"
+        ) from error
+    return value
+
+
+def _written(default: Any = None) -> Any:
+    """A key that the config leaves out wherever it isn't written, so that contracts without it stay as they are."""
+    return Field(default, exclude_if=lambda value: value is None)
+
+
+class Reading(Section):
+    """How the values of a column are written in a table, and the type that they are read in. What is said of text holds for CSV and
+    for columns of text in Parquet."""
+
+    type: Literal["integer", "number", "category", "boolean", "datetime"]
+    format: Annotated[str, StringConstraints(min_length=1)] | None = _written()
+    """How instants are written, in the words of strptime: "%m/%d/%Y". Without it ISO 8601 is read, and nothing else."""
+    nulls: list[Word] | None = _written()
+    """Further words that mean a missing value in this column."""
+    decimal: Sign | None = _written()
+    """The decimal point of numbers, if it is no point."""
+    thousands: Sign | None = _written()
+    """What stands between groups of three digits."""
+    percent: bool | None = _written()
+    """Numbers are written with a percent sign: 12 % is read as 0.12."""
+    currency: Word | None = _written()
+    """A sign or word that stands before or after numbers, such as $."""
+    true_words: list[Word] | None = _written()
+    """The words for true and, in `false_words`, for false, in any case. Without them: true and 1, false and 0."""
+    false_words: list[Word] | None = _written()
+
+    @model_validator(mode="after")
+    def _is_written_as_its_type(self) -> "Reading":
+        for kinds, keys in WRITTEN.items():
+            for key in keys:
+                if getattr(self, key) is not None and self.type not in kinds:
+                    raise ValueError(f"{key} needs a type of {' or '.join(kinds)}, not {self.type}")
+        point = self.decimal or "."
+        if self.thousands == point:
+            raise ValueError(f"thousands and decimal are both {point!r}; write the other one too")
+        if (self.true_words is None) != (self.false_words is None):
+            raise ValueError("true_words and false_words come together; write both")
+        words = [word.strip().lower() for word in [*(self.true_words or ()), *(self.false_words or ())]]
+        if len(set(words)) < len(words):
+            raise ValueError("a word stands twice in true_words and false_words; expected each once")
+        return self
+
+
+WRITTEN = {
+    ("datetime",): ("format",),
+    ("integer", "number"): ("decimal", "thousands", "currency"),
+    ("number",): ("percent",),
+    ("boolean",): ("true_words", "false_words"),
+}
+"""The types that each key of a reading is for."""
+READING = ("source", *(name for name in Reading.model_fields if name != "type"))
+"""The keys of a column that say how a table has it."""
 
 
 class Source(Section):
@@ -20,6 +102,11 @@ class Source(Section):
     nulls: list[str]
     """Words that mean a missing value in CSV."""
     separator: Annotated[str, StringConstraints(min_length=1, max_length=1)]
+    encoding: Annotated[str, AfterValidator(_encoding)]
+    """Of CSV: a name that Python knows, such as utf-8, latin-1 or utf-16."""
+    columns: dict[SourceName, Reading] = {}
+    """The types of columns that SQL computes on and that the contract doesn't have by the same name. Without a type a column of
+    CSV is text in SQL."""
     available_at: Sql | None = None
     """When each of its rows could be known, as a SQL expression in UTC. A source that says so joins only by `as_of`."""
     timeless: bool = False
@@ -29,23 +116,24 @@ class Source(Section):
 class AsOfJoin(Section):
     """The latest row of a source that was available at the decision time, put beside each row."""
 
-    by: list[Name] = []
+    by: list[SourceName] = []
     """Columns that must be equal on both sides."""
-    columns: list[Name]
+    columns: list[SourceName]
     tolerance: Duration
     """The oldest value still used; a row without one that fresh gets nulls."""
 
 
-class Column(Section):
+class Column(Reading):
     """What the contract promises of one column; a row that breaks it is quarantined with the reason."""
 
-    type: Literal["integer", "number", "category", "boolean", "datetime"]
+    source: SourceName | None = _written()
+    """Its name in the sources, which may be any text. Default: its own name."""
     role: Literal["feature", "outcome", "info"]
     """outcome: known only after the label delay, for targets alone. info: kept for slices, groups and reports."""
     unit: str | None = None
     min: float | None = None
     max: float | None = None
-    values: list[str] | None = None
+    values: list[Word] | None = None
     """The only allowed values of a category; without it any value is allowed and rare ones share a level."""
     nullable: bool = False
     pii: Literal["hash", "drop"] | None = None

@@ -22,11 +22,13 @@ class Section(BaseModel):
 
     @classmethod
     def partial(cls, values: Mapping[str, Any]) -> Self:
-        """The part of a section that valid `values` hold: reading a key that isn't among them raises AttributeError."""
+        """The part of a section that valid `values` hold: reading a key that isn't among them raises AttributeError, unless
+        it is one that the config leaves out wherever it isn't written."""
         fields = {name: _typed(cls.model_fields[name].annotation, value) for name, value in values.items()}
         part = cls.model_construct(_fields_set=set(fields), **fields)
         for name in cls.model_fields.keys() - fields.keys():
-            part.__dict__.pop(name, None)
+            if cls.model_fields[name].exclude_if is None:
+                part.__dict__.pop(name, None)
         return cast(Self, part)
 
 

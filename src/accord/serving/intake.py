@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from polars import selectors
 from uuid_utils import uuid7
 
-from accord.data import sources
-from accord.errors import AccordError, nearest
+from accord.data import contract, sources
+from accord.data.casting import cast
+from accord.data.mending import advice, shown
+from accord.errors import AccordError
 from accord.schema.data import Column, Data
 from accord.schema.serving import Serving
 from accord.serving.requests import Decoder, InvalidRowError, Row
@@ -99,17 +100,21 @@ def from_file(source: Path, folder: Path, data: Data, settings: Serving) -> int:
     outcomes = {name: column for name, column in data.columns.items() if column.role == "outcome"}
     key = {name: data.columns[name] for name in data.key}
     intake = Intake(outcomes, key, partial(Pseudonyms, folder), settings)
-    texts = [ID, *(name for name, column in {**outcomes, **key}.items() if column.type == "category")]
-    frame = sources.read("outcomes", data.like_rows(source), Path(), texts)
-    for name in outcomes:
-        if name not in frame.columns:
+    columns = {**key, **outcomes}
+    frame = contract.named(sources.read("outcomes", data.like_rows(source), Path()), columns)
+    contract.refuse_missing(outcomes, frame.columns, str(source), "Outcomes need every outcome column")
+    known = {name: column for name, column in columns.items() if name in frame.columns}
+    rows = frame.select(name for name in (ID, *known) if name in frame.columns)
+    for name, column in known.items():
+        value, lost = cast(rows[name], column)
+        if lost.any():
+            first = int(lost.arg_max() or 0)
             raise AccordError(
-                f"Column '{name}' is missing from {source}; {nearest(name, frame.columns)}. Outcomes need every outcome column"
+                f"{source}, row {first + 1}, {name}: found {shown(rows[name][first])}; expected {column.type}. Correct it or leave it out; "
+                "nothing was logged",
+                [advice(name, column, rows[name], lost)],
             )
-    known = [name for name in (ID, *key, *outcomes) if name in frame.columns]
-    integers = [name for name, column in {**outcomes, **key}.items() if column.type == "integer"]
-    rows = frame.select(known).with_columns(selectors.float().fill_nan(None))
-    rows = rows.with_columns(_whole(rows[name]) for name in integers if name in known)
+        rows = rows.with_columns(value)
     records = [
         encode(record) for record in _records(rows, intake, source)
     ]  # all of them, before one is logged
@@ -124,14 +129,6 @@ def from_file(source: Path, folder: Path, data: Data, settings: Serving) -> int:
     finally:
         log.close()
     return rows.height
-
-
-def _whole(values: pl.Series) -> pl.Series:
-    """Numbers that are whole as integers: beside nulls, many a program writes them as 12.0."""
-    if not values.dtype.is_float():
-        return values
-    whole = values.cast(pl.Int64, strict=False)  # null where no integer is that large
-    return whole if whole.null_count() == values.null_count() and (whole == values).all() else values
 
 
 def _records(rows: pl.DataFrame, intake: Intake, source: Path) -> Iterator[Reported]:

@@ -5,17 +5,27 @@ from accord.paths import Paths
 from accord.schema.config import Config
 from accord.stages import run
 
+MAX_NAMES = 20
+
 
 def ingest(config: Config, paths: Paths) -> str:
+    found = joins.ingest(config.data, paths.root)
     frame, joined = batches.joined(
-        joins.ingest(config.data, paths.root),
+        found.rows,
         batch_list.listed(paths.batch_list, config.data.name),
         config.data,
         paths,
     )
     parts = partitions.partitions(frame, config.data.time)
     partitions.write(paths.rows, parts)
-    return f"{frame.height:,} rows of {config.data.name} in {len(parts)} partitions{joined}"
+    return f"{frame.height:,} rows of {config.data.name} in {len(parts)} partitions{joined}{_in_words(found.left_aside)}"
+
+
+def _in_words(names: list[str]) -> str:
+    if not names:
+        return ""
+    shown = ", ".join(names[:MAX_NAMES]) + (", ..." if len(names) > MAX_NAMES else "")
+    return f"; left aside, for the config doesn't list them: {shown}"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,112 @@
+"""CSV as text: every column as it is written, whatever its encoding and line ends, or an error that says what is written there."""
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+from accord.errors import AccordError
+from accord.schema.data import Source
+
+MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
+"""Byte-order marks, by which a file says its encoding."""
+SEPARATORS = {",": '","', ";": '";"', "\t": r'"\t"', "|": '"|"'}
+SHOWN = 40
+"""Characters of a line that an error quotes."""
+
+
+def read(where: str, content: bytes, source: Source) -> pl.DataFrame:
+    """The rows of a file in text. `where` is the source, for the AccordError that a file raises which is written otherwise than
+    the source says, or has two columns of one name. Raises NoDataError for an empty one."""
+    content = _in_utf8(where, content, source)
+    is_cr_alone = b"\n" not in content and b"\r" in content
+    options: dict[str, Any] = {
+        "separator": source.separator, "null_values": source.nulls, "infer_schema": False,
+        "eol_char": "\r" if is_cr_alone else "\n",
+    }  # fmt: skip
+    try:
+        head = pl.read_csv(content, n_rows=2, has_header=False, **{**options, "null_values": None})
+        names = _names(where, head, source)
+        frame = pl.read_csv(content, **options)
+        frame.columns = names
+    except PolarsError as error:
+        if "more fields" not in str(error):
+            raise
+        raise AccordError(_too_many_fields(where, content, source)) from error
+    return frame
+
+
+def _in_utf8(where: str, content: bytes, source: Source) -> bytes:
+    mark = next((name for start, name in MARKS.items() if content.startswith(start)), None)
+    encoding = source.encoding.lower().replace("_", "-")
+    if mark and not encoding.startswith(mark[:6]):
+        raise AccordError(
+            _encoded(where, source, f"begins with the mark of {mark.removesuffix('-sig')}", mark)
+        )
+    if encoding in ("utf-8", "utf8", "utf-8-sig", "ascii"):
+        if b"\0" in content[:1000]:
+            which = "utf-16-le" if content[1:2] == b"\0" else "utf-16-be"
+            raise AccordError(_encoded(where, source, "has a zero byte beside each letter", which))
+        try:
+            content.decode()
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            text = content[max(error.start - SHOWN // 2, 0) : error.start + SHOWN // 2].decode(
+                "cp1252", "replace"
+            )
+            shown = " ".join(text.split())
+            found = f"has the byte 0x{content[error.start]:02x} in line {line}, which would be '{shown}' in latin-1"
+            raise AccordError(_encoded(where, source, found, "latin-1")) from error
+        return content
+    try:
+        return content.decode(source.encoding).encode()
+    except UnicodeError as error:
+        raise AccordError(
+            f"{where} is not written in {source.encoding}, as `encoding` says: {error}. Correct `encoding` in conf/data, or leave it "
+            "out if it is utf-8"
+        ) from error
+
+
+def _encoded(where: str, source: Source, found: str, which: str) -> str:
+    return f"{where} is not written in {source.encoding}: it {found}. Say how it is written, beside `path` in conf/data: encoding: {which}"
+
+
+def _names(where: str, head: pl.DataFrame, source: Source) -> list[str]:
+    """The columns by name, unnamed ones by number."""
+    first = head.row(0)
+    if len(first) == 1 and head.height > 1 and (other := _separator(*map(str, head.to_series()))):
+        raise AccordError(
+            f"{where} has one column, '{first[0][:SHOWN]}', with the separator '{source.separator}'. It seems to be another one; write "
+            f"beside `path` in conf/data: separator: {SEPARATORS[other]}"
+        )
+    names = [f"column_{i}" if name is None else name for i, name in enumerate(first, start=1)]
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice:
+        which = ", ".join(
+            f"'{name}' (columns {' and '.join(str(i) for i, n in enumerate(names, start=1) if n == name)})"
+            for name in twice
+        )
+        raise AccordError(f"{where} has several columns of one name: {which}. Rename all but one in the file")
+    return names
+
+
+def _separator(header: str, row: str) -> str | None:
+    """What separates the fields of both lines into more than one."""
+    counts: Mapping[str, int] = {mark: header.count(mark) for mark in SEPARATORS}
+    found = [mark for mark, n in counts.items() if n and row.count(mark) == n]
+    return max(found, key=lambda mark: counts[mark], default=None)
+
+
+def _too_many_fields(where: str, content: bytes, source: Source) -> str:
+    reader = csv.reader(io.StringIO(content.decode(errors="replace"), newline=""), delimiter=source.separator)
+    header = next(reader, [])
+    for row in reader:
+        if len(row) > len(header):
+            return (
+                f"{where}, line {reader.line_num}: found {len(row)} fields; expected at most {len(header)}, as many as the header has. "
+                f"Put a field that holds a '{source.separator}' in quotes, or correct `separator` in conf/data"
+            )
+    return f"{where}: a row has more fields than the header; expected at most {len(header)}. Correct the file"
