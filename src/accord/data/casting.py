@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 import polars as pl
 from polars.exceptions import PolarsError
@@ -22,11 +23,11 @@ NOT_A_NUMBER = ["", "nan", "+nan", "-nan"]
 def cast(values: pl.Series, reading: Reading) -> tuple[pl.Series, pl.Series]:
     """The values (n) in their declared type, and where one was there that the type doesn't hold exactly: it is null."""
     found = _without_missing(values, reading)
-    take = WAYS[kind(found.dtype)].get(reading.type)
-    if take is None:
+    way = WAYS[kind(found.dtype)].get(reading.type)
+    if way is None:
         taken = pl.Series(values.name, [None], TYPES[reading.type]).new_from_index(0, len(values))
     else:
-        taken = take(found, reading)
+        taken = way.take(found, reading)
         if (
             kind(found.dtype) == "text"
             and taken.null_count() > found.null_count()
@@ -34,7 +35,7 @@ def cast(values: pl.Series, reading: Reading) -> tuple[pl.Series, pl.Series]:
         ):
             text = found.cast(pl.String).str.strip_chars()
             found = _nulled(text, text.str.to_lowercase().is_in(NOT_A_NUMBER))
-            taken = take(found, reading)
+            taken = way.take(found, reading)
     return taken.rename(values.name), found.is_not_null() & taken.is_null()
 
 
@@ -72,10 +73,6 @@ def _without_missing(values: pl.Series, reading: Reading) -> pl.Series:
 
 def _nulled(values: pl.Series, where: pl.Series) -> pl.Series:
     return values.zip_with(~where.fill_null(False), values.clear(1)) if where.any() else values
-
-
-def _as(wanted: pl.DataType) -> Callable[[pl.Series, Reading], pl.Series]:
-    return lambda values, reading: values.cast(wanted, strict=False)
 
 
 def _whole(values: pl.Series, reading: Reading) -> pl.Series:
@@ -209,46 +206,74 @@ def tells_days(words: str) -> bool:
         return False
 
 
-_AS_TEXT = _as(pl.String())
-WAYS: dict[str, dict[str, Callable[[pl.Series, Reading], pl.Series]]] = {
+class Way(NamedTuple):
+    take: Callable[[pl.Series, Reading], pl.Series]
+    which: str
+    """Which values are taken, and as what, in the words of docs/data.md."""
+
+
+def _as(wanted: pl.DataType, which: str) -> Way:
+    return Way(lambda values, reading: values.cast(wanted, strict=False), which)
+
+
+INTEGER, NUMBER, TEXT, BOOLEAN, INSTANT = (
+    TYPES[name] for name in ("integer", "number", "category", "boolean", "datetime")
+)
+ZERO_OR_ONE = Way(_zero_or_one, "0 and 1")
+WAYS: dict[str, dict[str, Way]] = {
     "integer": {
-        "integer": _as(pl.Int64()),
-        "number": _exact,
-        "category": _AS_TEXT,
-        "boolean": _zero_or_one,
+        "integer": _as(INTEGER, "up to 2^63 - 1"),
+        "number": Way(_exact, "what a float holds"),
+        "category": _as(TEXT, "the digits"),
+        "boolean": ZERO_OR_ONE,
     },
     "float": {
-        "integer": _whole,
-        "number": _as(pl.Float64()),
-        "category": _AS_TEXT,
-        "boolean": _zero_or_one,
+        "integer": Way(_whole, "whole, below 2^53"),
+        "number": _as(NUMBER, "all"),
+        "category": _as(TEXT, "the digits, such as 1.5"),
+        "boolean": ZERO_OR_ONE,
     },
     "decimal": {
-        "integer": _whole,
-        "number": _nearest,
-        "category": _AS_TEXT,
-        "boolean": _zero_or_one,
+        "integer": Way(_whole, "whole"),
+        "number": Way(_nearest, "the nearest float"),
+        "category": _as(TEXT, "the digits, such as 1.50"),
+        "boolean": ZERO_OR_ONE,
     },
     "boolean": {
-        "integer": _as(pl.Int64()),
-        "number": _as(pl.Float64()),
-        "category": _AS_TEXT,
-        "boolean": _as(pl.Boolean()),
+        "integer": _as(INTEGER, "as 1 and 0"),
+        "number": _as(NUMBER, "as 1 and 0"),
+        "category": _as(TEXT, "as true and false"),
+        "boolean": _as(BOOLEAN, "all"),
     },
     "text": {
-        "integer": _text_as_integer,
-        "number": _text_as_number,
-        "category": _AS_TEXT,
-        "boolean": _text_as_boolean,
-        "datetime": _text_as_instant,
+        "integer": Way(_text_as_integer, "as CSV"),
+        "number": Way(_text_as_number, "as CSV"),
+        "category": _as(TEXT, "all"),
+        "boolean": Way(_text_as_boolean, "as CSV"),
+        "datetime": Way(_text_as_instant, "as CSV"),
     },
-    "date": {"category": _AS_TEXT, "datetime": _as(TYPES["datetime"])},
-    "datetime": {"datetime": _utc},
+    "date": {"category": _as(TEXT, "as 2024-03-01"), "datetime": _as(INSTANT, "midnight in UTC")},
+    "datetime": {"datetime": Way(_utc, "in UTC, to the microsecond")},
     "time": {},
     "duration": {},
     "binary": {},
     "nested": {},
     "other": {},
-    "null": {name: _as(wanted) for name, wanted in TYPES.items()},
+    "null": {name: _as(wanted, "as missing") for name, wanted in TYPES.items()},
 }
 """For each kind of values the types that take them, and how. What isn't here is refused, value by value, as in CSV."""
+ARROW = {
+    "integer": "int8 to int64, uint8 to uint64",
+    "float": "float16, float32, float64",
+    "decimal": "decimal32 to decimal256, up to 38 digits",
+    "boolean": "bool",
+    "text": "string, large_string, string_view, dictionary of text (categorical, enum)",
+    "date": "date32",
+    "datetime": "date64, timestamp of any unit, with and without zone",
+    "time": "time32, time64",
+    "duration": "duration",
+    "binary": "binary, large_binary, binary_view, fixed_size_binary",
+    "nested": "list, large_list, fixed_size_list, struct, map",
+    "null": "null",
+}
+"""The types of Arrow and Parquet that each kind stands for. A dictionary of other values is what its values are."""
