@@ -11,7 +11,7 @@ from shipped import shipped
 
 from accord.data.contract import AVAILABLE
 from accord.data.joins import ingest
-from accord.data.partitions import partitions
+from accord.data.partitions import partitions, read, write
 from accord.errors import AccordError
 from accord.schema.data import Data
 
@@ -184,6 +184,12 @@ def test_partitions_are_the_months_of_the_data_s_own_zone(data_with):
     parts = partitions(rows, time)
     assert [(name, part.height) for name, part in parts] == [("2024-01", 2), ("2024-02", 1), ("unknown", 1)]
     assert pl.concat(part for _, part in parts).equals(rows)
+
+
+def test_no_rows_are_written_and_read_with_their_columns(data_with, tmp_path: Path):
+    rows = pl.DataFrame(schema={"at": pl.Datetime("us"), "id": pl.Int64})
+    write(tmp_path / "none", partitions(rows, data_with(time={"event": "at"}).time))
+    assert read(tmp_path / "none", ["id"]).schema == {"id": pl.Int64}
 
 
 def test_rows_without_time_are_one_run(data_with):

@@ -82,7 +82,8 @@ def _source(name: str, data: Data, root: Path, fed: bool) -> pl.DataFrame:
 
 def _is_used(name: str, data: Data) -> bool:
     """Whether the config names a column that is none of the contract."""
-    return name in data.sources[data.rows].columns or _names(data.joins or "", name)
+    by = {column for join in data.as_of.values() for column in join.by}
+    return name in {*data.sources[data.rows].columns, *by} or _names(data.joins or "", name)
 
 
 def _names(sql: str, column: str) -> bool:

@@ -14,8 +14,9 @@ ROW_GROUP_ROWS = 131_072
 
 
 def partitions(rows: pl.DataFrame, time: Time | None) -> list[tuple[str, pl.DataFrame]]:
-    """The rows by month of event time in the data's zone, or in runs of equal length where there is no time."""
-    if time is None or rows.schema[time.event] != pl.Datetime("us"):
+    """The rows by month of event time in the data's zone, or in runs of equal length where there is no time; no rows are one
+    partition, so that their columns are known."""
+    if time is None or rows.is_empty() or rows.schema[time.event] != pl.Datetime("us"):
         starts = range(0, max(rows.height, 1), PARTITION_ROWS)
         return [(f"rows-{i:05}", rows.slice(start, PARTITION_ROWS)) for i, start in enumerate(starts)]
     month = local(pl.col(time.event), time.zone).dt.strftime("%Y-%m").fill_null("unknown")
