@@ -133,7 +133,7 @@ def _on_bases(values: dict[str, Any], conf: Path) -> dict[str, Any]:
         raise AccordError(
             f"{file} is missing, on which data and objective rest; git checkout {file}"
         ) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise AccordError(f"{file} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(bases, Mapping) or bases.keys() != BASED.keys():
         raise AccordError(f"{file}: expected the sections {' and '.join(BASED)}, and no others")

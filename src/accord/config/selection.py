@@ -144,6 +144,10 @@ def _parse(text: str, where: str) -> Any:
         return YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:
         raise AccordError(f"{where} is not valid YAML: {' '.join(str(error).split())}") from error
+    except ValueError as error:  # what looks like a date or a number to YAML, and is none
+        raise AccordError(
+            f"{where}: {error}; expected a value that exists, such as 2024-02-29, or text in quotes"
+        ) from error
 
 
 def _nested(keys: Sequence[str], value: Any) -> dict[str, Any]:
