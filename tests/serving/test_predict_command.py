@@ -1,13 +1,19 @@
 """`accord predict` turns a file of rows into one with the pipeline's predictions, or leaves everything as it was."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 from projects import Project
+from shipped import shipped
 
 from accord import cli
+from accord.bundle.bundle import load_bundle
+from accord.bundle.predict import predict
+from accord.schema.data import Source
 
 READ = {".csv": pl.read_csv, ".parquet": pl.read_parquet}
 
@@ -73,6 +79,29 @@ def test_columns_may_come_in_any_order_with_others_beside_them(
     assert pl.read_csv(files / "out.csv").select(predicted(packaged).columns).equals(predicted(packaged))
 
 
+@pytest.mark.parametrize(
+    "changed", [{"decimal": ","}, {"source": "How far (km)"}, {"nulls": ["none"], "nullable": True}]
+)
+def test_a_raw_file_is_read_as_the_contract_says_that_it_is_written(
+    packaged: Project, files: Path, changed: dict[str, Any]
+):
+    bundle = load_bundle(packaged.root / "models/bundle")
+    column = bundle.columns["distance"].model_copy(update=changed)
+    bundle = replace(bundle, columns={**bundle.columns, "distance": column})
+    text = pl.read_csv(files / "rows.csv", infer_schema=False)
+    if "decimal" in changed:
+        text = text.with_columns(pl.col("distance").str.replace(".", ",", literal=True))
+    if "source" in changed:
+        text = text.rename({"distance": "How far (km)"})
+    text.write_csv(files / "raw.csv")
+    predict(bundle, shipped(Source, path=str(files / "raw.csv")), files / "out.parquet")
+    answered = pl.read_parquet(files / "out.parquet")
+    assert answered.select(predicted(packaged).columns[-2:]).equals(
+        predicted(packaged).select(predicted(packaged).columns[-2:])
+    )
+    assert answered.columns[: text.width] == text.columns
+
+
 def broken(name: str) -> pl.Expr:
     """The column with text that no number is in its fifth row."""
     return (
@@ -105,6 +134,18 @@ REFUSED = {
             member=pl.lit(True), distance=pl.when(pl.int_range(pl.len()) == 4).then(95.0).otherwise(1.0)
         ),
         "row 5: it breaks the rule members_ride_near, member IS NULL OR distance < 90",
+    ),
+    "two missing columns": (
+        lambda frame: frame.drop("rain", "station"),
+        "are missing from",
+    ),
+    "two broken columns": (
+        lambda frame: frame.with_columns(broken("distance"), station=pl.lit(None)),
+        "\n  in column 'distance' (1 rows, such as 'near'; expected number)",
+    ),
+    "a column called like a target": (
+        lambda frame: frame.with_columns(late=pl.lit(1)),
+        "has a column called 'late', as the predictions are",
     ),
     "no rows": (lambda frame: frame.head(0), "has no rows"),
 }
@@ -173,17 +214,19 @@ def refusal(
     source: Path,
     output: Path,
 ) -> str:
-    """The one line on standard error with which the command ends; an earlier output stays as it was."""
+    """What the command ends with on standard error: a line, and one for each column if there are several; an earlier output
+    stays as it was."""
     output.write_text("from an earlier run")
     monkeypatch.chdir(project.root)
     with pytest.raises(SystemExit) as ended:
         cli.main(["predict", str(source), str(output)])
     assert ended.value.code == 2
-    [line] = capsys.readouterr().err.splitlines()
+    line, *details = capsys.readouterr().err.splitlines()
     assert line.startswith("accord: ")
+    assert all(detail.startswith("  ") for detail in details)
     assert output.read_text() == "from an earlier run"
     assert not list(output.parent.glob(".*.tmp"))
-    return line
+    return "\n".join([line, *details])
 
 
 def test_explained_contributions_add_up_to_the_raw_score(packaged: Project) -> None:

@@ -78,8 +78,9 @@ def _broken(
         if name == "rule"
         else f"{name} is {contract.example(rows[name][index : index + 1], columns[name])}"
     )
+    said = [what for what, _ in contract.in_words(checked, columns, [])]
     return AccordError(
         f"{checked.quarantine.height:,} of {rows.height:,} rows of {source} break the contract; the first is row {index + 1}: "
         f"{what} ({', '.join(reasons)}). Correct the rows or leave them out; nothing was written",
-        [what for what, _ in contract.in_words(checked, columns, [])],
+        said if len(said) > 1 else (),
     )
