@@ -158,3 +158,11 @@ def test_a_task_that_is_not_there_is_refused(name: str, said: str) -> None:
 def test_a_loss_of_another_task_is_refused() -> None:
     with pytest.raises(AccordError, match="loss pinball does not fit a binary target; valid: log"):
         registry.predicted("late", shipped(Target, task="binary", sql="late", loss="pinball"))
+
+
+@pytest.mark.parametrize("name", ["poisson", "tweedie"])
+def test_outcomes_that_are_all_zero_have_no_log_of_their_mean(name: str):
+    [loss] = [loss for task in registry.OWN.values() for loss in task.losses if loss.name == name]
+    assert "all 3 in train are 0" in str(loss.fault(np.zeros(3), "train"))
+    assert loss.fault(np.zeros(3), "tune") is None
+    assert loss.fault(np.array([0.0, 0.5]), "train") is None

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from array import array
 from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
@@ -131,6 +132,21 @@ def test_a_strange_row_gets_a_finite_score(trained: Fitted, row: list[float]):
     X = np.array([row])
     assert np.isfinite(trained.raw(X)).all()
     assert np.isfinite(trained.contributions(X)).all()
+
+
+def test_infinite_and_huge_numbers_in_training_leave_finite_scores(case: Case, fit: Fit, data):
+    X = data.train.X.copy()
+    X[::7, 1], X[1::7, 1] = np.inf, -np.inf
+    X[::5, 3], X[1::5, 3] = 1e308, -1e308
+    fitted = fit(*case, train=Examples(X, data.train.y))
+    raw = fitted.raw(X)
+    assert np.isfinite(raw).all()
+    assert np.isfinite(fitted.contributions(X)).all()
+    row = array("d", [0.0] * X.shape[1])
+    one = fitted.of_row(row)
+    for values, expected in zip(X[:14].tolist(), raw, strict=False):
+        row[:] = array("d", values)
+        assert np.array(one()).tobytes() == expected.tobytes()
 
 
 def test_predictions_lie_where_the_loss_allows(case: Case, trained: Fitted, data):

@@ -104,6 +104,13 @@ def test_levels_beyond_the_largest_number_count_together() -> None:
     assert reference.drift(many).scores["jensenshannon"] == pytest.approx(0)
 
 
+def test_numbers_whose_squares_are_infinite_have_scores_that_json_can_write() -> None:
+    values = pl.Series([1e308, -1e308, 1.0, 2.0, 1e200] * 50)
+    reference = refer(values, "number")
+    json.dumps(reference.as_dict(), allow_nan=False)
+    assert np.isfinite(list(reference.drift(values.head(30)).scores.values())).all()
+
+
 def test_infinite_numbers_count_as_missing() -> None:
     reference = refer(pl.Series([1.0, 2.0, None, float("inf")]), "number")
     assert reference.summary.missing_share == 0.5

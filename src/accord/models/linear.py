@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import isnan
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from accord.losses import Loss
 from accord.models import Contributions, Examples, Feature, Matrix, Model, Row, Vector
 from accord.tasks.regression import TWEEDIE_POWER
 
+MAX_NUMBER = 1e140
+"""Numbers beyond this count as this, so that their squares can be summed."""
 FAMILIES = ("binomial", "gaussian", "poisson", "tweedie")
 
 
@@ -30,12 +32,15 @@ class Term:
     def __call__(self, x: Vector) -> Vector:
         if self.values is not None:
             return np.array(self.values)[x.astype(np.intp)]
+        x = _bounded(x)
         return np.where(np.isnan(x), self.missing, self.slope * ((x - self.centre) / self.scale))
 
     def of_one(self, x: float) -> float:
         if self.values is not None:
             return self.values[int(x)]
-        return self.missing if isnan(x) else self.slope * ((x - self.centre) / self.scale)
+        if not isfinite(x):
+            return self.missing
+        return self.slope * ((min(max(x, -MAX_NUMBER), MAX_NUMBER) - self.centre) / self.scale)
 
 
 @dataclass(frozen=True)
@@ -128,8 +133,13 @@ class Linear(Model):
 
 def _per_column(statistic: Any, X: Matrix) -> Vector:
     """The statistic of each column (n_features,) over what isn't missing; 0 where all of it is."""
-    missing = [bool(np.isnan(column).all()) for column in X.T]
-    return np.array([0.0 if missing[j] else statistic(X[:, j]) for j in range(X.shape[1])])
+    columns = (_bounded(column) for column in X.T)
+    return np.array([0.0 if np.isnan(column).all() else statistic(column) for column in columns])
+
+
+def _bounded(x: Vector) -> Vector:
+    """Numbers (n,) whose squares can be summed. An infinite one, such as x / 0, counts as missing."""
+    return np.clip(np.where(np.isfinite(x), x, np.nan), -MAX_NUMBER, MAX_NUMBER)
 
 
 def _design(features: list[Feature], X: Matrix, centres: Vector, scales: Vector) -> Any:
@@ -145,7 +155,8 @@ def _design(features: list[Feature], X: Matrix, centres: Vector, scales: Vector)
                 sparse.csr_matrix((np.ones(n), codes, np.arange(n + 1)), shape=(n, feature.n_codes))
             )
         else:
-            missing = np.isnan(X[:, j])
-            z = np.where(missing, 0.0, (X[:, j] - centres[j]) / scales[j])
+            x = _bounded(X[:, j])
+            missing = np.isnan(x)
+            z = np.where(missing, 0.0, (x - centres[j]) / scales[j])
             blocks.append(sparse.csr_matrix(np.column_stack([z, missing.astype(float)])))
     return sparse.hstack(blocks, format="csr")

@@ -41,6 +41,7 @@ MIN_STD = 0.001
 N_NEW = 3
 """New levels that are named."""
 CHUNK_ROWS = 1_000_000
+MAX_SUMMED = 1e140
 
 Numbers = NDArray[np.float64]
 Bins = NDArray[np.intp]
@@ -203,9 +204,9 @@ def drifts(references: Mapping[str, Reference], rows: pl.DataFrame | pl.LazyFram
 
 
 def as_numbers(values: pl.Series) -> Numbers:
-    """Values (n,) as floats, NaN where missing or infinite."""
+    """Values (n,) as floats whose squares can be summed, NaN where missing or infinite."""
     numbers = values.cast(pl.Float64).to_numpy()
-    return np.where(np.isfinite(numbers), numbers, np.nan)
+    return np.clip(np.where(np.isfinite(numbers), numbers, np.nan), -MAX_SUMMED, MAX_SUMMED)
 
 
 def tally(bins: Bins, weights: Numbers, n_bins: int) -> Summary:

@@ -51,6 +51,8 @@ def _positive(name: str, deviance: "metrics.Deviance", **lightgbm: object) -> Lo
     """A loss of amounts that are never negative, by the log of their mean."""
 
     def fault(y: Vector, split: str) -> str | None:
+        if split == "train" and len(y) and not y.any():
+            return f"{name} takes the log of the mean outcome, but all {len(y):,} in train are 0. Use loss: squared, or mend sql"
         if not (y < 0).any():
             return None
         return f"{name} takes no negative outcome; found {y.min():g} in {split}. Use loss: squared"
