@@ -12,7 +12,7 @@ from accord.paths import Paths
 
 ROOT = Path(__file__).parents[1]
 COPIED = (
-    ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "bentofile.yaml", "conf", "conf.lock", "conf.lock.yaml", "data/.gitignore", "data/batches.json",
+    ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitattributes", ".gitignore", "bentofile.yaml", "conf", "conf.lock", "conf.lock.yaml", "data/.gitignore", "data/batches.json",
     "data/raw", "dvc.yaml", "models/.gitignore", "params.yaml", "reports/.gitignore", "requirements", "requirements.lock", "src",
 )  # fmt: skip
 
@@ -92,6 +92,9 @@ class Project:
     def commit(self) -> None:
         self.run("git", "add", "--all")
         self.run("git", "commit", "--quiet", "--allow-empty", "--message", "state")
+
+    def commit_index(self) -> None:
+        self.run("git", "commit", "--quiet", "--message", "state")
 
     def read(self, path: str) -> str:
         return (self.root / path).read_text(encoding="utf-8")

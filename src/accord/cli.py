@@ -9,9 +9,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from accord import __version__
-from accord.errors import AccordError
-from accord.paths import Paths
+from accord import __version__, conflicts
+from accord.paths import Paths, project_root
 from accord.program import exit_with_message
 from accord.terminal import foreign, say
 
@@ -24,10 +23,14 @@ COMMANDS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parsed = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    parsed = parser([name for name in COMMANDS if name in words[:1]] or COMMANDS).parse_args(words)
 
     def work() -> None:
-        paths = Paths(Path(os.path.relpath(project_root(Path.cwd()))))  # as the user would type them
+        root = project_root(Path.cwd(), parsed.on_damage)
+        paths = Paths(Path(os.path.relpath(root)))  # as the user would type them
+        if not parsed.on_damage:
+            conflicts.refuse(paths, parsed.resolves(paths))
         with alone(paths) if parsed.is_alone else nullcontext():
             parsed.run(parsed, paths)
 
@@ -49,25 +52,20 @@ class Parser(argparse.ArgumentParser):
         say(foreign(message), file=file or sys.stderr, end="")
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """One for these commands: code of another command may be damaged."""
     top = Parser(prog="accord", description=DESCRIPTION)
     top.add_argument("--version", action="version", version=f"accord {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name in COMMANDS:
+    for name in names:
         command = import_module(f"accord.commands.{name}")
         does = command.HELP
         added = commands.add_parser(name, help=does, description=f"{does[0].upper()}{does[1:]}.")
         if hasattr(command, "add_arguments"):
             command.add_arguments(added)
         added.set_defaults(run=command.run, is_alone=getattr(command, "ALONE", False))
+        added.set_defaults(
+            on_damage=getattr(command, "ON_DAMAGE", False),
+            resolves=getattr(command, "resolves", lambda _: ()),
+        )
     return top
-
-
-def project_root(here: Path) -> Path:
-    """The folder, `here` or one above it, that holds dvc.yaml and params.yaml."""
-    for folder in (here, *here.parents):
-        if (folder / "dvc.yaml").is_file() and (folder / "params.yaml").is_file():
-            return folder
-    raise AccordError(
-        f"No project here: {here} and the folders above hold no dvc.yaml with a params.yaml; change into one"
-    )

@@ -2,14 +2,15 @@
 
 `append` renames the whole file into place, for files that one process at a time writes. `append_in_place` writes the line
 alone, for a file that is watched by its bytes and may stand on a full disk. Lines of earlier versions stay as they are.
+Where two people added lines, git's union merge (.gitattributes) keeps all of them, maybe twice and out of order: see `in_order`.
 """
 
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -17,6 +18,15 @@ from accord.errors import AccordError
 from accord.files import write_text
 
 T = TypeVar("T")
+
+
+class Timed(Protocol):
+    @property
+    def at(self) -> str:
+        """An instant in UTC, as ISO 8601."""
+
+
+R = TypeVar("R", bound=Timed)
 
 
 def read(path: Path, kind: type[T]) -> list[T]:
@@ -41,6 +51,12 @@ def readable(path: Path, kind: type[T]) -> list[T]:
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue
     return records
+
+
+def in_order(records: Iterable[R]) -> list[R]:
+    """Each record once, the oldest first."""
+    each_once = {_line(record): record for record in records}
+    return sorted(each_once.values(), key=lambda record: record.at)
 
 
 def append(path: Path, *records: Any) -> None:

@@ -1,6 +1,12 @@
 """Where things are in a project. Nothing else in this package depends on the current folder."""
 
+import os
 from pathlib import Path
+
+from accord.errors import AccordError
+
+MARKS = ("dvc.yaml", "params.yaml", "conf", ".dvc", "bentofile.yaml")
+"""What a project's folder holds."""
 
 
 class Paths:
@@ -74,3 +80,15 @@ class Paths:
     def in_root(self, path: Path) -> str:
         """One of these paths, or what is in it, as files of the project and programs that run in its root name it."""
         return path.relative_to(self.root).as_posix()
+
+
+def project_root(here: Path, may_be_damaged: bool = False) -> Path:
+    """The folder, `here` or one above it, that holds dvc.yaml and params.yaml; of a damaged project, most of MARKS."""
+    for folder in (here, *here.parents):
+        if (folder / "dvc.yaml").is_file() and (folder / "params.yaml").is_file():
+            return folder
+        if may_be_damaged and sum(os.path.lexists(folder / mark) for mark in MARKS) > len(MARKS) / 2:
+            return folder
+    raise AccordError(
+        f"No project here: {here} and the folders above hold no dvc.yaml with a params.yaml; change into one"
+    )

@@ -12,10 +12,10 @@ def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.promotion import releases
 
     records = releases.history(paths)
-    champion = releases.champion_id(paths)
+    champion = releases.champion(paths)
     rows = []
     for record in records:
-        mark = "*" if record.model_id == champion and record is records[-1] else " "
+        mark = "*" if record == champion else " "
         said = f"by {record.by}: {record.reason}"
         rows.append((f"{mark} {record.at}", record.action, record.model_id, said))
     say(*columns(rows) or ["No release yet; promote a candidate: accord promote"])

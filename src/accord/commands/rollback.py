@@ -1,6 +1,7 @@
 """`accord rollback`: makes an earlier release the champion again."""
 
 import argparse
+from pathlib import Path
 
 from accord.paths import Paths
 from accord.terminal import say
@@ -14,6 +15,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model", nargs="?", metavar="MODEL", help="the release to go back to (default: the one before)"
     )
     parser.add_argument("--reason", help="why; it is kept")
+
+
+def resolves(paths: Paths) -> tuple[Path, ...]:
+    """The files that may hold a merge's conflict, which this command ends."""
+    return (paths.champion,)
 
 
 def run(arguments: argparse.Namespace, paths: Paths) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from accord.errors import AccordError
 from accord.paths import Paths
@@ -20,4 +21,9 @@ def load(paths: Paths) -> Config:
     path = paths.config_lock
     if not path.exists():
         raise AccordError(f"{path} is missing; stage compose writes it: run `dvc repro`")
-    return Config.partial(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))
+    try:
+        return Config.partial(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))
+    except (yaml.YAMLError, UnicodeDecodeError, TypeError, ValidationError) as error:
+        raise AccordError(
+            f"{path} is damaged: {' '.join(str(error).split())[:200]}. Stage compose writes it again: accord doctor --fix"
+        ) from error

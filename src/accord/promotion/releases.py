@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from accord import dvc, jsonl
+from accord import conflicts, dvc, jsonl
 from accord.bundle.bundle import load_bundle
 from accord.errors import AccordError, nearest
 from accord.files import read_as, read_json, replacing, write_json
@@ -49,9 +49,13 @@ class Release:
 
 
 def champion(paths: Paths) -> Release | None:
-    """The record of the champion, or None while there is none."""
-    record = read_json(paths.champion) if paths.champion.exists() else {}
-    return read_as(paths.champion, Release) if record else None
+    """The record of the champion, or None while there is none. Raises AccordError for a file that names none, or two."""
+    named = _named(paths)
+    if len(named) > 1:
+        raise AccordError(
+            f"{paths.champion} holds a conflict of two champions; choose one: accord rollback MODEL_ID"
+        )
+    return named[0] if named else None
 
 
 def champion_id(paths: Paths) -> str | None:
@@ -62,8 +66,7 @@ def champion_id(paths: Paths) -> str | None:
 def history(paths: Paths) -> list[Release]:
     """All promotions and rollbacks, the oldest first. The champion's own record is among them even if the program died
     between naming the champion and writing the log."""
-    records = jsonl.read(paths.release_log, Release)
-    return [*records, *_unlogged(records, paths)]
+    return jsonl.in_order([*jsonl.read(paths.release_log, Release), *_named(paths)])
 
 
 def promote(scorecard: Scorecard | None, reason: str | None, paths: Paths) -> Release:
@@ -83,11 +86,11 @@ def promote(scorecard: Scorecard | None, reason: str | None, paths: Paths) -> Re
 
 
 def rollback(model_id: str | None, reason: str | None, paths: Paths) -> Release:
-    """Makes an earlier release the champion again: the one before the current, or the one named."""
+    """Makes an earlier release the champion again: the one before the current, or the one named, which also ends a
+    conflict of two champions."""
     released = [record.model_id for record in history(paths)]
-    current = champion_id(paths)
     if model_id is None:
-        earlier = _before(released, current)
+        earlier = _before(released, champion_id(paths))
         if earlier is None:
             raise AccordError("There is no release before the champion to go back to; see accord history")
         model_id = earlier
@@ -174,7 +177,8 @@ def _store(model_id: str, paths: Paths) -> None:
 def _release(action: str, model_id: str, reason: str, paths: Paths) -> Release:
     """The record of what is done now."""
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    return Release(model_id, action, champion_id(paths), at, getpass.getuser(), reason)
+    previous = next((record.model_id for record in _named(paths)), None)
+    return Release(model_id, action, previous, at, getpass.getuser(), reason)
 
 
 def _name(release: Release, paths: Paths) -> Release:
@@ -187,8 +191,21 @@ def _name(release: Release, paths: Paths) -> Release:
 
 def _unlogged(records: Sequence[Release], paths: Paths) -> list[Release]:
     """The champion's record, where a promotion that was killed has left it out of the log."""
-    current = champion(paths)
-    return [current] if current is not None and current not in records else []
+    return [record for record in _named(paths) if record not in records]
+
+
+def _named(paths: Paths) -> list[Release]:
+    """The champion's record; where a merge has left a conflict those of both sides, this clone's first."""
+    if not paths.champion.exists():
+        return []
+    if conflicts.is_in(paths.champion.read_bytes()):
+        sides = conflicts.sides(paths.champion, paths)
+        return [msgspec.convert(side, Release) for side in sides if "model_id" in side]
+    try:
+        record = read_json(paths.champion)
+    except ValueError as error:
+        raise AccordError(f"{paths.champion} is damaged: {error}; see what to do: accord doctor") from error
+    return [read_as(paths.champion, Release)] if record else []
 
 
 def _before(released: list[str], current: str | None) -> str | None:

@@ -189,7 +189,7 @@ def _taken_in(plan: Plan, paths: Paths) -> list[str]:
 def _trainings(paths: Paths) -> list[Training]:
     """The trainings in the log, and that of models/bundle, which may have been started by hand. A bundle whose training then
     failed doesn't count."""
-    records = jsonl.read(paths.retraining_log, Line)
+    records = jsonl.in_order(jsonl.read(paths.retraining_log, Line))
     known = decision_log.trainings(records)
     tried = {record.cutoff for record in records if record.action != decision_log.KEPT}
     if paths.manifest.exists():
