@@ -11,7 +11,8 @@ WIDTH = 110
 INTRODUCTION = """# Commands
 
 What each command says of itself with `--help`; `make docs` writes this page. Every command exits with 0 if it did what it was asked,
-and with 2 if something that it was given is wrong, with one line that says what. `accord monitor` exits with 3 on alarms. `make`
+and with 2 if something that it was given is wrong, with one line that says what. `accord monitor` exits with 3 on alarms,
+`accord doctor` with 1 if something is damaged. `make`
 alone lists the targets; those that are named as a command pass `ARGS` on to it, as in `make run ARGS="model=linear"`.
 """
 

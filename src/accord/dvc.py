@@ -174,17 +174,32 @@ def reproduce(paths: Paths, quiet: bool = False, stage: str | None = None) -> No
 
 
 def stages(paths: Paths) -> list[dict[str, Any]]:
-    """The stages as they stand in dvc.yaml."""
-    return list(YAML(typ="safe").load(paths.pipeline)["stages"].values())
+    """The stages of dvc.yaml, as it has them. Raises AccordError for a dvc.yaml that has none."""
+    try:
+        found = YAML(typ="safe").load(paths.pipeline)["stages"].values()
+        return [dict(stage) for stage in found]
+    except (OSError, YAMLError, UnicodeDecodeError, AttributeError, TypeError, ValueError, KeyError) as error:
+        raise AccordError(
+            f"{paths.pipeline} can't be read: {' '.join(str(error).split())[:200]}; see what to do: accord doctor"
+        ) from error
 
 
 def outs(stages: Iterable[Mapping[str, Any]]) -> list[Path]:
     """What these stages write, relative to the root."""
-    return [
-        Path(next(iter(out)) if isinstance(out, dict) else out)
-        for stage in stages
-        for out in stage.get("outs", [])
+    return [Path(path) for path in _flags(stages)]
+
+
+def cached_outs(stages: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Those of them whose bytes DVC's cache has, as dvc.lock names them."""
+    return {path for path, flags in _flags(stages).items() if flags.get("cache", True)}
+
+
+def _flags(stages: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The flags of each out of these stages."""
+    listed = [
+        out if isinstance(out, dict) else {out: {}} for stage in stages for out in stage.get("outs", [])
     ]
+    return {path: flags for out in listed for path, flags in out.items()}
 
 
 def _environment() -> dict[str, str]:
@@ -230,23 +245,30 @@ def _dvc_locked(paths: Paths) -> Iterator[None]:
 
 
 def _mend_rwlock(paths: Paths) -> None:
-    """Empties .dvc/tmp/rwlock if all processes in it have ended, or if it can't be read and no DVC runs here."""
+    """Empties .dvc/tmp/rwlock if only dead processes stand in it, or if it can't be read and no DVC runs here."""
+    problem, living = rwlock_state(paths)
+    if living:
+        raise AccordError(_at_work(processes.described(living[0])))
+    if problem is not None:
+        files.write_text(paths.dvc / RWLOCK, "{}")
+
+
+def rwlock_state(paths: Paths) -> tuple[str | None, list[processes.Process]]:
+    """What stops DVC at .dvc/tmp/rwlock, None if nothing does, and the living processes that may have paths locked."""
     path = paths.dvc / RWLOCK
     if not path.exists():
-        return
+        return None, []
     content, written = path.read_bytes(), path.stat().st_mtime
     try:
         entries = msgspec.json.decode(content, type=RWLock)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        living = processes.in_project(paths.root, ".dvc", _is_dvc)
-    else:
-        named = [*(entry for one in entries.read.values() for entry in one), *entries.write.values()]
-        if not named:
-            return
-        living = [process for entry in named if (process := _living(entry, written)) is not None]
-    if living:
-        raise AccordError(_at_work(processes.described(living[0])))
-    files.write_text(path, "{}")
+        problem = "is damaged or cut short" if content.strip() else "is empty"
+        return problem, processes.in_project(paths.root, ".dvc", _is_dvc)
+    named = [*(entry for one in entries.read.values() for entry in one), *entries.write.values()]
+    if not named:
+        return None, []
+    problem = f"names '{named[0].cmd}' (process {named[0].pid}), which has ended"
+    return problem, [process for entry in named if (process := _living(entry, written)) is not None]
 
 
 def _living(entry: Entry, written: float) -> processes.Process | None:
@@ -275,8 +297,8 @@ def _is_stage(words: Sequence[str]) -> bool:
 
 
 def _mend_lock_file(path: Path) -> None:
-    """Removes a dvc.lock that a kill has cut short. One with the marks of a merge conflict is left for the user to resolve."""
-    if not path.exists() or _is_whole(path, Lockfile):
+    """Removes a dvc.lock that a kill has cut short; one that holds a merge's conflict is the user's to mend."""
+    if not path.exists() or is_whole(path, Lockfile):
         return
     if b"<<<<<<<" not in path.read_bytes():
         path.unlink()
@@ -287,13 +309,13 @@ def _mend_pointers(paths: Paths) -> None:
     """Runs `dvc add` again for the data beside a pointer that a kill has cut short."""
     for folder in (paths.releases, paths.batches):
         for pointer in sorted(folder.glob("*.dvc")):
-            if pointer.with_suffix("").exists() and not _is_whole(pointer, Pointer):
+            if pointer.with_suffix("").exists() and not is_whole(pointer, Pointer):
                 pointer.unlink()
                 run(paths, "add", "--quiet", paths.in_root(pointer.with_suffix("")))
 
 
-def _is_whole(path: Path, shape: type) -> bool:
-    """Whether the file has the shape, when it is read by the parser that DVC uses."""
+def is_whole(path: Path, shape: type) -> bool:
+    """Whether the file, read by the parser that DVC reads it with, has the shape."""
     try:
         msgspec.convert(YAML(typ="safe").load(path.read_bytes()), shape)
     except (YAMLError, msgspec.ValidationError, UnicodeDecodeError):
@@ -307,13 +329,43 @@ def _sweep(paths: Paths) -> None:
         files.remove_leftover(paths.root / out)
     for leftover in paths.releases.glob(".*.tmp"):
         files.remove(leftover)
-    cache = paths.dvc / _config(paths).get("cache", "dir", fallback="cache")
-    for leftover in [*cache.glob("runs/*/*/.*.tmp"), *cache.glob("files/md5/*/.*.tmp")]:
+    for leftover in cache_leftovers(paths):
         # Other projects, and copies of this one, may share the cache.
         while (age := _age_s(leftover)) is not None and age < SETTLED_S:
             time.sleep(locks.POLL_S)
         if age is not None and not processes.is_open(leftover):
             leftover.unlink(missing_ok=True)
+
+
+def cache(paths: Paths) -> Path:
+    return paths.dvc / _config(paths).get("cache", "dir", fallback="cache")
+
+
+def cache_leftovers(paths: Paths) -> list[Path]:
+    """What DVC had begun to write to its cache."""
+    folder = cache(paths)
+    return [*folder.glob("runs/*/*/.*.tmp"), *folder.glob("files/md5/*/.*.tmp")]
+
+
+def remote(paths: Paths, name: str) -> Path | None:
+    """The folder of a remote; None if it is no folder that this machine reaches."""
+    section, config = f"'remote \"{name}\"'", _config(paths)
+    url = config.get(section, "url", fallback="") if config.has_section(section) else ""
+    return Path(os.path.normpath(paths.dvc / url)) if url and "://" not in url else None
+
+
+def has_default_remote(paths: Paths) -> bool:
+    return _config(paths).has_option("core", "remote")
+
+
+def is_whole_run(path: Path) -> bool:
+    """Whether an entry of the run cache is all there: its name is the hash of what it holds."""
+    from dvc.utils import dict_sha256
+
+    if not is_whole(path, LockedStage):
+        return False
+    held = YAML(typ="safe").load(path.read_bytes())
+    return bool(dict_sha256(held, exclude=["size", "nfiles"]) == path.name)
 
 
 def _age_s(path: Path) -> float | None:
@@ -332,16 +384,23 @@ def _config(paths: Paths) -> RawConfigParser:
 
 
 def _mend_git(paths: Paths) -> None:
-    """Removes git's lock files if no git runs here and if no other program, such as an editor, has them open."""
+    for lock in git_leftovers(paths):
+        lock.unlink(missing_ok=True)
+
+
+def git_leftovers(paths: Paths) -> list[Path]:
+    """Git's lock files, if no git runs here, that no other program, such as an editor, has open."""
     asked = subprocess.run(
         ["git", "rev-parse", "--absolute-git-dir"], cwd=paths.root, capture_output=True, text=True
     )
     if asked.returncode:
-        return
+        return []
     folder = Path(asked.stdout.strip())
-    for lock in [*folder.glob("*.lock"), *(folder / "refs").rglob("*.lock")]:
-        if not processes.in_project(paths.root, ".git", _is_git) and not processes.is_open(lock):
-            lock.unlink(missing_ok=True)
+    return [
+        lock
+        for lock in [*folder.glob("*.lock"), *(folder / "refs").rglob("*.lock")]
+        if not processes.in_project(paths.root, ".git", _is_git) and not processes.is_open(lock)
+    ]
 
 
 def _is_git(words: Sequence[str]) -> bool:

@@ -71,6 +71,14 @@ def alone(path: Path) -> Iterator[int]:
         yield fd
 
 
+def at_work(path: Path) -> str | None:
+    """Who has the lock that `alone` takes, as far as can be told without taking it; None if nobody has."""
+    holder = _holder(path) if path.is_file() else None
+    if holder is None or not _runs(holder):
+        return None
+    return f"'{holder['command']}' (process {holder['pid']}, since {holder['since']})"
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[int]:
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ token.
 
 import fcntl
 import os
+import re
 import secrets
 import stat
 from ipaddress import ip_address
@@ -19,6 +20,8 @@ from accord.serving.handover import TOKEN_VARIABLE
 from accord.terminal import complain
 
 N_BYTES = 32
+_FORM = re.compile(rb"[\x21-\x7e]+")
+"""What goes into a header as it is."""
 
 
 def token_for(url: str, file: Path) -> str | None:
@@ -46,6 +49,28 @@ def own(file: Path) -> str:
         raise AccordError(
             f"{file}, which holds the service's token, can't be written: {error.strerror}; correct that, or set {TOKEN_VARIABLE}"
         ) from error
+
+
+def problem(file: Path) -> str | None:
+    """Why the file can't be trusted as it is; None if it can, or isn't there. Nothing is changed, unlike where it is read."""
+    try:
+        found = file.lstat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return f"can't be read: {error.strerror}"
+    if not stat.S_ISREG(found.st_mode):
+        return "is a link" if stat.S_ISLNK(found.st_mode) else "is no file"
+    if found.st_uid != os.geteuid():
+        return "belongs to another user"
+    if found.st_mode & 0o077:
+        return f"has mode {stat.S_IMODE(found.st_mode):04o}: other users can read it"
+    if not found.st_mode & 0o400:
+        return f"has mode {stat.S_IMODE(found.st_mode):04o}: its owner can't read it"
+    content = file.read_bytes().strip()
+    if not content:
+        return "is empty"
+    return None if _FORM.fullmatch(content) else "holds something else than a token"
 
 
 def is_loopback(host: str) -> bool:
