@@ -295,6 +295,43 @@ def test_sql_may_read_the_text_of_a_column_that_the_contract_declares(tmp_path: 
     assert found(settings)["at"].to_list() == [datetime(2024, 1, 3)]
 
 
+SORTED = "SELECT *, ROW_NUMBER() OVER (ORDER BY seq) AS place FROM s"
+
+
+@pytest.mark.parametrize(
+    ("values", "declared", "places"),
+    [
+        (["9", "10", "8"], None, None),  # as text 10 comes first
+        (["9.5", "10", "8.25"], None, None),
+        (["9", "10", "8"], "integer", [2, 3, 1]),
+        (["9", "10", "8"], "category", [3, 1, 2]),
+        (["09", "10", "08"], None, [2, 3, 1]),  # in one order either way
+        (["b", "10", "a"], None, [3, 1, 2]),
+    ],
+)
+def test_numbers_are_never_sorted_as_text_unless_they_are_declared_so(
+    tmp_path: Path, values: list[str], declared: str | None, places: list[int] | None
+):
+    text = "seq,y\n" + "".join(f"{value},1\n" for value in values)
+    own = {"s": {"columns": {"seq": {"type": declared}}}} if declared else {}
+    settings = table(tmp_path, text, columns={"place": {"type": "integer"}}, joins=SORTED, **own)
+    if places:
+        assert found(settings)["place"].to_list() == places
+    else:
+        with pytest.raises(
+            AccordError, match=r"sorts or compares text .*s: \{columns: \{seq: \{type: (integer|number)\}\}\}"
+        ):
+            found(settings)
+
+
+def test_codes_beside_what_is_sorted_are_no_reason_to_ask(tmp_path: Path):
+    settings = table(
+        tmp_path, "zip,seq,y\n02139,1,1\n501,2,0\n", columns={"code": {"type": "category"}, "place": {"type": "integer"}},
+        s={"columns": {"seq": {"type": "integer"}}}, joins="SELECT *, zip AS code, ROW_NUMBER() OVER (ORDER BY seq) AS place FROM s",
+    )  # fmt: skip
+    assert found(settings)["code"].to_list() == ["02139", "501"]
+
+
 def test_a_value_that_a_source_s_own_type_does_not_hold_is_one_error(tmp_path: Path):
     settings = table(
         tmp_path,

@@ -1,7 +1,7 @@
 """Makes the rows of a data set: joins its sources by SQL, and as of the time when values were available."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,8 +21,14 @@ ROW_ID = "row_id"
 """The column that numbers the rows of a data set without a key."""
 INSTANT = "decision|instant"
 """Column names in the config can't hold a bar, so these never clash with one."""
-GUESSES: tuple[Literal["integer", "number", "datetime"], ...] = ("integer", "number", "datetime")
+Kind = Literal["integer", "number", "datetime"]
+GUESSES: tuple[Kind, ...] = ("integer", "number", "datetime")
 """The types that an error proposes for a column of text, the narrowest first."""
+ORDERING = re.compile(
+    r"<(?!>)|(?<!<)>|\b(order\s+by|between|min|max|least|greatest|median|quantile_cont|quantile_disc)\b",
+    re.IGNORECASE,
+)
+"""What in SQL depends on the order of values."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,7 @@ def _joined(data: Data, frames: Mapping[str, pl.DataFrame], root: Path) -> pl.Da
             _refuse_times(name, frame, data)
     try:
         joined = _queried(data.joins, timeless)
+        _refuse_doubtful_order(data, timeless, joined)
     except PolarsError as error:
         try:  # where SQL itself reads the text of a column, such as by strptime
             joined = _queried(data.joins, {name: _source(name, data, root, fed=False) for name in timeless})
@@ -150,24 +157,90 @@ def _with_contract_types(name: str, frame: pl.DataFrame, data: Data) -> pl.DataF
     return contract.typed(frame, {n: fed[n][0] for n in texts if len(fed.get(n, ())) == 1})
 
 
+def _refuse_doubtful_order(data: Data, frames: Mapping[str, pl.DataFrame], joined: pl.DataFrame) -> None:
+    """Raises AccordError if SQL sorts or compares numbers as text, in which 10 is less than 9, and that makes a difference."""
+    if not ORDERING.search(data.joins or ""):
+        return
+    doubtful = {
+        name: [
+            column for column in _untyped(frame, data, GUESSES[:2]) if not _sorts_as_numbers(frame[column])
+        ]
+        for name, frame in frames.items()
+    }
+    if not any(doubtful.values()):
+        return
+    numbers = {
+        name: frame.with_columns(pl.col(doubtful[name]).str.strip_chars().cast(pl.Float64, strict=False))
+        for name, frame in frames.items()
+    }
+    try:
+        other = _queried(data.joins or "", numbers)
+    except PolarsError:  # SQL has no other reading of them than text
+        return
+    if other.height != joined.height or not all(
+        _say_the_same(joined[name], other[name]) for name in joined.columns
+    ):
+        raise AccordError(
+            f"data.joins of {data.name} sorts or compares text that may be meant as numbers, with another result. "
+            f"{_types_to_declare(data, frames, GUESSES[:2])}; or category, where text is meant"
+        )
+
+
+def _sorts_as_numbers(text: pl.Series) -> bool:
+    return text.drop_nulls().sort().str.strip_chars().cast(pl.Float64, strict=False).is_sorted()
+
+
+def _say_the_same(one: pl.Series, other: pl.Series) -> bool:
+    texts = (
+        (one.cast(pl.String, strict=False), other.cast(pl.String, strict=False))
+        if not one.dtype.is_nested()
+        else (one, other)
+    )
+    differs = texts[0].ne_missing(texts[1])
+    if not differs.any() or one.dtype.is_nested():
+        return not differs.any()
+    left, right = (text.filter(differs).str.strip_chars().cast(pl.Float64, strict=False) for text in texts)
+    return bool((left == right).fill_null(False).all())
+
+
 def _without_types(data: Data, frames: Mapping[str, pl.DataFrame]) -> str:
-    """The columns that the SQL names and that are text in it although all their values are numbers or instants, in words."""
-    lines = []
-    for source, frame in frames.items():
-        found = {}
-        for column in frame.iter_columns():
-            if column.dtype == pl.String and _names(data.joins or "", column.name):
-                fits = [kind for kind in GUESSES if not cast(column, Reading(type=kind))[1].any()]
-                if fits and column.null_count() < len(column):
-                    found[column.name] = fits[0]
-        if found:
-            types = ", ".join(
-                f"{n if n.isidentifier() else quoted(n)}: {{type: {kind}}}" for n, kind in found.items()
-            )
-            lines.append(f"{source}: {{columns: {{{types}}}}}")
+    """What to declare, if SQL failed for columns that are text in it although all their values are numbers or instants."""
+    declared = _types_to_declare(data, frames, GUESSES)
+    return f"{declared}. " if declared else ""
+
+
+def _types_to_declare(data: Data, frames: Mapping[str, pl.DataFrame], kinds: Sequence[Kind]) -> str:
+    sources = {name: _untyped(frame, data, kinds) for name, frame in frames.items()}
+    lines = [
+        f"{name}: {{columns: {{{', '.join(f'{_key(n)}: {{type: {kind}}}' for n, kind in columns.items())}}}}}"
+        for name, columns in sources.items()
+        if columns
+    ]
     if not lines:
         return ""
-    return f"A column of CSV is text in SQL, unless it has a type; declare those that it computes on under data.sources: {'; '.join(lines)}. "
+    return f"A column of CSV is text in SQL, unless it has a type; declare those that it computes on under data.sources: {'; '.join(lines)}"
+
+
+def _key(name: str) -> str:
+    return name if name.isidentifier() else quoted(name)
+
+
+def _untyped(frame: pl.DataFrame, data: Data, kinds: Sequence[Kind]) -> dict[str, Kind]:
+    """The columns of text that the SQL names and whose values are all of one of these kinds, with the first of them."""
+    fitting: dict[str, Kind] = {}
+    for column in frame.iter_columns():
+        is_named = column.dtype == pl.String and _names(data.joins or "", column.name)
+        if is_named and column.null_count() < len(column) and column.name not in _categories(data):
+            fits = [kind for kind in kinds if not cast(column, Reading(type=kind))[1].any()]
+            fitting |= {column.name: fits[0]} if fits else {}
+    return fitting
+
+
+def _categories(data: Data) -> set[str]:
+    """The columns of the sources that are declared to be text."""
+    declared = {name: reading for source in data.sources.values() for name, reading in source.columns.items()}
+    declared |= {column.source or name: column for name, column in data.columns.items()}
+    return {name for name, reading in declared.items() if reading.type == "category"}
 
 
 def _refuse_times(name: str, frame: pl.DataFrame, data: Data) -> None:
