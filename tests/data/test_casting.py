@@ -199,6 +199,7 @@ def test_a_reading_that_does_not_suit_its_type_is_refused(reading: dict, said: s
         (["$3", "$1,000"], {"type": "integer"}, ['x: {type: integer, thousands: ",", currency: "$"}']),
         (["yes", "no"], {"type": "boolean"}, ['x: {type: boolean, true_words: ["yes"], false_words: ["no"]}']),
         (["A1", "B2", "C3", "D4", "E5", "F6"], {"type": "integer"}, ["x: {type: category}"]),
+        (["3", "inf"], {"type": "integer"}, ['x: {type: integer, nulls: ["inf"]}']),
         ([True], {"type": "datetime"}, ["x: {type: boolean}"]),
         ([date(2024, 1, 1)], {"type": "number"}, ["x: {type: datetime}"]),
         ([{"a": 1}], {"type": "number"}, ["fit no type of the contract"]),

@@ -57,7 +57,7 @@ def ingest(data: Data, root: Path) -> Ingested:
         rows = _as_of(rows, name, join, frames[name], data)
     contract.refuse_missing(
         data.columns,
-        rows.columns,
+        [name for name in rows.columns if name != ROW_ID],
         f"the rows of {data.name}",
         f"Add them to the source or to `joins`, or mend conf/data/{data.name}.yaml",
     )

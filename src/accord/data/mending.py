@@ -101,10 +101,10 @@ def _of_numbers(name: str, reading: Reading, texts: pl.Series) -> str:
             continue
         for way in ways:
             tried = {"type": kind_of, **given, **way, **more}
-            if (
-                tried.get("thousands") != tried.get("decimal", ".")
-                and cast(sample, Reading(**tried))[1].sum() == 0
-            ):
+            if tried.get("thousands") == tried.get("decimal", "."):
+                continue
+            value, lost = cast(sample, Reading(**tried))
+            if not lost.any() and not value.cast(pl.Float64).is_infinite().any():
                 return line(name, reading, **tried)
     words = sample.filter(~sample.str.contains(r"^[^A-Za-z]*\d")).to_list()
     if (words and len(words) == len(sample) <= 5) or (

@@ -45,9 +45,14 @@ class Evaluated:
         for name, target in self.report["targets"].items():
             leading = registry.task(target["task"]).leading.name
             found = target["metrics"]["test"][leading]
-            parts.append(f"{name} test {leading} {found['value']:.4g} (baseline {found['baseline']:.4g})")
+            value, baseline = (_in_words(found[side]) for side in ("value", "baseline"))
+            parts.append(f"{name} test {leading} {value} (baseline {baseline})")
         said = [f"{notice['target']}: {notice['detail']}" for notice in self.report["notices"]]
         return ", ".join(parts) + "".join(f"; NOTICE: {words}" for words in said)
+
+
+def _in_words(value: float | None) -> str:
+    return "without a value" if value is None else f"{value:.4g}"
 
 
 def evaluated(

@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from accord import bootstrap
+from accord.errors import AccordError
 from accord.losses import Matrix, Vector
 from accord.measures.metrics import Metric, Sample, value
 from accord.schema.config import Evaluation
@@ -145,6 +146,11 @@ def evaluate_target(
     what = predicted(name, target)
     known = {split: s.part(np.isfinite(s.y)) for split, s in scored.items()}
     known = {split: s for split, s in known.items() if len(s.y)}
+    if "test" not in known:
+        raise AccordError(
+            f"objective.targets.{name}.sql: none of the {len(scored['test'].y):,} rows of test has an outcome; expected some. Set "
+            "data.split.cutoff to where outcomes end, or make test longer"
+        )
     return {
         **target.model_dump(include={"task", "loss", "owner", "unit", "description"}),
         "metrics": {

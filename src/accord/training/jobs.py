@@ -19,6 +19,7 @@ from accord.schema.objective import Target
 from accord.sql.rows import evaluate
 from accord.tasks.registry import predicted
 
+MAX_OUTCOME = 1e140
 BASELINE = {"_target_": "accord.models.baseline.Baseline"}
 
 
@@ -81,6 +82,11 @@ def _check(y: models.Vector, weight: models.Vector | None, job: Job, split: str)
     if split == "train" and not len(y):
         raise AccordError(
             f"{where}.sql: no training row has an outcome; expected some. Check the outcome columns"
+        )
+    if len(y) and np.abs(y).max() > MAX_OUTCOME:
+        raise AccordError(
+            f"{where}.sql: found {y[np.abs(y).argmax()]:g} in {split}; expected outcomes up to {MAX_OUTCOME:g}, whose squares can be "
+            "summed. Give their column a min and a max, which puts such rows into quarantine"
         )
     target = predicted(job.name, job.target)
     if fault := target.task.fault(y, split):
