@@ -74,7 +74,7 @@ def read(path: Path, root: Path, parse: Callable[[str], T]) -> tuple[T | None, s
         return parse(content.decode("utf-8")), None
     except UnicodeDecodeError as error:
         return None, f"is no text: byte {error.start + 1:,} of {len(content):,} is not UTF-8"
-    except (ValueError, RecursionError, yaml.YAMLError, msgspec.MsgspecError) as error:
+    except Exception as error:  # a parser may raise anything where what it reads is damaged
         return None, f"is damaged or cut short: {in_one_line(error)}"
 
 

@@ -36,7 +36,7 @@ class Store(NamedTuple):
         """What a list holds; None if it is missing or damaged."""
         try:
             content = self.file(md5).read_bytes()
-            is_whole = hashlib.md5(content, usedforsecurity=False).hexdigest() == md5.removesuffix(LIST)
+            is_whole = _md5(content) == md5.removesuffix(LIST)
             return msgspec.json.decode(content, type=list[Member]) if is_whole else None
         except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return None
@@ -124,20 +124,32 @@ def differing(folder: Path, md5: str, members: list[Member] | None, hasher: Hash
         return [folder.name] if hasher.agrees(folder, md5) is False else []
     if not folder.is_dir():
         return ["."]
-    here = {
+    if members is not None:
+        wanted = {member.relpath: member.md5 for member in members}
+        wrong = [name for name, one in wanted.items() if hasher.agrees(folder / name, one) is False]
+        return sorted([*wrong, *(_files(folder).keys() - wanted.keys())])
+    text = listing(folder, hasher)
+    return [] if text is None or _md5(text) == md5.removesuffix(LIST) else ["."]
+
+
+def listing(folder: Path, hasher: Hasher) -> bytes | None:
+    """The text of a folder's list, as DVC writes it; None if the time is up, or a file can't be read."""
+    try:
+        hashes = {name: hasher.md5(path) for name, path in _files(folder).items()}
+    except OSError:
+        return None
+    listed = [{"md5": one, "relpath": name} for name, one in sorted(hashes.items())]
+    return None if None in hashes.values() else json.dumps(listed, sort_keys=True).encode()
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """The files in a folder that DVC counts, by their names in it."""
+    return {
         path.relative_to(folder).as_posix(): path
         for path in sorted(folder.rglob("*"))
         if not path.is_dir() and path.suffix != ".pyc"
     }
-    if members is not None:
-        wanted = {member.relpath: member.md5 for member in members}
-        wrong = [name for name, one in wanted.items() if hasher.agrees(folder / name, one) is False]
-        return sorted([*wrong, *(here.keys() - wanted.keys())])
-    try:
-        hashes = {name: hasher.md5(path) for name, path in here.items()}
-    except OSError:
-        return ["."]
-    listed = [{"md5": one, "relpath": name} for name, one in sorted(hashes.items())]
-    text = json.dumps(listed, sort_keys=True).encode()
-    is_same = hashlib.md5(text, usedforsecurity=False).hexdigest() == md5.removesuffix(LIST)
-    return [] if is_same or None in hashes.values() else ["."]
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()

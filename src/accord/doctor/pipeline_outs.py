@@ -1,15 +1,17 @@
 """What DVC keeps: its locks, dvc.lock, its cache, and the outs of the stages and batches beside it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from accord import dvc, files
 from accord.doctor import mending
 from accord.doctor.finding import Finding, read, some, trouble, yaml_of
-from accord.doctor.objects import FILL_S, Hasher, Store, damaged, differing, is_list
+from accord.doctor.objects import FILL_S, Hasher, Member, Store, damaged, differing, is_list, listing
 from accord.doctor.project_files import folder_finding
 from accord.errors import AccordError
 from accord.paths import Paths
@@ -96,8 +98,8 @@ def outs(paths: Paths, hasher: Hasher) -> Iterator[Finding]:
             lost = {md5: what for md5, what in lost.items() if what != "is missing"}
         elif wrong is not None:
             yield _out_finding(out, wrong, bool(lost), paths)
-        for md5, what in lost.items():
-            yield _object_finding(md5, what, out, cache, paths)
+        if lost:
+            yield _cache_finding(out, lost, wrong is None, cache, paths)
     if absent:
         pull = "dvc pull" if dvc.has_default_remote(paths) else "accord run"
         yield Finding(
@@ -202,28 +204,42 @@ def _out_finding(out: Out, wrong: str, is_lost: bool, paths: Paths) -> Finding:
     return Finding(str(out.path), wrong, means, "accord run")
 
 
-def _object_finding(md5: str, what: str, out: Out, cache: Store, paths: Paths) -> Finding:
-    """An object of the cache; it comes back from the out beside it, as long as that is whole."""
-    file = cache.file(md5)
-    means = f"{out.path} can't be brought back from the cache"
-    source = _copy_of(md5, out, cache)
-    if source is not None:
-        fix = partial(mending.copied, source, file, paths)
-        return Finding(
-            f"DVC's cache object {file}", what, means, "accord doctor --fix, or dvc commit --force", fix
-        )
-    fix_aside = partial(mending.set_aside, file, paths) if os.path.lexists(file) else None
-    return Finding(f"DVC's cache object {file}", what, means, "accord run, or dvc pull", fix_aside)
+def _cache_finding(
+    out: Out, lost: Mapping[str, str], is_whole_here: bool, cache: Store, paths: Paths
+) -> Finding:
+    """What the cache has not of an out; it comes back from the out itself, where that is whole."""
+    found = f"is not whole: {some([f'{cache.file(md5)} {what}' for md5, what in lost.items()])}"
+    what, means = f"DVC's cache of {out.path}", f"{out.path} can't be brought back from the cache"
+    if is_whole_here:
+        fix = partial(_refilled, out, cache, paths)
+        return Finding(what, found, means, "accord doctor --fix, or accord run", fix)
+    spoiled = [cache.file(md5) for md5 in lost if os.path.lexists(cache.file(md5))]
+    return Finding(
+        what,
+        found,
+        means,
+        "accord run, or dvc pull",
+        partial(_all_aside, spoiled, paths) if spoiled else None,
+    )
 
 
-def _copy_of(md5: str, out: Out, cache: Store) -> Path | None:
-    """A file of the out with these very bytes."""
-    if not is_list(out.md5):
-        candidates = [out.path]
-    else:
-        candidates = [out.path / one.relpath for one in cache.members(out.md5) or [] if one.md5 == md5]
+def _refilled(out: Out, cache: Store, paths: Paths) -> str:
+    """Puts what the cache lacks of an out there again, the list of a folder last."""
     hasher = Hasher(FILL_S)
-    return next((path for path in candidates if hasher.agrees(path, md5)), None)
+    sources = {out.md5: out.path}
+    text = listing(out.path, hasher) if is_list(out.md5) else None
+    if text is not None:
+        sources = {one.md5: out.path / one.relpath for one in msgspec.json.decode(text, type=list[Member])}
+    lost = [md5 for md5 in sources if not hasher.agrees(cache.file(md5), md5)]
+    for md5 in lost:
+        mending.copied(sources[md5], cache.file(md5), paths)
+    if text is not None and cache.members(out.md5) is None:
+        mending.written_again(cache.file(out.md5), text.decode(), paths)
+    return f"{out.path} is in DVC's cache again"
+
+
+def _all_aside(damaged: list[Path], paths: Paths) -> str:
+    return "; ".join(mending.set_aside(path, paths) for path in damaged if os.path.lexists(path))
 
 
 def _checked_out(out: Out, paths: Paths) -> str:
