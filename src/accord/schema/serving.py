@@ -62,7 +62,15 @@ class Serving(Section):
     max_text: int = Field(ge=1)
     """Characters that a category's value may have."""
     timeout_s: float = Field(gt=0)
-    """How long a client may take to send a request's body, and running requests to end when the service stops."""
+    """How long a client may take to send a request's body and to take its answer, and running requests to end when the service
+    stops."""
+    max_head_kb: float = Field(gt=0)
+    """Size of a request's line and headers together."""
+    max_connections: int = Field(ge=1)
+    """Connections that a worker holds; fewer where the system lets it open fewer files. Above that the one that has waited
+    longest for a request is closed."""
+    idle_s: float = Field(gt=0)
+    """How long a connection may be without a request, and how long a request's head may take to arrive."""
     explore: Share
     """Share of rows whose action is drawn at random, each action alike, so that outcomes of what the policy would
     not do are learned too. The log has the probability of each action taken."""

@@ -1,4 +1,4 @@
-"""Reading the bodies of requests: not too large, and not too slow."""
+"""Reading the bodies of requests: not too large, not too slow, and not too many at a time."""
 
 import asyncio
 import time
@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Generator, Mapping
 from typing import Any, TypeVar
 
 from accord.serving.asgi import Message, Receive
-from accord.serving.refusals import RefusedError
+from accord.serving.refusals import RETRY_LATER, RefusedError
 
 T = TypeVar("T")
 LOOK_EVERY_S = 1.0
 QUICK_BYTES = 16_384
 """Requests up to this size, some thirty rows, are answered at once; larger ones by a thread, so that none waits for them."""
+ROOM = 8
+"""This many of the largest bodies may be in memory at a time; small ones always have room."""
 
 
 class DisconnectedError(Exception):
@@ -25,6 +27,12 @@ class Bodies:
         self._max_bytes, self._timeout_s = max_bytes, timeout_s
         self._waiting: dict[asyncio.Task[Any], float] = {}
         """The requests that wait for the rest of their bodies, and since when."""
+        self._arriving: dict[asyncio.Task[Any], int] = {}
+        """Those of them whose bodies are above QUICK_BYTES already, and how large they are; the first began first."""
+        self._ended: dict[asyncio.Task[Any], RefusedError] = {}
+        """Those whose wait this class has ended, and why."""
+        self._taken = 0
+        """Bytes of the bodies above QUICK_BYTES that are in memory."""
         self._is_watching = False
 
     async def read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
@@ -37,34 +45,67 @@ class Bodies:
             return await self._all_parts(receive)
         except asyncio.CancelledError:
             task = _task()
-            if task in self._waiting:  # then it was not this class that ended the wait
+            if (refused := self._ended.pop(task, None)) is None:
                 raise
             task.uncancel()
-            reason = f"the body did not arrive within {self._timeout_s:g} s"
-            raise RefusedError(408, reason) from None
+            raise refused from None
         finally:
             if self._waiting:
                 self._waiting.pop(_task(), None)
 
+    def let_go(self, body: bytes) -> None:
+        """For who has read a body and needs it no more."""
+        if len(body) > QUICK_BYTES:
+            self._taken -= len(body)
+
     async def _all_parts(self, receive: Receive) -> bytes:
         parts, size, more = [], 0, True
-        while more:
-            steps = receive().__await__()
-            try:
-                waited_for = next(steps)
-            except StopIteration as received:  # it came with the request's head, as most bodies do
-                message: Message = received.value
-            else:
-                self._note_wait()
-                message = await _Rest(waited_for, steps)
-            if message["type"] == "http.disconnect":
-                raise DisconnectedError
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > self._max_bytes:
-                raise self._too_large()
-            more = message.get("more_body", False)
+        try:
+            while more:
+                message = await self._part(receive)
+                if message["type"] == "http.disconnect":
+                    raise DisconnectedError
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                if size > self._max_bytes:
+                    raise self._too_large()
+                if size > QUICK_BYTES:
+                    self._take(size)
+                more = message.get("more_body", False)
+        except BaseException:
+            self._taken -= self._arriving.pop(_task(), 0)
+            raise
+        if size > QUICK_BYTES:
+            del self._arriving[_task()]
         return b"".join(parts)
+
+    async def _part(self, receive: Receive) -> Message:
+        steps = receive().__await__()
+        try:
+            waited_for = next(steps)
+        except StopIteration as received:  # it came with the request's head, as most bodies do
+            message: Message = received.value
+            return message
+        self._note_wait()
+        return await _Rest(waited_for, steps)
+
+    def _take(self, size: int) -> None:
+        """Takes room for a body of this size as yet; if there is too little, ends the wait for the one that began first, or for
+        this one if it is the only one that can be given up."""
+        task = _task()
+        self._taken += size - self._arriving.get(task, 0)
+        self._arriving[task] = size
+        if self._taken > ROOM * self._max_bytes:
+            refused = RefusedError(503, "too many large bodies at a time; try again later", RETRY_LATER)
+            oldest = next(other for other in self._arriving if other is task or other in self._waiting)
+            if oldest is task:
+                raise refused
+            self._end(oldest, refused)
+
+    def _end(self, task: asyncio.Task[Any], refused: RefusedError) -> None:
+        del self._waiting[task]
+        self._ended[task] = refused
+        task.cancel()
 
     def _note_wait(self) -> None:
         """Notes since when the current task waits for the rest of a body."""
@@ -78,8 +119,7 @@ class Bodies:
         too_old = time.monotonic() - self._timeout_s
         for task, since in list(self._waiting.items()):
             if since < too_old:
-                del self._waiting[task]
-                task.cancel()
+                self._end(task, RefusedError(408, f"the body did not arrive within {self._timeout_s:g} s"))
         self._is_watching = bool(self._waiting)
         if self._is_watching:
             asyncio.get_running_loop().call_later(LOOK_EVERY_S, self._end_late_ones)

@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from accord.serving import connections
 from accord.serving.counts import Part, Requests, shared, together
 from accord.serving.output import encodable
 from accord.traffic.log import TrafficLog
@@ -22,6 +23,7 @@ COUNTERS = {
     "accord_unlogged_requests": "Requests that could not be logged",
     "accord_unlogged_rows": "Rows of requests that could not be logged",
     "accord_reloads": "Models loaded while the service ran",
+    **connections.COUNTERS,
 }
 PASS_ON_AFTER_S = 0.2
 
@@ -54,8 +56,14 @@ class Metrics:
         seen.counts[bisect_left(SECONDS, seconds)] += 1
         seen.seconds += seconds
         if not self._is_due:
-            self._is_due = True
-            asyncio.get_running_loop().call_later(PASS_ON_AFTER_S, self._pass_on)
+            self._pass_on_soon()
+
+    def count(self, name: str) -> None:
+        """Adds one to a counter, in the thread of the event loop. The other workers see it a moment later."""
+        with self._lock:
+            self._counts.counters[name] = self._counts.counters.get(name, 0) + 1
+        if not self._is_due:
+            self._pass_on_soon()
 
     def not_logged(self, n_rows: int) -> None:
         self._add(accord_unlogged_requests=1, accord_unlogged_rows=n_rows)
@@ -82,6 +90,10 @@ class Metrics:
             for name, n in counters.items():
                 self._counts.counters[name] = self._counts.counters.get(name, 0) + n
             self._write()
+
+    def _pass_on_soon(self) -> None:
+        self._is_due = True
+        asyncio.get_running_loop().call_later(PASS_ON_AFTER_S, self._pass_on)
 
     def _pass_on(self) -> None:
         self._is_due = False

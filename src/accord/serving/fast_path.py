@@ -42,7 +42,11 @@ class FastPath:
         self._threads = ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 1), thread_name_prefix="rows")
         self._predictions = endpoints.predictions
         self._routes = endpoints.routes
-        self._seen = state.metrics.seen
+        self._seen, self._count = state.metrics.seen, state.metrics.count
+
+    def count(self, name: str) -> None:
+        """Adds one to the counter of this name."""
+        self._count(name)
 
     def close(self) -> None:
         self._threads.shutdown()
@@ -105,6 +109,8 @@ class FastPath:
             ):  # what was no prediction for that reason is logged too
                 self._predictions.log_refusal(refused, arrived, started, len(body))
             return asgi.error(refused.reason, refused.status), refused.headers
+        finally:
+            self._bodies.let_go(body)
 
     def _endpoint(self, path: str, method: str) -> "Endpoint":
         endpoints = self._routes[path]

@@ -47,6 +47,9 @@ SUPERVISOR = int(os.environ.setdefault(handover.SUPERVISOR_VARIABLE, str(os.getp
 was starting must end too, or it would keep the port, and answer, for good."""
 if os.getpid() != SUPERVISOR:
     end_with_parent(SUPERVISOR)
+    from accord.serving import connections
+
+    connections.bound(connections.Limits.of(SETTINGS), FAST_PATH.count)
 
 Rows = Annotated[list[dict[str, Any]], Field(examples=[[EXAMPLE]]), WithJsonSchema(SCHEMA)]
 Predictions = Annotated[dict[str, Any], WithJsonSchema(ANSWERS)]
