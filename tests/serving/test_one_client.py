@@ -1,16 +1,20 @@
 """What one client may take of a running service, which may open few files."""
 
 import contextlib
+import io
 import json
 import resource
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from projects import Project
-from services import Running, home_with, json_rows, memory_mb, running
+from services import TOKEN, Running, home_with, json_rows, memory_mb, running
 
 from accord.bundle.bundle import load_bundle
 
@@ -77,3 +81,44 @@ def test_large_bodies_that_do_not_come_make_room_for_those_that_do(few_files: Ru
             half.sendall(HEAD + b"content-length: 1000000\r\n\r\n" + b" " * 900_000)
         assert len(few_files.ask(*rows)["rows"]) == len(rows)
         assert halves[0].recv(1000).startswith(b"HTTP/1.1 503")
+
+
+def test_clients_with_bad_tables_hold_up_no_other(few_files: Running, rows: Rows) -> None:
+    """Ten thousand lists of twenty thousand numbers, in five kilobytes."""
+    out = io.BytesIO()
+    lists = pa.array([[0] * 20_000] * 10_000, pa.list_(pa.int8()))
+    pq.write_table(pa.table({"bike": lists}), out, compression="zstd")
+    body, kind = out.getvalue(), b"application/vnd.apache.parquet"
+    assert len(body) < 10_000
+    request = HEAD.replace(b"application/json", kind) + b"content-length: %d\r\n\r\n" % len(body) + body
+    stopping, answers = threading.Event(), []
+
+    def send() -> None:
+        with connected(few_files) as client:
+            stream = client.makefile("rb")
+            while not stopping.is_set():
+                client.sendall(request)
+                headers = [stream.readline()]
+                while headers[-1].strip():
+                    headers.append(stream.readline())
+                [length] = [int(line.split()[1]) for line in headers if line.startswith(b"content-length")]
+                answers.append((headers[0], stream.read(length)))
+
+    bad = [threading.Thread(target=send) for _ in range(4)]
+    for each in bad:
+        each.start()
+    for _ in range(3):
+        assert len(few_files.ask(*rows)["rows"]) == len(rows)
+        assert few_files.client.post("/explain", json={"rows": rows[:1]}).status_code == 200
+        table = few_files.client.post(
+            "/predict", content=b"no table", headers={"content-type": kind.decode()}
+        )
+        assert table.status_code == 422
+        authorised = {"authorization": f"Bearer {TOKEN}"}
+        changed = few_files.client.post("/policy", json={"weights": {"w": 0.5}}, headers=authorised)
+        assert changed.status_code == 200
+    stopping.set()
+    for each in bad:
+        each.join()
+    assert {status.split()[1] for status, _ in answers} == {b"422"}
+    assert all(b"bike: found lists or structs" in answer for _, answer in answers)

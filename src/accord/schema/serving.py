@@ -58,9 +58,11 @@ class Serving(Section):
     max_rows: int = Field(ge=1)
     """Rows that one request may hold."""
     max_mb: float = Field(gt=0)
-    """Size of a request's body."""
+    """Size of a request's body, and what a table may unpack to."""
     max_text: int = Field(ge=1)
     """Characters that a category's value may have."""
+    table_cpu_s: int = Field(ge=1)
+    """Processor time that reading a table may take."""
     timeout_s: float = Field(gt=0)
     """How long a client may take to send a request's body and to take its answer, and running requests to end when the service
     stops."""

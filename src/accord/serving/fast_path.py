@@ -5,19 +5,18 @@ fast path takes the requests that accord documents and leaves the pages and heal
 decoded and checked, answered, logged, and only then sent.
 """
 
-import asyncio
 import os
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from accord.serving import asgi
-from accord.serving.asgi import JSON, App, Receive, Request, Response, Scope, Send
+from accord.serving.asgi import ARROW, JSON, PARQUET, App, Receive, Request, Response, Scope, Send
 from accord.serving.bodies import QUICK_BYTES, Bodies, DisconnectedError
 from accord.serving.output import say_exception
 from accord.serving.refusals import Headers, RefusedError
+from accord.serving.turns import Turns
 from accord.traffic import records
 
 if TYPE_CHECKING:  # BentoML's supervisor imports this module and needs neither models nor Polars
@@ -39,7 +38,8 @@ class FastPath:
     def open(self, state: "State", endpoints: "Endpoints") -> None:
         """From here on requests are answered; none arrives before."""
         self._bodies = Bodies(int(state.settings.max_mb * 1e6), state.settings.timeout_s)
-        self._threads = ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 1), thread_name_prefix="rows")
+        self._slow = Turns(max(2, os.cpu_count() or 1), "rows")
+        self._tables = Turns(1, "tables")  # there is one process that reads them
         self._predictions = endpoints.predictions
         self._routes = endpoints.routes
         self._seen, self._count = state.metrics.seen, state.metrics.count
@@ -49,7 +49,8 @@ class FastPath:
         self._count(name)
 
     def close(self) -> None:
-        self._threads.shutdown()
+        self._slow.close()
+        self._tables.close()
         self._predictions.close()
 
     def around(self, app: App) -> App:
@@ -101,8 +102,8 @@ class FastPath:
             request = asgi.request(scope, headers, body, arrived, started)
             if len(body) <= QUICK_BYTES and request.content_type in (JSON, b"") and not endpoint.is_slow:
                 return endpoint.handler(request), ()
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, endpoint.handler, request), ()
+            turns = self._tables if request.content_type in (ARROW, PARQUET) else self._slow
+            return await turns.run(request.client, endpoint.handler, request), ()
         except RefusedError as refused:
             if (
                 path == "/predict" and refused.status < 500

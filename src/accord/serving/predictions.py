@@ -66,8 +66,16 @@ class Predictions:
         if kind not in (ARROW, PARQUET):
             expected = ", ".join(k.decode() for k in (JSON, ARROW, PARQUET))
             raise RefusedError(415, f"the content type is {quoted(kind)}; expected one of {expected}")
-        decoder = engine.decoder
-        task = Task(kind == PARQUET, decoder.names, decoder.max_rows, decoder.max_text)
+        decoder, settings = engine.decoder, self._state.settings
+        max_bytes = int(settings.max_mb * 1e6)
+        task = Task(
+            kind == PARQUET,
+            decoder.names,
+            decoder.max_rows,
+            decoder.max_text,
+            max_bytes,
+            settings.table_cpu_s,
+        )
         try:
             return self._reader.json(request.body, task)
         except NotReadError as error:

@@ -1,8 +1,9 @@
 """Reading the tables that clients send: an Arrow stream or a Parquet file becomes the JSON of the same request.
 
-Polars trusts the metadata of such files: one changed byte can make it ask for more memory than there is, which ends the
-process, and a small file can unpack to many gigabytes. So they are read in a process of its own with limited memory,
-which is started again after a table that ended it: `python -m accord.serving.reader`.
+A small file can unpack to many gigabytes, so columns, rows and sizes are checked by what a table says of itself before
+any of it is decoded. Polars trusts that metadata: one changed byte can make it ask for more memory than there is, which
+ends the process. So tables are read in a process of its own with limited memory and time, which is started again after a
+table that ended it: `python -m accord.serving.reader`.
 """
 
 import contextlib
@@ -10,14 +11,19 @@ import io
 import math
 import os
 import resource
+import signal
 import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING
 
 import msgspec
+
+from accord.serving import arrow_head, parquet_head
+from accord.serving.table_head import Head, HeadError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,7 +31,10 @@ if TYPE_CHECKING:
 LENGTH = struct.Struct("<Q")
 MEMORY_BYTES = 2 << 30
 """Address space: Polars reserves far more than it uses."""
+MAX_PARTS = 1000
+"""Row groups or batches of a table; each costs time."""
 MAX_REASON = 200
+EXPECTED = "expected numbers, text, true and false, or instants"
 
 
 class Task(msgspec.Struct):
@@ -36,6 +45,14 @@ class Task(msgspec.Struct):
     """The columns that a request may have."""
     max_rows: int
     max_text: int
+    max_bytes: int
+    """What all of it may unpack to."""
+    cpu_s: int
+    """Processor time that reading it may take."""
+
+    @property
+    def kind(self) -> str:
+        return "Parquet file" if self.is_parquet else "Arrow stream"
 
 
 class NotReadError(Exception):
@@ -72,9 +89,9 @@ class Reader:
                 process.stdin.flush()
                 read, answer = _received(process.stdout), _received(process.stdout)
             except (OSError, EOFError) as error:
-                self._end()
-                kind = "Parquet file" if task.is_parquet else "Arrow stream"
-                raise NotReadError(f"the body is no {kind} that can be read") from error
+                took_long = self._end() == -signal.SIGXCPU
+                reason = f"takes more than {task.cpu_s} s to read" if took_long else "can't be read"
+                raise NotReadError(f"the body is a {task.kind} that {reason}") from error
             finally:
                 too_long.cancel()
         if read != b"read":
@@ -85,12 +102,15 @@ class Reader:
         with self._lock:
             self._end()
 
-    def _end(self) -> None:
+    def _end(self) -> int:
+        """The process's exit code."""
         process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            with contextlib.suppress(OSError):  # what it has not read is lost
-                process.communicate()
+        if process is None:
+            return 0
+        process.kill()
+        with contextlib.suppress(OSError):  # what it has not read is lost
+            process.communicate()
+        return process.returncode
 
 
 def _received(stream: IO[bytes]) -> bytes:
@@ -109,12 +129,16 @@ def _received(stream: IO[bytes]) -> bytes:
 
 def main() -> None:
     """Reads tables until its input ends."""
+    import polars  # noqa: F401, before time counts
+
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
             task = msgspec.json.decode(_received(source), type=Task)
+            until = math.ceil(time.process_time()) + task.cpu_s
+            resource.setrlimit(resource.RLIMIT_CPU, (until, resource.RLIM_INFINITY))
             try:
                 parts = b"read", as_json(_received(source), task)
             except NotReadError as error:
@@ -129,22 +153,56 @@ def as_json(body: bytes, task: Task) -> bytes:
     import polars as pl
     from polars.exceptions import PanicException, PolarsError
 
-    kind = "Parquet file" if task.is_parquet else "Arrow stream"
     try:
+        _check_head((parquet_head if task.is_parquet else arrow_head).read(body), task)
         if task.is_parquet:
             lazy = pl.scan_parquet(io.BytesIO(body))
-            _check_names(lazy.collect_schema().names(), task)
-            _check_height(lazy.select(pl.len()).collect().item(), task)
+            for name, kind in lazy.collect_schema().items():
+                _check_type(name, kind)
             frame = lazy.collect()
         else:
             frame = pl.read_ipc_stream(io.BytesIO(body), use_pyarrow=False)
-            _check_names(frame.columns, task)
         _check_height(frame.height, task)
         for name in frame.columns:
+            _check_type(name, frame[name].dtype)
             _check_values(frame[name], task.max_text)
+        _check_text(frame, task)
         return msgspec.json.encode({"rows": frame.to_dicts()})
-    except (PolarsError, PanicException, OSError, ValueError, MemoryError) as error:
-        raise NotReadError(f"the body is no {kind}: {' '.join(str(error).split())[:MAX_REASON]}") from error
+    except (HeadError, PolarsError, PanicException, OSError, ValueError, MemoryError) as error:
+        raise NotReadError(
+            f"the body is no {task.kind}: {' '.join(str(error).split())[:MAX_REASON]}"
+        ) from error
+
+
+def _check_head(head: Head, task: Task) -> None:
+    """Refuses a table by what it says of itself."""
+    _check_names(head.names, task)
+    for name in head.nested:
+        raise NotReadError(f"{name}: found lists or structs; {EXPECTED}")
+    _check_height(head.n_rows, task)
+    if head.n_parts > MAX_PARTS:
+        parts = "row groups" if task.is_parquet else "batches"
+        raise NotReadError(f"the table has {head.n_parts:,} {parts}; expected at most {MAX_PARTS:,}")
+    if head.unpacked_bytes > task.max_bytes:
+        raise _too_large(task)
+
+
+def _check_text(frame: "pl.DataFrame", task: Task) -> None:
+    """Refuses text that is repeated so often, as by a dictionary, that the rows become larger than a body may be."""
+    import polars as pl
+
+    n_bytes = 0
+    for values in frame:
+        if values.dtype == pl.String:
+            n_bytes += int(values.str.len_bytes().sum())
+        elif values.dtype in (pl.Categorical, pl.Enum):
+            n_bytes += int(values.cat.len_bytes().sum())
+    if n_bytes > task.max_bytes:
+        raise _too_large(task)
+
+
+def _too_large(task: Task) -> NotReadError:
+    return NotReadError(f"the table unpacks to more than {task.max_bytes:,} bytes; send fewer rows at a time")
 
 
 def _check_names(names: Sequence[str], task: Task) -> None:
@@ -170,15 +228,20 @@ def _check_values(values: "pl.Series", max_text: int) -> None:
             raise NotReadError(
                 f"rows[{odd[0]}].{values.name}: found {value}; expected a finite number, or null if it may be missing"
             )
-    elif kind == pl.String:
-        if (values.str.len_chars().max() or 0) > max_text:  # type: ignore[operator]
+    elif kind in (pl.String, pl.Categorical, pl.Enum):
+        lengths = values.str.len_chars() if kind == pl.String else values.cat.len_chars()
+        if (lengths.max() or 0) > max_text:  # type: ignore[operator]
             raise NotReadError(f"{values.name}: expected text of at most {max_text:,} characters")
-    elif not (
-        kind.is_integer() or kind in (pl.Boolean, pl.Categorical, pl.Enum, pl.Null) or kind == pl.Datetime
+
+
+def _check_type(name: str, kind: "pl.DataType") -> None:
+    import polars as pl
+
+    is_taken = kind.is_numeric() and not kind.is_decimal()
+    if not (
+        is_taken or kind in (pl.String, pl.Boolean, pl.Categorical, pl.Enum, pl.Null) or kind == pl.Datetime
     ):
-        raise NotReadError(
-            f"{values.name}: found the type {str(kind)[:MAX_REASON]}; expected numbers, text, true and false, or instants"
-        )
+        raise NotReadError(f"{name}: found the type {str(kind)[:MAX_REASON]}; {EXPECTED}")
 
 
 if __name__ == "__main__":
