@@ -37,7 +37,17 @@ def contents(project: Project, folder: str) -> dict[str, bytes]:
 
 
 def results(project: Project) -> dict[str, dict[str, bytes]]:
-    return {folder: contents(project, folder) for folder in ("models/bundle", "reports")}
+    """What `dvc repro` writes; the pages among the reports are `accord run`'s."""
+    reports = contents(project, "reports")
+    stages = {
+        name
+        for name in reports
+        if name not in ("measurement.json", "scorecard.json") and not name.endswith((".html", ".md"))
+    }
+    return {
+        "models/bundle": contents(project, "models/bundle"),
+        "reports": {name: reports[name] for name in stages},
+    }
 
 
 def with_value(text: str, column: str, value: str, every: int) -> str:
