@@ -75,7 +75,7 @@ def test_the_page_and_the_terminal_show_each_policy(simulated: tuple[Project, di
         assert policy["name"] in shown
         assert policy["name"] in html
     assert html == page.render(read_as(project.root / "reports/simulation.json", Simulated))
-    assert "http" not in html
+    assert "://" not in html
 
 
 @pytest.mark.slow
