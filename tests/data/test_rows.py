@@ -324,6 +324,23 @@ def test_numbers_are_never_sorted_as_text_unless_they_are_declared_so(
             found(settings)
 
 
+@pytest.mark.parametrize(
+    ("values", "sql", "said"),
+    [
+        (["9", "10", "?"], "SELECT *, MAX(seq) OVER () AS place FROM s", "column 'seq' has values that are no numbers"),
+        (["9", "10", "8"], "SELECT *, ROW_NUMBER() OVER (ORDER BY seq) AS place, strptime(at, '%Y-%m-%d') AS then FROM s", "seq: {type: integer}"),
+    ],
+)  # fmt: skip
+def test_numbers_of_the_contract_that_stay_text_in_sql_are_not_sorted_as_text(
+    tmp_path: Path, values: list[str], sql: str, said: str
+):
+    columns = {"seq": {"type": "integer"}, "at": {"type": "datetime"}, "place": {"type": "integer"}}
+    text = "seq,at,y\n" + "".join(f"{value},2024-01-01,1\n" for value in values)
+    with pytest.raises(AccordError, match="sorts or compares text") as error:
+        found(table(tmp_path, text, columns=columns, joins=sql))
+    assert said in str(error.value)
+
+
 def test_codes_beside_what_is_sorted_are_no_reason_to_ask(tmp_path: Path):
     settings = table(
         tmp_path, "zip,seq,y\n02139,1,1\n501,2,0\n", columns={"code": {"type": "category"}, "place": {"type": "integer"}},

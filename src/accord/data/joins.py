@@ -106,15 +106,17 @@ def _joined(data: Data, frames: Mapping[str, pl.DataFrame], root: Path) -> pl.Da
             _refuse_times(name, frame, data)
     try:
         joined = _queried(data.joins, timeless)
-        _refuse_doubtful_order(data, timeless, joined)
     except PolarsError as error:
         try:  # where SQL itself reads the text of a column, such as by strptime
-            joined = _queried(data.joins, {name: _source(name, data, root, fed=False) for name in timeless})
+            texts = {name: _source(name, data, root, fed=False) for name in timeless}
+            joined = _queried(data.joins, texts)
         except PolarsError:
             raise AccordError(
                 f"data.joins of {data.name} fails: {reason(error)}. {_without_types(data, timeless)}Correct conf/data/{data.name}.yaml or "
                 "the source"
             ) from error
+        timeless = texts
+    _refuse_doubtful_order(data, timeless, joined)
     if joined.height != rows.height:
         raise AccordError(
             f"data.joins of {data.name} gives {joined.height:,} rows; expected the {rows.height:,} of source '{data.rows}': "
@@ -163,7 +165,8 @@ def _refuse_doubtful_order(data: Data, frames: Mapping[str, pl.DataFrame], joine
         return
     doubtful = {
         name: [
-            column for column in _untyped(frame, data, GUESSES[:2]) if not _sorts_as_numbers(frame[column])
+            *(n for n in _untyped(frame, data, GUESSES[:2]) if not _sorts_as_numbers(frame[n])),
+            *_in_part_numbers(frame, data),
         ]
         for name, frame in frames.items()
     }
@@ -180,10 +183,31 @@ def _refuse_doubtful_order(data: Data, frames: Mapping[str, pl.DataFrame], joine
     if other.height != joined.height or not all(
         _say_the_same(joined[name], other[name]) for name in joined.columns
     ):
+        types = _types_to_declare(data, frames, GUESSES[:2])
+        in_part = [column for frame in frames.values() for column in _in_part_numbers(frame, data)]
         raise AccordError(
-            f"data.joins of {data.name} sorts or compares text that may be meant as numbers, with another result. "
-            f"{_types_to_declare(data, frames, GUESSES[:2])}; or category, where text is meant"
+            f"data.joins of {data.name} sorts or compares text that may be meant as numbers, with another result",
+            [
+                *([f"{types}; or category, where text is meant"] if types else []),
+                *(
+                    f"column '{name}' has values that are no numbers; name them in its nulls, or mend the source"
+                    for name in in_part
+                ),
+            ],
         )
+
+
+def _in_part_numbers(frame: pl.DataFrame, data: Data) -> list[str]:
+    """The columns that the SQL names and that feed a number of the contract, but have values that are none."""
+    fed = {column.source or name for name, column in data.columns.items() if column.type in GUESSES[:2]}
+    return [
+        name
+        for name, found in frame.schema.items()
+        if found == pl.String
+        and name in fed
+        and _names(data.joins or "", name)
+        and cast(frame[name], Reading(type="number"))[1].any()
+    ]
 
 
 def _sorts_as_numbers(text: pl.Series) -> bool:
@@ -200,7 +224,8 @@ def _say_the_same(one: pl.Series, other: pl.Series) -> bool:
     if not differs.any() or one.dtype.is_nested():
         return not differs.any()
     left, right = (text.filter(differs).str.strip_chars().cast(pl.Float64, strict=False) for text in texts)
-    return bool((left == right).fill_null(False).all())
+    is_no_number = left.is_null() & texts[1].filter(differs).is_null()
+    return bool(((left == right).fill_null(False) | is_no_number).all())
 
 
 def _without_types(data: Data, frames: Mapping[str, pl.DataFrame]) -> str:
