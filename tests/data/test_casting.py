@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
+from accord.data.advice import advice
 from accord.data.casting import cast, tells_days
-from accord.data.mending import advice
 from accord.schema.data import Column, Reading
 
 

@@ -43,10 +43,10 @@ ARRAYS: dict[str, tuple[str, pa.Array]] = {
     "dictionary": ("text", pa.array(["0", "1"]).dictionary_encode()),
     "dictionary of integers": ("integer", pa.array([0, 1]).dictionary_encode()),
     **{
-        name: ("binary", pa.array([b"0", b"1"], getattr(pa, name)()))
+        name: ("bytes", pa.array([b"0", b"1"], getattr(pa, name)()))
         for name in ("binary", "large_binary", "binary_view")
     },
-    "fixed_size_binary": ("binary", pa.array([b"0", b"1"], pa.binary(1))),
+    "fixed_size_binary": ("bytes", pa.array([b"0", b"1"], pa.binary(1))),
     "date32": ("date", pa.array([date(2024, 1, 1)] * 2)),
     "date64": ("datetime", pa.array([date(2024, 1, 1)] * 2, pa.date64())),
     **{f"timestamp {unit}": ("datetime", pa.array([NEW_YEAR] * 2, pa.timestamp(unit))) for unit in UNITS},

@@ -54,7 +54,7 @@ def kind(found: pl.DataType) -> str:
 
 KINDS = {
     pl.Boolean: "boolean", pl.String: "text", pl.Categorical: "text", pl.Enum: "text", pl.Date: "date",
-    pl.Datetime: "datetime", pl.Time: "time", pl.Duration: "duration", pl.Binary: "binary", pl.Null: "null",
+    pl.Datetime: "datetime", pl.Time: "time", pl.Duration: "duration", pl.Binary: "bytes", pl.Null: "null",
 }  # fmt: skip
 
 
@@ -256,7 +256,7 @@ WAYS: dict[str, dict[str, Way]] = {
     "datetime": {"datetime": Way(_utc, "in UTC, to the microsecond")},
     "time": {},
     "duration": {},
-    "binary": {},
+    "bytes": {},
     "nested": {},
     "other": {},
     "null": {name: _as(wanted, "as missing") for name, wanted in TYPES.items()},
@@ -272,7 +272,7 @@ ARROW = {
     "datetime": "date64, timestamp of any unit, with and without zone",
     "time": "time32, time64",
     "duration": "duration",
-    "binary": "binary, large_binary, binary_view, fixed_size_binary",
+    "bytes": "binary, large_binary, binary_view, fixed_size_binary",
     "nested": "list, large_list, fixed_size_list, struct, map",
     "null": "null",
 }

@@ -11,8 +11,8 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
+from accord.data.advice import advice, line, quoted, shown
 from accord.data.casting import cast
-from accord.data.mending import advice, line, quoted, shown
 from accord.errors import AccordError
 from accord.schema.data import Column, Time
 from accord.sql.rows import parse, values_of

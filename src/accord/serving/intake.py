@@ -15,8 +15,8 @@ import polars as pl
 from uuid_utils import uuid7
 
 from accord.data import contract, sources
+from accord.data.advice import advice, shown
 from accord.data.casting import cast
-from accord.data.mending import advice, shown
 from accord.errors import AccordError
 from accord.schema.data import Column, Data
 from accord.schema.serving import Serving
