@@ -8,7 +8,7 @@ Where two people added lines, git's union merge (.gitattributes) keeps all of th
 import errno
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -18,6 +18,7 @@ from accord.errors import AccordError
 from accord.files import write_text
 
 T = TypeVar("T")
+Opener = Callable[[str, int], int]
 
 
 class Timed(Protocol):
@@ -66,11 +67,11 @@ def append(path: Path, *records: Any) -> None:
     write_text(path, known + end + "".join(f"{_line(record)}\n" for record in records))
 
 
-def append_in_place(path: Path, record: Any) -> None:
+def append_in_place(path: Path, record: Any, opener: Opener | None = None) -> None:
     """Adds one line, on the disk when this returns, or nothing of it; half a line that a crash left before it stays one by
-    itself."""
+    itself. `opener` is `open`'s: it gives a new file its mode."""
     line = _line(record)
-    with path.open("a+b", buffering=0) as file:
+    with open(path, "a+b", buffering=0, opener=opener) as file:
         size = file.seek(0, os.SEEK_END)
         if size and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n":
             line = "\n" + line

@@ -36,10 +36,10 @@ def share(fd: int) -> None:
 
 
 @contextmanager
-def held(path: Path, wait_s: float = 0.0) -> Iterator[int | None]:
+def held(path: Path, wait_s: float = 0.0, mode: int = 0o666) -> Iterator[int | None]:
     """The descriptor of the file, whose lock this process has until the block ends; None if another has had it all that
     time. A process that the descriptor is passed on to has the lock too, for as long as it runs."""
-    with _opened(path) as fd:
+    with _opened(path, mode) as fd:
         deadline = time.monotonic() + wait_s
         while not (is_mine := locked(fd)) and time.monotonic() < deadline:
             time.sleep(POLL_S)
@@ -80,9 +80,9 @@ def at_work(path: Path) -> str | None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[int]:
+def _opened(path: Path, mode: int = 0o666) -> Iterator[int]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
     try:
         yield fd
     finally:

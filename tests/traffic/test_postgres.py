@@ -94,6 +94,65 @@ def test_a_table_of_before_gets_the_column_that_it_lacks(folder: Path, write: Wr
     )
 
 
+TABLES = "", "_refused", "_outcomes", "_columns"
+
+
+def changed(postgres: Postgres, *statements: str) -> None:
+    with psycopg.connect(postgres.url) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def test_columns_that_a_table_has_more_or_in_another_order_do_no_harm(
+    folder: Path, write: Write, settings: Traffic
+):
+    assert kept_now(folder, settings).problem is None  # makes the tables
+    postgres = settings.postgres
+    assert postgres is not None
+    for each in TABLES:
+        changed(
+            postgres,
+            f"ALTER TABLE {postgres.table}{each} ADD COLUMN team text",
+            f"ALTER TABLE {postgres.table}{each} ADD COLUMN noted bigint NOT NULL DEFAULT 5",
+        )
+    changed(
+        postgres,
+        f"ALTER TABLE {postgres.table} DROP COLUMN score, DROP COLUMN model",
+        f"ALTER TABLE {postgres.table} ADD COLUMN model text, ADD COLUMN score double precision",
+        f"ALTER TABLE {postgres.table}_refused DROP COLUMN reason",
+        f"ALTER TABLE {postgres.table}_refused ADD COLUMN reason text",
+        f"ALTER TABLE {postgres.table}_outcomes DROP COLUMN at",
+        f"ALTER TABLE {postgres.table}_outcomes ADD COLUMN at timestamptz",
+    )
+    now = datetime.now(UTC)
+    found = write(predicted({"a": 1}, {"a": 2.5}, at=now), refused(at=now, reason="why"))
+    before = scan_predictions(folder).collect()
+    assert kept_now(folder, settings).problem is None
+    assert ids(folder, postgres) == sorted(found)
+    rows = scan_predictions(folder, postgres=postgres).collect()
+    same = [name for name in before.columns if name in rows.columns]
+    assert rows.sort("prediction_id").select(same).equals(before.sort("prediction_id").select(same))
+    assert scan_refusals(folder, postgres=postgres).collect()["reason"].to_list() == ["why"]
+
+
+def test_a_column_that_was_dropped_is_said_in_one_line_and_segments_wait_for_it(
+    folder: Path, write: Write, settings: Traffic
+):
+    assert kept_now(folder, settings).problem is None
+    postgres = settings.postgres
+    assert postgres is not None
+    changed(postgres, f"ALTER TABLE {postgres.table} DROP COLUMN score")
+    found = write(predicted({"a": 1}, at=datetime.now(UTC)))
+    problem = kept_now(folder, settings).problem
+    assert problem is not None
+    assert problem.endswith(
+        f'in the table {postgres.table} a column "score" does not exist; add it again, as it was before'
+    )
+    changed(postgres, f"ALTER TABLE {postgres.table} ADD COLUMN score double precision")
+    assert kept_now(folder, settings).problem is None
+    assert ids(folder, postgres) == found
+
+
 def test_outcomes_in_postgres_stand_beside_their_predictions_as_those_in_files_do(
     folder: Path, write: Write, settings: Traffic
 ):

@@ -15,6 +15,7 @@ from accord.files import read_json
 from accord.locks import held
 from accord.schema.objective import Policy
 from accord.serving.refusals import RefusedError
+from accord.traffic.disk import FILE_MODE, make_folder, opened
 
 FILE = "policy.jsonl"
 MAX_QUOTED = 200
@@ -51,7 +52,8 @@ class Changes:
 
     def lock(self) -> AbstractContextManager[int | None]:
         """Keeps other workers from recording changes until the block ends."""
-        return held(self.path, inf)
+        make_folder(self.path.parent)
+        return held(self.path, inf, FILE_MODE)
 
     def standing(self) -> dict[str, RecordedChange]:
         """The last change of each model that no other model has ended by coming into use. Raises OSError if the file can't
@@ -76,7 +78,7 @@ class Changes:
         """Adds a change, for who has the lock. Raises OSError, and leaves no trace of it, if it can't be written."""
         at = datetime.now(UTC).isoformat(timespec="microseconds")
         record = {"at": at, "model": model, "named_at": _named_at(champion), "weights": weights, **more}
-        jsonl.append_in_place(self.path, record)
+        jsonl.append_in_place(self.path, record, opened)
 
     def end_others(self, model: str, champion: Champion) -> None:
         """Records that the champion came into use, so that the changes of other models don't come back with them. Where there

@@ -21,7 +21,7 @@ from accord.files import write_json
 from accord.schema.serving import Serving, Traffic
 from accord.sql.rows import reason
 from accord.traffic.days import Days
-from accord.traffic.disk import placing, remove
+from accord.traffic.disk import FILE_MODE, make_folder, placing, remove
 from accord.traffic.log import SEGMENTS, SUFFIX
 from accord.traffic.postgres import AwayError, Table
 from accord.traffic.reading import places
@@ -68,7 +68,8 @@ def compact(folder: Path, settings: Traffic, wait_s: float = 0) -> Kept | None:
 @contextmanager
 def alone(folder: Path, wait_s: float) -> Iterator[bool]:
     """Whether this process is the only one that compacts, until the block ends."""
-    with locks.held(folder / LOCK, wait_s) as lock:
+    make_folder(folder)
+    with locks.held(folder / LOCK, wait_s, FILE_MODE) as lock:
         yield lock is not None
 
 
@@ -89,6 +90,7 @@ def compact_alone(folder: Path, settings: Traffic) -> Kept:
     kept.used_mb = _used_mb(folder)
     with suppress(OSError):  # where the disk is full the last report stays
         write_json(folder / REPORT, asdict(kept))
+        (folder / REPORT).chmod(FILE_MODE)
     return kept
 
 

@@ -13,7 +13,7 @@ from accord.schema.data import Data
 from accord.schema.serving import Traffic
 from accord.traffic.compaction import DAMAGED, alone, compact_alone
 from accord.traffic.days import erase_in
-from accord.traffic.disk import placing
+from accord.traffic.disk import FILE_MODE, placing
 from accord.traffic.person import Person, person
 from accord.traffic.pii import Pseudonyms
 from accord.traffic.reading import places, scan_predictions
@@ -72,6 +72,7 @@ def forget(
         at = datetime.now(UTC).isoformat(timespec="seconds")
         record = Forgotten(at, getpass.getuser(), pseudonyms.of(text), counts)
         jsonl.append(folder / RECORD, record)
+        (folder / RECORD).chmod(FILE_MODE)
     return record
 
 

@@ -15,6 +15,7 @@ from uuid_utils import uuid7
 
 from accord.locks import locked
 from accord.schema.serving import Traffic
+from accord.traffic.disk import make_folder, opened
 
 SEGMENTS = "segments"
 SUFFIX = ".jsonl"
@@ -91,10 +92,10 @@ class TrafficLog:
 
     def _open(self) -> None:
         segments = self.folder / SEGMENTS
-        segments.mkdir(parents=True, exist_ok=True)
+        make_folder(segments)
         path = segments / f"{uuid7()}{SUFFIX}"
         temporary = path.with_suffix(".tmp")
-        fd = os.open(temporary, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        fd = opened(str(temporary), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL)
         try:
             # The lock comes before the name: else the segment would look complete for a moment.
             locked(fd)
@@ -150,7 +151,7 @@ class TrafficLog:
     def _look(self) -> None:
         """Looks whether there is room for records, so that a problem ends by itself when its cause is gone."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             if self.problem is not None or time.monotonic() - self._looked_at_all >= LOOK_AT_ALL_EVERY_S:
                 self._looked_at_all = time.monotonic()
                 with contextlib.suppress(FileNotFoundError):  # a day that the compaction deletes meanwhile
@@ -173,7 +174,7 @@ class TrafficLog:
         """Why nothing can be written, found out by writing: no figure shows a quota, a lack of inodes, or a read-only disk."""
         path = self.folder / SEGMENTS / f".{os.getpid()}.tmp"  # the compaction removes it if a kill leaves it
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             try:
                 with path.open("wb") as file:
                     file.write(bytes(TRIED_BYTES))

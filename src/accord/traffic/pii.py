@@ -6,6 +6,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from accord.traffic.disk import make_folder
 from accord.traffic.records import value_text
 
 SECRET_VARIABLE = "ACCORD_PII_KEY"
@@ -33,7 +34,7 @@ class Pseudonyms:
 def _own_secret(folder: Path) -> bytes:
     file = folder / SECRET_FILE
     if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         temporary = folder / f".{SECRET_FILE}.{os.getpid()}.tmp"
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as made:
             made.write(secrets.token_bytes(32))

@@ -51,6 +51,14 @@ CREATE INDEX IF NOT EXISTS {outcome_at_index} ON {outcomes} (at);
 ALTER TABLE {predictions} ADD COLUMN IF NOT EXISTS code text
 """
 """The last line is for tables that were made before predictions had the hash of the service's code."""
+COLUMNS = {
+    "predictions": "prediction_id, at, latency_us, model, config, key, weights, score, action, probability, warnings, predicted, "
+    '"row", segment, code',
+    "refusals": "segment, line, at, latency_us, status, reason, n_bytes",
+    "outcomes": 'outcome_id, at, prediction_id, key, outcome, "row", segment',
+    "columns": "name, kind",
+}
+"""What is written to each table, in the order of its rows here. A table may have its own columns in any order, and more."""
 Row = tuple[Any, ...]
 
 
@@ -177,11 +185,21 @@ class Table:
         return {**SCHEMAS[kind], **{name: dtype(kinds) for name, kinds in types.items()}}
 
     def _add(self, connection: "psycopg.Connection[Row]", name: str, rows: Iterable[Row]) -> None:
-        connection.execute(self._sql(f"CREATE TEMP TABLE incoming (LIKE {{{name}}}) ON COMMIT DROP"))
-        with connection.cursor().copy("COPY incoming FROM STDIN") as copy:
+        from psycopg.errors import UndefinedColumn
+
+        columns = COLUMNS[name]
+        taken = f"SELECT {columns} FROM {{{name}}} WITH NO DATA"  # their types, without what a table demands of them
+        try:
+            connection.execute(self._sql(f"CREATE TEMP TABLE incoming ON COMMIT DROP AS {taken}"))
+        except UndefinedColumn as error:
+            raise AwayError(
+                f"Postgres can't be used: in the table {self._names[name]} a {_why(error)}; add it again, as it was before"
+            ) from error
+        with connection.cursor().copy(f"COPY incoming ({columns}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
-        connection.execute(self._sql(f"INSERT INTO {{{name}}} SELECT * FROM incoming ON CONFLICT DO NOTHING"))
+        insert = f"INSERT INTO {{{name}}} ({columns}) SELECT {columns} FROM incoming ON CONFLICT DO NOTHING"
+        connection.execute(self._sql(insert))
         connection.execute("DROP TABLE incoming")
 
     def _sql(self, query: str) -> Any:

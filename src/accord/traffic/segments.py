@@ -10,6 +10,7 @@ import msgspec
 
 from accord.errors import AccordError
 from accord.locks import locked
+from accord.traffic.disk import FILE_MODE
 from accord.traffic.log import ASK, SEGMENTS, SUFFIX
 from accord.traffic.records import Predicted, Record, Reported, decode
 
@@ -31,7 +32,7 @@ def complete_all(folder: Path, timeout_s: float) -> None:
     is still written after the time."""
     waiting = listed(folder)
     if any(_is_written(path) for path in waiting):
-        (folder / ASK).touch()
+        (folder / ASK).touch(FILE_MODE)
     deadline = time.monotonic() + timeout_s
     while waiting := [path for path in waiting if _is_written(path)]:
         if time.monotonic() > deadline:
