@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from projects import Project, program
@@ -20,9 +21,41 @@ def released(new_project: Callable[[], Project]) -> Project:
     project.run("accord", "promote")
     project.run("accord", "run", "model=lightgbm", "model.n_estimators=40")
     project.run("accord", "promote", "--commit")
-    assert project.run("git", "status", "--porcelain", "models").stdout == ""
-    project.commit()
+    assert status(project) == []
+    project.run("git", "tag", "promoted")
     return project
+
+
+@pytest.fixture
+def own(released: Project, tmp_path: Path) -> Project:
+    """A copy of it, as it was after the second promotion, for a test of its own."""
+    project = Project(tmp_path / "project")
+    shutil.copytree(released.root, project.root, symlinks=True)
+    project.run("git", "reset", "--quiet", "--hard", "promoted")
+    project.run("dvc", "checkout", "--quiet", "--force")
+    return project
+
+
+def clone_of(project: Project) -> Project:
+    clone = Project(project.root.with_name(f"{project.root.name}-clone"))
+    subprocess.run(["git", "clone", "--quiet", str(project.root), str(clone.root)], check=True)
+    return clone
+
+
+def changed_inputs(project: Project) -> list[str]:
+    """What differs from what the committed dvc.lock was made from, whether or not data are here."""
+    stages = json.loads(project.run("dvc", "status", "--json", "--with-deps", "bundle").stdout)
+    return [
+        name
+        for found in stages.values()
+        for one in found
+        for name, how in one.get("changed deps", {}).items()
+        if how == "modified" and not name.startswith(("data/", "models/", "reports/"))
+    ]
+
+
+def status(project: Project) -> list[str]:
+    return project.run("git", "status", "--porcelain").stdout.splitlines()
 
 
 def champion(project: Project) -> str:
@@ -47,13 +80,72 @@ def test_a_promotion_that_was_killed_before_its_commit_is_committed_by_the_same_
     released: Project,
 ) -> None:
     whole = released.read("models/releases.jsonl")
-    released.run("git", "reset", "--quiet", "--soft", "HEAD~2")  # before the commit of the promotion
+    released.run("git", "reset", "--quiet", "--soft", "HEAD~1")  # before the commit of the promotion
     released.write("models/releases.jsonl", whole.splitlines()[0] + "\n")
     released.write(".git/index.lock", "")
     assert "Committed" in released.run("accord", "promote", "--commit").stdout
     assert released.read("models/releases.jsonl") == whole
     assert released.run("git", "status", "--porcelain", "models").stdout == ""
     released.commit()
+
+
+@pytest.mark.slow
+def test_a_committed_promotion_holds_what_made_the_model_and_leaves_all_else_as_it_was(own: Project) -> None:
+    own.write("conf/model/small.yaml", own.read("conf/model/lightgbm.yaml"))
+    own.run("accord", "run", "model=small", "model.n_estimators=30", "model.num_leaves=3")
+    own.write("staged.txt", "staged")
+    own.run("git", "add", "staged.txt")
+    own.write("notes.txt", "not added")
+    own.write("data/raw/rides.csv", own.read("data/raw/rides.csv") + "\n")
+    assert "data/raw" in own.refused("accord", "promote", "--reason", "a test", "--commit")
+    own.run("git", "checkout", "--quiet", "data/raw/rides.csv")
+    own.write(".git/info/exclude", "data/raw/more.csv\n")
+    own.write("data/raw/more.csv", "a\n1\n")
+    own.run("dvc", "repro")
+    said = own.run("accord", "promote", "--reason", "a test", "--commit").stdout
+    assert "though the model was made from it: data/raw/more.csv; 2 other changes" in said
+    assert status(own) == ["A  staged.txt", "?? notes.txt"]
+    clone = clone_of(own)
+    assert "model: small" in clone.read("params.yaml")
+    assert "num_leaves: 3" in clone.read("conf.lock.yaml")
+    assert changed_inputs(clone) == []
+
+
+@pytest.mark.slow
+def test_a_committed_rollback_puts_back_what_made_the_model(own: Project) -> None:
+    first = json.loads(own.read("models/releases.jsonl").splitlines()[0])["model_id"]
+    own.replace("conf/model/lightgbm.yaml", "num_leaves: 15", "num_leaves: 7")
+    own.write("conf/model/later.yaml", own.read("conf/model/lightgbm.yaml"))
+    own.run("accord", "run", "seed=3")
+    own.run("accord", "promote", "--reason", "a test", "--commit")
+    own.write("notes.txt", "not added")
+    said = own.run("accord", "rollback", first, "--commit").stdout
+    assert "Not committed: 1 other change" in said
+    assert status(own) == ["?? notes.txt"]
+    clone = clone_of(own)
+    assert champion(clone) == first
+    assert "model: baseline" in clone.read("params.yaml")
+    assert "num_leaves: 15" in clone.read("conf/model/lightgbm.yaml")
+    assert not (clone.root / "conf/model/later.yaml").exists()
+    assert changed_inputs(clone) == []
+
+
+@pytest.mark.slow
+def test_a_committed_rollback_never_overwrites_edits_that_nobody_has(own: Project) -> None:
+    own.write("conf/model/mine.yaml", "# begun\n")
+    own.replace("params.yaml", "model: lightgbm", "model: linear")
+    before = own.read("params.yaml")
+    refused = own.refused("accord", "rollback", "--commit")
+    assert "params.yaml" in refused
+    assert "mine" not in refused
+    assert own.read("params.yaml") == before
+    assert "is the champion again" in own.run("accord", "rollback").stdout
+    assert own.read("params.yaml") == before
+    own.run("git", "checkout", "--quiet", "params.yaml")
+    again = champion(own)
+    assert "Committed" in own.run("accord", "rollback", "--commit").stdout, "the same rollback is committed"
+    assert champion(own) == again
+    assert status(own) == ["?? conf/model/mine.yaml"]
 
 
 @pytest.mark.slow
@@ -93,8 +185,7 @@ def test_rolling_back_goes_to_the_release_before_or_to_the_one_named(released: P
 
 def test_a_clone_without_the_bytes_fetches_them_or_says_what_to_pull(released: Project) -> None:
     released.commit()
-    clone = Project(released.root.with_name(f"{released.root.name}-clone"))
-    subprocess.run(["git", "clone", "--quiet", str(released.root), str(clone.root)], check=True)
+    clone = clone_of(released)
     first = json.loads(clone.read("models/releases.jsonl").splitlines()[0])["model_id"]
     assert f"dvc pull --remote releases models/releases/{first}.dvc" in clone.refused(
         "accord", "rollback", first

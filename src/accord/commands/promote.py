@@ -13,21 +13,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reason", help="promote against the verdict, or without one, for this reason, which is kept"
     )
-    parser.add_argument("--commit", action="store_true", help="commit what it wrote")
+    parser.add_argument("--commit", action="store_true", help="commit it, with what the model was made from")
 
 
 def run(arguments: argparse.Namespace, paths: Paths) -> None:
+    from accord.bundle.bundle import load_bundle
     from accord.files import read_as
     from accord.promotion import releases
     from accord.promotion.card import Scorecard
 
-    record = releases.uncommitted(paths) if arguments.commit else None
-    if record is None:
+    record = releases.uncommitted("promote", paths) if arguments.commit else None
+    if record is None or record.model_id != load_bundle(paths.bundle).model_id:
         card = read_as(paths.scorecard, Scorecard) if paths.scorecard.exists() else None
-        record = releases.promote(card, arguments.reason, paths)
+        record = releases.promote(card, arguments.reason, paths, arguments.commit)
     say(f"{record.model_id} is the champion: {record.reason}")
     if not arguments.commit:
-        say(f"Commit it: git add {paths.root / 'models'} && git commit")
+        say("Commit it, with what it was made from: accord promote --commit")
         return
-    releases.commit(f"Promote {record.model_id}: {record.reason}", paths)
-    say("Committed")
+    left_out = releases.commit_promotion(record, paths)
+    say("Committed, with what it was made from", *([left_out] if left_out else []))

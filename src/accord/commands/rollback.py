@@ -15,6 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model", nargs="?", metavar="MODEL", help="the release to go back to (default: the one before)"
     )
     parser.add_argument("--reason", help="why; it is kept")
+    parser.add_argument(
+        "--commit", action="store_true", help="put back what the model was made from, and commit it"
+    )
 
 
 def resolves(paths: Paths) -> tuple[Path, ...]:
@@ -24,9 +27,22 @@ def resolves(paths: Paths) -> tuple[Path, ...]:
 
 def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.config import lock
-    from accord.promotion import releases
+    from accord.promotion import made_from, releases
     from accord.serving import bento
 
-    record = releases.rollback(arguments.model, arguments.reason, paths)
+    record = releases.uncommitted("rollback", paths) if arguments.commit else None
+    if record is None or arguments.model not in (None, record.model_id):
+        record = releases.rollback(arguments.model, arguments.reason, paths, arguments.commit)
+    else:
+        made_from.check_restorable(record.model_id, paths)
+    left_out = releases.commit_rollback(record, paths) if arguments.commit else ""
     tag = bento.package(releases.restored(record.model_id, paths), lock.load(paths).serving, paths)
     say(f"{record.model_id} is the champion again; a running service takes it up by itself, or serve {tag}")
+    if arguments.commit:
+        say(
+            "Committed, with what it was made from; dvc checkout brings its data and models, accord run makes them"
+        )
+        if left_out:
+            say(left_out)
+    else:
+        say("What it was made from is put back and committed by: accord rollback --commit")

@@ -3,13 +3,13 @@
     models/champion.json        the champion and how it became it; this file alone decides, and it is renamed into place
     models/releases.jsonl       one line a promotion or rollback
     models/releases/ID.dvc      DVC's pointer to each released bundle; the bytes are in the remote `releases`
+    models/releases/ID.made_from/  what the model was made from, where it was known: see made_from.py
 
-All three are plain text for git.
+All of it is plain text for git.
 """
 
 import getpass
 import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ from accord.errors import AccordError, nearest
 from accord.files import read_as, read_json, replacing, write_json
 from accord.objective.judge import PASS
 from accord.paths import Paths
+from accord.promotion import commits, made_from
 from accord.promotion.card import Scorecard
 
 REMOTE = "releases"
@@ -69,14 +70,20 @@ def history(paths: Paths) -> list[Release]:
     return jsonl.in_order([*jsonl.read(paths.release_log, Release), *_named(paths)])
 
 
-def promote(scorecard: Scorecard | None, reason: str | None, paths: Paths) -> Release:
+def promote(scorecard: Scorecard | None, reason: str | None, paths: Paths, commit: bool = False) -> Release:
     """Makes models/bundle the champion. Raises AccordError unless the scorecard is of exactly this candidate against
-    this champion and passes, or a person gives a reason."""
+    this champion and passes, or a person gives a reason; and if it is to be committed, but the project has changed since
+    the model was made."""
     candidate = load_bundle(paths.bundle)
     if candidate.model_id == champion_id(paths):
         raise AccordError(f"{candidate.model_id} is the champion already; make another candidate: accord run")
     why = reason or _verdict(scorecard, candidate.model_id, champion_id(paths))
+    changed = made_from.changed(paths)
+    if changed and commit:
+        raise AccordError(_not_whole(candidate.model_id, changed))
     _store(candidate.model_id, paths)
+    if not changed:
+        made_from.keep(candidate.model_id, paths)
     overridden = (
         scorecard is not None and scorecard.candidate == candidate.model_id and scorecard.verdict != PASS
     )
@@ -85,9 +92,10 @@ def promote(scorecard: Scorecard | None, reason: str | None, paths: Paths) -> Re
     return _name(replace(release, scorecard=kept, overridden=bool(reason) and overridden), paths)
 
 
-def rollback(model_id: str | None, reason: str | None, paths: Paths) -> Release:
+def rollback(model_id: str | None, reason: str | None, paths: Paths, commit: bool = False) -> Release:
     """Makes an earlier release the champion again: the one before the current, or the one named, which also ends a
-    conflict of two champions."""
+    conflict of two champions. If it is to be committed, what the model was made from is put back. Raises AccordError if
+    that can't be done without a loss."""
     released = [record.model_id for record in history(paths)]
     if model_id is None:
         earlier = _before(released, champion_id(paths))
@@ -96,6 +104,8 @@ def rollback(model_id: str | None, reason: str | None, paths: Paths) -> Release:
         model_id = earlier
     if model_id not in released:
         raise AccordError(f"'{model_id}' was never released; {nearest(model_id, released)}")
+    if commit:
+        made_from.check_restorable(model_id, paths)
     load_bundle(restored(model_id, paths))
     return _name(_release("rollback", model_id, reason or "rolled back", paths), paths)
 
@@ -112,34 +122,45 @@ def restored(model_id: str, paths: Paths) -> Path:
     return folder
 
 
-def uncommitted(paths: Paths) -> Release | None:
-    """The champion's record if models/bundle is the champion already and git has not got that yet."""
+def uncommitted(action: str, paths: Paths) -> Release | None:
+    """The champion's record if it is of this action and git has not got it yet."""
     record = champion(paths)
-    if record is None or record.model_id != load_bundle(paths.bundle).model_id:
+    if record is None or record.action != action or not commits.changes(paths, *_files(paths)):
         return None
-    found = _git(paths, "status", "--porcelain", "--", *_files(paths))
-    return record if found.stdout.strip() else None
+    return record
 
 
-def commit(message: str, paths: Paths) -> None:
-    """Commits the pointers of the releases, and nothing else."""
+def commit_promotion(release: Release, paths: Paths) -> str:
+    """Commits the champion, models/bundle, and what it was made from. Returns a line about what git has not got, if any."""
+    if changed := made_from.changed(paths):
+        raise AccordError(_not_whole(release.model_id, changed))
+    made_from.keep(release.model_id, paths)
+    origins = [*made_from.files(paths), *made_from.pointers(paths), paths.retraining_log]
+    return _commit(f"Promote {release.model_id}: {release.reason}", origins, paths)
+
+
+def commit_rollback(release: Release, paths: Paths) -> str:
+    """Puts back what the champion was made from and commits both. Returns a line about what git has not got, if any."""
+    put_back = made_from.restore(release.model_id, paths)
+    return _commit(f"Roll back to {release.model_id}: {release.reason}", put_back, paths)
+
+
+def _commit(message: str, origins: list[Path], paths: Paths) -> str:
     jsonl.append(paths.release_log, *_unlogged(jsonl.read(paths.release_log, Release), paths))
-    files = _files(paths)
-    for words in (["add", *files], ["commit", "--quiet", "--message", message, "--", *files]):
-        done = _git(paths, *words)
-        if done.returncode:
-            raise AccordError(
-                f"The champion is named, but git could not commit: {' '.join(done.stderr.split())[:200]}"
-            )
+    commits.commit(message, [*_files(paths), *origins], paths)
+    return made_from.left_out(paths)
 
 
-def _files(paths: Paths) -> list[str]:
+def _files(paths: Paths) -> list[Path]:
     """What git has of the releases."""
-    return [paths.in_root(path) for path in (paths.champion, paths.release_log, paths.releases)]
+    return [paths.champion, paths.release_log, paths.releases]
 
 
-def _git(paths: Paths, *words: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(["git", *words], cwd=paths.root, capture_output=True, text=True)
+def _not_whole(model_id: str, changed: list[str]) -> str:
+    return (
+        f"The project has changed since {model_id} was made ({made_from.shown(changed)}), so a commit would not hold what made it; "
+        "put it back or make another candidate: accord run. Or promote without --commit"
+    )
 
 
 def _verdict(scorecard: Scorecard | None, model_id: str, champion: str | None) -> str:
