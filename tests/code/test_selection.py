@@ -6,9 +6,10 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shipped import shipped_option
 
 from accord.config import selection
-from accord.config.compose import select
+from accord.config.compose import fitted, select
 from accord.config.selection import Selection
 from accord.errors import AccordError
 from accord.paths import Paths
@@ -76,7 +77,7 @@ def test_overrides_nest_and_leave_their_neighbours():
     ("text", "value"),
     [
         ("0.1", 0.1), ("3", 3), ("1e-3", 1e-3), ("true", True), ("null", None), ("1mo", "1mo"), ("'3'", "3"),
-        ("[a, b]", ["a", "b"]), ("{a: 1}", {"a": 1}), ("a=b", "a=b"), ("", None),
+        ("[a, b]", ["a", "b"]), ("{a: 1}", {"a": 1}), ("a=b", "a=b"), ("~", None),
     ],
 )  # fmt: skip
 def test_a_value_has_the_type_that_yaml_gives_it(text: str, value: object):
@@ -125,6 +126,23 @@ def test_a_group_beside_a_preset_loses_the_overrides_of_the_other_option():
         ("model={a: 1}", "no option"),
         ("model.=3", "model."),
         ("seed=1.5", "seed"),
+        ("data.split.cutoff=2024-02-30", "no date"),
+        ("data.split.cutoff=2024-13-01", "no date"),
+        ("data.split.cutoff=2024-01-01 25:00:00", "no date"),
+        ("objective.policy.weights.x=0.4", "valid: fee, relief, w"),
+        ("objective.policy.weights.relif=0.4", "did you mean 'relief'"),
+        ("objective.metrics.margn.max=3", "did you mean 'margin'"),
+        ("objective.metrics.latency.target=payot", "leave out where, group and target"),
+        ("objective.metrics.calibration.target=disrution", "did you mean 'disruption'"),
+        ("objective.metrics.offer_gap.group=orign", "did you mean 'origin'"),
+        ("objective.metrics.calibration.builtin=calibraton_error", "did you mean 'calibration_error'"),
+        ("objective.targets.payot.unit=EUR", "did you mean 'payout'"),
+        ("data.columns.carier.nullable=true", "did you mean 'carrier'"),
+        ("data.groups=[orign]", "did you mean 'origin'"),
+        ("model=", "names no option"),
+        ("experiment=", "names no option"),
+        ("seed=", "is not overridden"),
+        ("model.num_leaves=", "is not overridden"),
     ],
 )
 def test_a_word_that_fits_nothing_ends_in_one_error_and_leaves_params_yaml(word: str, said: str):
@@ -150,6 +168,73 @@ def test_selecting_writes_params_yaml_and_says_what_it_dropped():
     assert params()["model"] == "linear"
     assert params()["overrides"] == {}
     assert "overrides of lightgbm are dropped" in said
+
+
+def test_a_word_without_a_value_takes_one_override_off():
+    select(["model.num_leaves=7", "model.n_estimators=9", "data.split.test=2mo"], HERE)
+    assert select(["model.num_leaves="], HERE) == []
+    assert params()["overrides"] == {"model": {"n_estimators": 9}, "data": {"split": {"test": "2mo"}}}
+    with pytest.raises(AccordError, match=r"did you mean 'model.n_estimators'"):
+        select(["model.n_estimator="], HERE)
+    select(["data.split=", "model.n_estimators="], HERE)
+    assert params()["overrides"] == {}
+
+
+def test_a_preset_says_that_it_stays_and_reset_takes_it_off():
+    before = Path("params.yaml").read_bytes()
+    assert "accord run --reset" in select(["experiment=quick", "model=baseline"], HERE)[0]
+    said = select([], HERE, reset=True)
+    assert "model: baseline -> lightgbm" in said
+    assert any("evaluation.n_resamples" in line for line in said)
+    assert yaml.safe_load(Path("params.yaml").read_bytes()) == yaml.safe_load(before)
+
+
+def test_words_beside_reset_change_the_shipped_selection():
+    select(["model.num_leaves=7", "seed=3"], HERE)
+    select(["model.num_leaves=9"], HERE, reset=True)
+    assert params()["overrides"] == {"model": {"num_leaves": 9}}
+
+
+def edited(**groups: str) -> Selection:
+    """The selection after an edit of params.yaml by hand, which leaves the overrides as they are."""
+    chosen = selection.read(HERE)
+    selection.write(Selection({**chosen.groups, **groups}, chosen.overrides), HERE.params)
+    return selection.read(HERE)
+
+
+def test_overrides_of_another_option_are_left_out_however_the_group_was_switched():
+    select(
+        ["experiment=quick", "objective.policy.weights.w=0.4", "objective.metrics.margin.weight=0.5"], HERE
+    )
+    chosen, values = fitted(edited(model="linear", objective="quality"), HERE.conf)
+    assert chosen.overrides == {"evaluation": {"n_resamples": 100}}
+    assert values["evaluation"]["n_resamples"] == 100
+    said = " ".join(chosen.notes)
+    for name in ("model.n_estimators", "objective.policy.weights.w", "objective.metrics.margin.weight"):
+        assert name in said
+    assert all("\n" not in note for note in chosen.notes)
+
+
+def test_an_override_that_fits_no_option_stays_a_mistake():
+    chosen = edited(model="linear")
+    chosen.overrides = {"model": {"n_estimatrs": 3}}
+    with pytest.raises(AccordError, match="n_estimatrs"):
+        fitted(chosen, HERE.conf)
+
+
+def test_overrides_that_both_options_have_or_that_define_something_new_stay():
+    own = {"team": "product", "sql": "AVG(payout)", "better": "lower"}
+    kept = {"model": {"seed": 3}} if "seed" in shipped_option("model", "linear") else {}
+    kept |= {"objective": {"metrics": {"skill": own}}, "data": {"derived": {"far": "distance > 1000"}}}
+    chosen = edited(model="linear")
+    chosen.overrides = {**kept, "evaluation": {"level": 0.9}}
+    assert fitted(chosen, HERE.conf)[0].overrides == chosen.overrides
+
+
+def test_a_word_that_another_option_would_know_is_refused_all_the_same():
+    select(["experiment=quick"], HERE)
+    with pytest.raises(AccordError, match="n_estimators"):
+        select(["model=linear", "model.n_estimators=9"], HERE)
 
 
 def comments(text: str) -> list[str]:

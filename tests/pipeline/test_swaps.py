@@ -24,6 +24,19 @@ def as_found(project: Project) -> object:
     project.run("dvc", "checkout", "--quiet", "--force")
 
 
+@pytest.mark.slow
+def test_after_a_preset_an_experiment_with_another_model_runs_without_its_overrides(project: Project) -> None:
+    project.run("accord", "run", "experiment=quick", "evaluation.n_resamples=60")
+    done = project.run("dvc", "exp", "run", "--set-param", "model=linear")
+    assert "compose: model.n_estimators, model.learning_rate: left out, for model=linear" in done.stdout
+    assert lock(project)["evaluation"]["n_resamples"] == 60
+    refused = project.run(
+        "dvc", "exp", "run", "--set-param", "overrides.data.split.cutoff=2024-02-30", ok=False
+    )
+    assert "2024-02-30" in refused.stderr + refused.stdout
+    assert "Traceback" not in refused.stderr
+
+
 def test_a_second_run_runs_nothing(project: Project) -> None:
     assert project.ran("accord", "run") == []
 

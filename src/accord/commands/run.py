@@ -6,12 +6,15 @@ from accord.paths import Paths
 from accord.terminal import say
 
 HELP = "select, reproduce the pipeline, package the model, measure and judge it"
-WORDS = "group=option, such as model=linear; key=value, such as model.C=0.1; or a preset, such as experiment=quick"
+WORDS = "group=option, such as model=linear; key=value, such as model.C=0.1; key= to take one off; or a preset, such as experiment=quick"
 ALONE = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("words", nargs="*", metavar="WORD", help=WORDS)
+    parser.add_argument(
+        "--reset", action="store_true", help="begin with what conf/config.yaml lists, without overrides"
+    )
 
 
 def run(arguments: argparse.Namespace, paths: Paths) -> None:
@@ -19,8 +22,8 @@ def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.config import compose
     from accord.report import measurement, pages, scorecard
 
-    if arguments.words:
-        say(*compose.select(arguments.words, paths))
+    if arguments.words or arguments.reset:
+        say(*compose.select(arguments.words, paths, arguments.reset))
     dvc.reproduce(paths)
     pages.write_of_run(paths)
     candidate = pipeline.candidate(paths)

@@ -40,6 +40,7 @@ def check_expressions(config: Config) -> None:
             _check_target(f"{section}.{name}", target, columns, outcomes)
     _check_predictions(config, columns)
     _check_policy(config, columns, outcomes)
+    _check_weights(config)
     for name, metric in config.objective.metrics.items():
         _check_metric(f"objective.metrics.{name}", metric, config, known)
     for where, names in (("data.slices", data.slices), ("data.groups", data.groups)):
@@ -109,6 +110,22 @@ def _check_policy(config: Config, columns: dict[str, pl.DataType], outcomes: dic
     check(policy.score, "objective.policy.score", names, outcomes)
     kind = check(policy.action, "objective.policy.action", {**names, "score": pl.Float64()}, outcomes)
     _wants_boolean(kind, "objective.policy.action", policy.action)
+
+
+def _check_weights(config: Config) -> None:
+    """Whether something depends on each weight of the policy."""
+    policy = config.objective.policy
+    if policy is None:
+        return
+    expressions = {"objective.policy.score": policy.score, "objective.policy.action": policy.action}
+    for name, metric in config.objective.metrics.items():
+        expressions[f"objective.metrics.{name}.sql"] = metric.sql or ""
+        expressions[f"objective.metrics.{name}.where"] = metric.where or ""
+    used = {name for where, sql in expressions.items() if sql for name in columns_of(sql, where)}
+    for name in policy.weights.keys() - used:
+        raise AccordError(
+            f"objective.policy.weights.{name}: neither score, action nor a metric uses it; {nearest(name, policy.weights.keys() & used)}"
+        )
 
 
 def _check_metric(where: str, metric: Metric, config: Config, columns: dict[str, pl.DataType]) -> None:

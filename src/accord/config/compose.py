@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import yaml
-from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 
 from accord.config.check import check_expressions, check_model
-from accord.config.selection import Selection, options, read, with_words, write
+from accord.config.fitting import with_options, without_misfits
+from accord.config.selection import Selection, options, read, shipped, with_words, write
 from accord.errors import AccordError, nearest
 from accord.models import loading
 from accord.paths import Paths
@@ -37,10 +37,8 @@ def composed(selection: Selection, conf: Path) -> dict[str, Any]:
     `${oc.env:...}` stays a reference, since the result is committed. Raises AccordError for anything that
     doesn't fit the schema, the model's own parameters, or the data's columns.
     """
-    chosen = [f"{group}={option}" for group, option in selection.groups.items()]
     try:
-        with initialize_config_dir(str(conf.absolute()), version_base="1.3"):
-            config = compose("config", overrides=chosen)
+        config = with_options(selection.groups, conf)
         OmegaConf.set_struct(config, False)
         values = _on_bases(_resolved(OmegaConf.merge(config, selection.overrides)), conf)
     except InterpolationKeyError as error:
@@ -94,10 +92,28 @@ def _at(where: str, call: Callable[P, T], *given: P.args, **named: P.kwargs) -> 
         raise AccordError(f"{where}: {error}") from error
 
 
-def select(words: Sequence[str], paths: Paths) -> list[str]:
-    """Puts the words into params.yaml, if the whole config is valid with them. Returns notes for the user."""
-    chosen = with_words(read(paths), words, paths.conf)
-    composed(chosen, paths.conf)
+def fitted(selection: Selection, conf: Path) -> tuple[Selection, dict[str, Any]]:
+    """The selection and its config; if it is refused with overrides of another option, then without those."""
+    try:
+        return selection, composed(selection, conf)
+    except AccordError as error:
+        fitting = without_misfits(selection, conf)
+        if fitting.overrides == selection.overrides:
+            raise
+        try:
+            return fitting, composed(fitting, conf)
+        except AccordError:
+            raise error from None
+
+
+def select(words: Sequence[str], paths: Paths, reset: bool = False) -> list[str]:
+    """Puts the words into params.yaml, if the whole config is valid with them. With `reset` they change what
+    conf/config.yaml lists instead of what was selected. Returns notes for the user."""
+    before = read(paths)
+    start = shipped(before, paths.conf) if reset else before
+    changed = with_words(start, words, paths.conf)
+    changed.notes = [*start.notes, *changed.notes]
+    chosen, _ = fitted(changed, paths.conf)
     write(chosen, paths.params)
     return list(chosen.notes)
 
@@ -201,9 +217,23 @@ def _explained(error: ValidationError, values: Mapping[str, Any], selection: Sel
     if fault["type"] == "extra_forbidden":
         where = ".".join(path[:-1]) or "the config"
         return f"{'.'.join(path)}: unknown key in {source}; {where} knows no '{path[-1]}': {nearest(path[-1], _keys_at(path[:-1]))}{more}"
+    if fault["type"] == "missing" and (known := _siblings(path, selection, conf)):
+        return f"{'.'.join(path[:-1])}: {source} has no '{path[-2]}' to override; {nearest(path[-2], known)}. A new one needs {path[-1]}{more}"
     if fault["type"] == "missing":
         return f"{'.'.join(path)} is missing in {source}; add it{_or_inherit(path[0], selection, conf)}{more}"
     return f"{'.'.join(path)}: found {fault['input']!r} in {source}; {fault['msg']}{more}"
+
+
+def _siblings(path: Sequence[str], selection: Selection, conf: Path) -> list[str]:
+    """The names beside an entry of a dictionary, such as a metric, that stands in the overrides alone; else none."""
+    shipped: Any = OmegaConf.to_container(with_options(selection.groups, conf), resolve=False)
+    overrides: Any = selection.overrides
+    for key in path[:-2]:
+        shipped = shipped.get(key) if isinstance(shipped, Mapping) else None
+        overrides = overrides.get(key) if isinstance(overrides, Mapping) else None
+    if len(path) < 3 or not isinstance(shipped, Mapping) or not isinstance(overrides, Mapping):
+        return []
+    return [] if path[-2] in shipped or path[-2] not in overrides else list(shipped)
 
 
 def _or_inherit(group: str, selection: Selection, conf: Path) -> str:

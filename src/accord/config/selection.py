@@ -1,6 +1,6 @@
 """The selection: params.yaml with one line per config group and overrides, and the words that change it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from io import StringIO
@@ -14,6 +14,9 @@ from accord.errors import AccordError, nearest
 from accord.files import write_text
 from accord.paths import Paths
 
+UNSET = object()
+"""The value of a word that has none, such as `model.C=`."""
+
 
 @dataclass
 class Selection:
@@ -22,7 +25,9 @@ class Selection:
     groups: dict[str, str]
     overrides: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    """What `with_words` changed beside what the words say, for the user to read."""
+    """What changed beside what the words say, for the user to read."""
+    asked: list[str] = field(default_factory=list)
+    """The keys that the words override."""
 
 
 def options(conf: Path) -> dict[str, list[str]]:
@@ -70,7 +75,7 @@ def check_groups(groups: Mapping[str, Any], where: str, conf: Path) -> None:
 
 
 def with_words(selection: Selection, words: Sequence[str], conf: Path) -> Selection:
-    """The selection as changed by words such as `model=linear`, `model.C=0.1` or `experiment=quick`.
+    """The selection as changed by words such as `model=linear`, `model.C=0.1`, `model.C=` or `experiment=quick`.
 
     Presets apply first, then groups, then overrides, whatever their order. A group that takes another option
     loses the overrides that belonged to the old one. Raises AccordError for a word that fits nothing.
@@ -101,14 +106,50 @@ def with_words(selection: Selection, words: Sequence[str], conf: Path) -> Select
             for group, value in preset.items():
                 choose(group, value)
             overrides = _merge(overrides, _plain(preset_overrides))
+            notes.append(f"experiment={option} stays in params.yaml; accord run --reset takes it off")
     for name, option in assignments:
         if name in groups:
             _check_option(name, option, valid)
             choose(name, option)
     for name, value in assignments:
-        if "." in name or name not in valid:
+        if value is UNSET and name not in valid:
+            overrides = _unset(name, overrides)
+        elif "." in name or name not in valid:
             overrides = _merge(overrides, _plain(_nested(name.split("."), value)))
-    return Selection(groups, overrides, notes)
+    return Selection(groups, overrides, notes, [name for name, value in assignments if value is not UNSET])
+
+
+def shipped(selection: Selection, conf: Path) -> Selection:
+    """What conf/config.yaml lists, without overrides; the notes say what of the selection is gone with that."""
+    path = conf / "config.yaml"
+    values = _parse(path.read_text(encoding="utf-8"), str(path))
+    listed = values.get("defaults") if isinstance(values, Mapping) else None
+    entries = [entry for entry in listed or () if isinstance(entry, Mapping)]
+    groups = {name: option for entry in entries for name, option in entry.items()}
+    check_groups(groups, str(path), conf)
+    notes = [
+        f"{name}: {selection.groups[name]} -> {option}"
+        for name, option in groups.items()
+        if selection.groups[name] != option
+    ]
+    names = [".".join(keys) for keys in leaves(selection.overrides)]
+    return Selection(groups, {}, [*notes, *([f"No longer overridden: {', '.join(names)}"] if names else [])])
+
+
+def leaves(values: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """The path of each value that is no dictionary of further ones."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from ((key, *more) for more in leaves(value))
+        else:
+            yield (key,)
+
+
+def without(values: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    """The values without the one at this path, and without dictionaries that are then empty."""
+    left = {key: value for key, value in values.items() if key != keys[0]}
+    inner = without(values[keys[0]], keys[1:]) if len(keys) > 1 else {}
+    return {key: inner if key == keys[0] else left[key] for key in values if key in left or inner}
 
 
 def write(selection: Selection, path: Path) -> None:
@@ -124,7 +165,22 @@ def write(selection: Selection, path: Path) -> None:
     write_text(path, text.getvalue())
 
 
+def _unset(name: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    found: Any = overrides
+    keys = name.split(".")
+    for key in keys:
+        found = found.get(key, UNSET) if isinstance(found, Mapping) else UNSET
+    if found is UNSET:
+        known = [".".join(path) for path in leaves(overrides)]
+        raise AccordError(
+            f"'{name}=' takes off an override, but {name} is not overridden; {nearest(name, known)}"
+        )
+    return without(overrides, keys)
+
+
 def _check_option(group: str, option: Any, valid: Mapping[str, Sequence[str]]) -> None:
+    if option is UNSET:
+        raise AccordError(f"'{group}=' names no option; {nearest('', valid[group])}")
     if option not in valid[group]:
         raise AccordError(f"conf/{group} has no option '{option}'; {nearest(str(option), valid[group])}")
 
@@ -136,7 +192,7 @@ def _assignment(word: str) -> tuple[str, Any]:
         raise AccordError(
             f"'{word}' is not understood; expected group=option or key=value, such as model=linear or model.C=0.1"
         )
-    return name, _parse(value, f"'{word}'")
+    return name, _parse(value, f"'{word}'") if value else UNSET
 
 
 def _parse(text: str, where: str) -> Any:

@@ -52,7 +52,7 @@ def of(stage: str, values: Values) -> dict[str, Any]:
 def afresh(stage: str, words: Sequence[str], paths: Paths) -> Config:
     """The config of a stage that is run with words such as `model=linear`, whatever the lock says."""
     chosen = selection.with_words(selection.read(paths), words, paths.conf)
-    cut = of(stage, compose.composed(chosen, paths.conf))
+    cut = of(stage, compose.fitted(chosen, paths.conf)[1])
     del cut["libraries"]
     return Config.partial(cut)
 

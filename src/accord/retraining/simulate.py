@@ -118,7 +118,7 @@ def simulate(
 
 
 def compose_config(chosen: selection.Selection, conf: Path) -> Config:
-    return Config.model_validate(compose.composed(chosen, conf))
+    return Config.model_validate(compose.fitted(chosen, conf)[1])
 
 
 def _settings(chosen: selection.Selection, name: str, conf: Path) -> Retraining:

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from accord.config import lock, selection, slices
-from accord.config.compose import composed
+from accord.config.compose import fitted
 from accord.files import replacing, write_text
 from accord.paths import Paths
 from accord.program import exit_with_message
@@ -13,13 +13,15 @@ from accord.terminal import say
 
 def compose() -> None:
     paths = Paths(Path())  # DVC runs a stage in the project's root
-    chosen = selection.with_words(selection.read(paths), sys.argv[1:], paths.conf)
-    values = composed(chosen, paths.conf)
+    changed = selection.with_words(selection.read(paths), sys.argv[1:], paths.conf)
+    chosen, values = fitted(changed, paths.conf)
     write_text(paths.config_lock, lock.dump(values))
     with replacing(paths.slices) as folder:
         folder.mkdir()
         for stage in slices.SECTIONS:
             write_text(folder / f"{stage}.yaml", lock.dump(slices.of(stage, values)))
+    for note in chosen.notes:
+        say(f"  compose: {note}")
     say("  compose: " + ", ".join(f"{group}={option}" for group, option in chosen.groups.items()))
 
 
