@@ -12,7 +12,7 @@ from accord.paths import Paths
 
 ROOT = Path(__file__).parents[1]
 COPIED = (
-    ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitattributes", ".gitignore", "bentofile.yaml", "conf", "conf.lock", "conf.lock.yaml", "data/.gitignore", "data/batches.json",
+    ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitattributes", ".gitignore", "bentofile.yaml", "conf", "conf.lock", "conf.lock.yaml", "data/.gitignore", "data/batches.json", ".dvc/plots.html",
     "data/raw", "dvc.yaml", "models/.gitignore", "params.yaml", "reports/.gitignore", "requirements", "requirements.lock", "src",
 )  # fmt: skip
 

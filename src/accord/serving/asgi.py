@@ -21,7 +21,7 @@ PAGE_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
-    # BentoML's page would call Google's tag manager; it works without.
+    # Swagger UI would ask a validator in the net for its opinion of the description.
     (b"content-security-policy", b"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"),
 ]  # fmt: skip
 ANSWER_HEADERS = [
@@ -87,6 +87,15 @@ def error(reason: str, status: int) -> Response:
 
 async def send_response(send: Send, response: Response, headers: Headers = ()) -> None:
     """Sends the response, or nothing if the client has gone."""
+    await _send(send, response, [*ANSWER_HEADERS, *headers])
+
+
+async def send_page(send: Send, page: Response) -> None:
+    """Sends a page, or nothing if the client has gone."""
+    await _send(send, page, PAGE_HEADERS)
+
+
+async def _send(send: Send, response: Response, headers: Headers) -> None:
     length = str(len(response.body)).encode()
     try:
         await send(
@@ -96,7 +105,6 @@ async def send_response(send: Send, response: Response, headers: Headers = ()) -
                 "headers": [
                     (b"content-type", response.content_type),
                     (b"content-length", length),
-                    *ANSWER_HEADERS,
                     *headers,
                 ],
             }

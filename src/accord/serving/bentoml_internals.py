@@ -15,7 +15,7 @@ COMPARED_WITH = "1.4.39"
 
 
 def page_files() -> list[str]:
-    """The paths of the files that BentoML's page consists of. Raises AccordError if they are where nobody looked."""
+    """The paths of the files that BentoML's page consists of, Swagger UI among them. Raises AccordError if they are where nobody looked."""
     folder = Path(bentoml.__file__).parent / "_internal/server/static_content"
     paths = [f"/static_content/{file.name}" for file in folder.glob("*")]
     if not paths:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from accord.serving import asgi
 from accord.serving.asgi import ARROW, JSON, PARQUET, App, Receive, Request, Response, Scope, Send
 from accord.serving.bodies import QUICK_BYTES, Bodies, DisconnectedError
+from accord.serving.front_page import FRONT_PAGE
 from accord.serving.output import say_exception
 from accord.serving.refusals import Headers, RefusedError
 from accord.serving.turns import Turns
@@ -23,7 +24,7 @@ if TYPE_CHECKING:  # BentoML's supervisor imports this module and needs neither 
     from accord.serving.endpoints import Endpoint, Endpoints
     from accord.serving.state import State
 
-BENTOML_PATHS = {"/", "/schema.json", "/livez", "/healthz"}
+BENTOML_PATHS = {"/schema.json", "/livez", "/healthz"}
 """What BentoML answers beside the files of its page; it gets to see no other request."""
 
 
@@ -61,6 +62,8 @@ class FastPath:
                 await app(scope, receive, send)
             elif (path := scope["path"]) in self._routes:
                 await self._serve(path, scope, receive, send)
+            elif path == "/" and scope["method"] in ("GET", "HEAD"):
+                await asgi.send_page(send, FRONT_PAGE)
             elif path in self._bentoml_paths:
                 await app(scope, receive, asgi.with_page_headers(send))
             else:
