@@ -57,10 +57,9 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """`value` as JSON with sorted keys: the same value gives the same bytes. Dataclasses and structs become objects."""
-    text = json.dumps(
-        value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False, default=msgspec.to_builtins
-    )
+    """`value` as JSON with sorted keys: the same value gives the same bytes. Dataclasses, structs and sections of the config
+    become objects."""
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False, default=_plain)
     write_text(path, text + "\n")
 
 
@@ -72,7 +71,7 @@ def read_as(path: Path, kind: type[T]) -> T:
     """The JSON of the file as the dataclass or struct that was written: keys that it doesn't have are passed over, and
     fields that are missing take their defaults, as of a file of another version. Raises AccordError if it is none."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return msgspec.json.decode(path.read_bytes(), type=kind, dec_hook=_section)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise AccordError(
             f"{path} can't be read: {error}; expected what this version of accord writes. Make it anew with the command that wrote it"
@@ -98,6 +97,15 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _plain(value: Any) -> Any:
+    return msgspec.to_builtins(value, enc_hook=lambda section: section.model_dump(mode="json"))
+
+
+def _section(kind: type[Any], value: Any) -> Any:
+    """A section of the config, which is a model of pydantic, among what is read: it checks itself."""
+    return kind.model_validate(value)
 
 
 def _temporary(path: Path) -> Path:

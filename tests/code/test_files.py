@@ -1,13 +1,17 @@
 """A reader never meets half a file."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shipped import shipped
 
-from accord.files import read_json, replacing, sha256, write_json, write_text
+from accord.errors import AccordError
+from accord.files import read_as, read_json, replacing, sha256, write_json, write_text
+from accord.schema.objective import Metric, Policy
 
 
 def names(folder: Path) -> list[str]:
@@ -143,3 +147,22 @@ def test_compiled_python_does_not_change_a_hash(tmp_path: Path):
     (tmp_path / "src/__pycache__").mkdir()
     (tmp_path / "src/__pycache__/a.pyc").write_bytes(b"bytes")
     assert sha256(tmp_path / "src") == first
+
+
+@dataclass(frozen=True)
+class Report:
+    policy: Policy | None
+    metrics: dict[str, Metric]
+
+
+def test_sections_of_the_config_in_a_report_are_read_as_they_were_written(tmp_path: Path):
+    metric = shipped(Metric, team="sales", builtin="auc", min=0.5)
+    for policy in (None, shipped(Policy, score="late - w", weights={"w": 1})):
+        write_json(path := tmp_path / "report.json", Report(policy, {"rank": metric}))
+        assert read_as(path, Report) == Report(policy, {"rank": metric})
+
+
+def test_a_section_that_the_config_would_refuse_is_refused_with_the_files_name(tmp_path: Path):
+    write_json(path := tmp_path / "report.json", {"policy": {"weights": {"w": "much"}}, "metrics": {}})
+    with pytest.raises(AccordError, match=r"report\.json can't be read: .*"):
+        read_as(path, Report)

@@ -2,6 +2,8 @@
 
 import copy
 import re
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -9,6 +11,9 @@ import polars as pl
 import pytest
 
 from accord.data.accounts import Accounts
+from accord.evaluation.decisions import DecisionReport
+from accord.evaluation.evaluated import EvaluationReport
+from accord.files import read_as, write_json
 from accord.report import index
 from accord.tasks.registry import OWN
 
@@ -22,10 +27,10 @@ LEAK = {
 }
 FOUND = {"value": 0.404, "low": 0.339, "high": 0.475, "baseline": 0.483}
 NAMES = ("train", "tune", "test")
-METRIC = {"team": "sales", "description": "", "builtin": None, "unit": None, "min": 0.7, "max": None}
+METRIC = {"team": "sales", "sql": "AVG(late)", "better": "higher", "min": 0.7, "weight": 1, "scale": 0.1}
 OBJECTIVE = {
     "name": "balanced", "description": "", "policy": {"weights": {"w": 0.3}, "score": "late - w", "action": "score > 0"},
-    "metrics": {"margin": METRIC, "latency": {**METRIC, "builtin": "p99_ms"}},
+    "metrics": {"margin": METRIC, "latency": {**METRIC, "sql": None, "builtin": "p99_ms"}},
 }  # fmt: skip
 
 
@@ -63,7 +68,10 @@ def report(**targets: dict[str, Any]) -> dict[str, Any]:
 def page(report: dict[str, Any], plots: dict[str, dict[str, pl.DataFrame]]) -> str:
     """The page of the report as it lies in files."""
     said = {"validated": report["validation"], "accounting": report["accounting"]}
-    return index.render(msgspec.convert(said, Accounts), report["evaluation"], plots)
+    with TemporaryDirectory() as folder:
+        write_json(file := Path(folder, "evaluation.json"), report["evaluation"])
+        evaluation, decisions = read_as(file, EvaluationReport), read_as(file, DecisionReport)
+    return index.render(msgspec.convert(said, Accounts), evaluation, decisions, plots)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from shipped import shipped
 
 from accord import bootstrap
 from accord.objective import fairness, teams
+from accord.objective.fairness import ByGroup
 from accord.schema.objective import Policy, Target
 
 N = 600
@@ -19,7 +20,7 @@ POLICY = shipped(Policy, score="late - 0.45")
 
 
 @pytest.fixture(scope="module")
-def table() -> dict:
+def table() -> ByGroup:
     rows = pl.DataFrame({"delay": np.where(Y > 0, 1.0, -1.0), "side": SIDE})
     played = teams.play(rows, TARGETS, POLICY, {"late": P}, {"late": P}, pl.Series(np.arange(N) % 50))
     counts = bootstrap.draw(played.n_blocks, 200, 1)
@@ -38,21 +39,21 @@ def expected(side: str) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
-def test_each_group_has_the_rates_of_its_own_rows(table: dict, side: str) -> None:
-    (level,) = [row for row in table["levels"] if row["level"] == side]
-    assert level["n_rows"] == (side == SIDE).sum()
+def test_each_group_has_the_rates_of_its_own_rows(table: ByGroup, side: str) -> None:
+    (level,) = [row for row in table.levels if row.level == side]
+    assert level.n_rows == (side == SIDE).sum()
     for name, value in expected(side).items():
-        assert level["rates"][name]["value"] == pytest.approx(value, rel=1e-9)
-        assert level["rates"][name]["low"] <= value <= level["rates"][name]["high"]
+        assert level.rates[name].value == pytest.approx(value, rel=1e-9)
+        assert level.rates[name].low <= value <= level.rates[name].high
 
 
-def test_a_gap_is_the_largest_rate_less_the_smallest_of_the_groups_large_enough(table: dict) -> None:
+def test_a_gap_is_the_largest_rate_less_the_smallest_of_the_groups_large_enough(table: ByGroup) -> None:
     left, right = expected("left"), expected("right")
-    for name, gap in table["gaps"].items():
-        assert gap["value"] == pytest.approx(abs(left[name] - right[name]), rel=1e-9)
+    for name, gap in table.gaps.items():
+        assert gap.value == pytest.approx(abs(left[name] - right[name]), rel=1e-9)
 
 
-def test_a_small_group_is_counted_and_not_scored(table: dict) -> None:
-    (rare,) = [row for row in table["levels"] if row["level"] == "rare"]
-    assert rare["n_rows"] == (SIDE == "rare").sum()
-    assert rare["rates"] == {}
+def test_a_small_group_is_counted_and_not_scored(table: ByGroup) -> None:
+    (rare,) = [row for row in table.levels if row.level == "rare"]
+    assert rare.n_rows == (SIDE == "rare").sum()
+    assert rare.rates == {}

@@ -3,17 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from accord import bootstrap
-from accord.bootstrap import Counts
+from accord.bootstrap import Counts, Estimate
 from accord.data import splitting
 from accord.models.trained import baselines
 from accord.objective import fairness, teams
+from accord.objective.fairness import ByGroup
 from accord.objective.teams import Played
 from accord.schema.config import Config
+from accord.schema.objective import Metric, Policy
 from accord.tasks import registry
 
 JUDGED = ("test", "holdout")
@@ -21,8 +22,29 @@ JUDGED = ("test", "holdout")
 
 
 @dataclass(frozen=True)
+class Aims:
+    """Of the objective what the teams' figures are of."""
+
+    name: str
+    description: str
+    policy: Policy | None
+    metrics: dict[str, Metric]
+
+
+@dataclass(frozen=True)
+class DecisionReport:
+    """The report of stage decide, reports/teams.json."""
+
+    teams: dict[str, dict[str, Estimate]]
+    """By judged split, then metric; those of the running service are left out."""
+    fairness: list[ByGroup]
+    """On test, by group column."""
+    objective: Aims
+
+
+@dataclass(frozen=True)
 class Decided:
-    report: dict[str, Any]
+    report: DecisionReport
     metrics: dict[str, dict[str, float | None]]
     """Values on the judged splits alone, for `dvc metrics`."""
     decisions: dict[str, pl.DataFrame]
@@ -62,14 +84,13 @@ def decide(
     }
     of_teams = {split: _of_teams(played[split], drawn, config) for split, drawn in counts.items()}
     return Decided(
-        report={
-            "teams": of_teams,
-            "fairness": _fairness(played["test"], counts["test"], config) if "test" in played else [],
-            "objective": objective.model_dump(include={"name", "description", "policy", "metrics"}),
-        },
+        report=DecisionReport(
+            of_teams,
+            _fairness(played["test"], counts["test"], config) if "test" in played else [],
+            Aims(objective.name, objective.description, objective.policy, objective.metrics),
+        ),
         metrics={
-            split: {name: found["value"] for name, found in table.items()}
-            for split, table in of_teams.items()
+            split: {name: found.value for name, found in table.items()} for split, table in of_teams.items()
         },
         decisions={
             split: pl.DataFrame({"score": one.score, "action": one.action})
@@ -80,7 +101,7 @@ def decide(
     )
 
 
-def _of_teams(played: Played, counts: Counts, config: Config) -> dict[str, dict[str, Any]]:
+def _of_teams(played: Played, counts: Counts, config: Config) -> dict[str, Estimate]:
     objective, settings = config.objective, config.evaluation
     return teams.table(
         objective.metrics,
@@ -93,7 +114,7 @@ def _of_teams(played: Played, counts: Counts, config: Config) -> dict[str, dict[
     )
 
 
-def _fairness(played: Played, counts: Counts, config: Config) -> list[dict[str, Any]]:
+def _fairness(played: Played, counts: Counts, config: Config) -> list[ByGroup]:
     objective, settings = config.objective, config.evaluation
     return fairness.by_group(
         played,

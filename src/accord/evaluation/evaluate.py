@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,18 +11,13 @@ import polars as pl
 from accord import models
 from accord.data import splitting
 from accord.evaluation import notices, targets
+from accord.evaluation.evaluated import BesideBaseline, EvaluationReport, TargetReport
 from accord.features.transform import Transform, load_matrix
 from accord.models import loading
 from accord.models.trained import MODEL_FILE, baseline_of
 from accord.schema.config import Config
-from accord.schema.objective import Target
 from accord.tasks import registry
-from accord.tasks.task import Predicted
 
-BySplit = dict[str, tuple[models.Matrix, models.Matrix]]
-"""A target's predictions and its baseline's (n, k), by split."""
-Columns = dict[str, dict[str, models.Vector]]
-"""A target's predictions as columns by their names, by split."""
 IMPORTANCE = "importance"
 PLOTS = (*dict.fromkeys(plot.name for task in registry.OWN.values() for plot in task.plots), IMPORTANCE)
 """The plots that dvc.yaml names; tasks of others may bring more."""
@@ -31,9 +25,9 @@ PLOTS = (*dict.fromkeys(plot.name for task in registry.OWN.values() for plot in 
 
 @dataclass(frozen=True)
 class Evaluated:
-    report: dict[str, Any]
-    metrics: dict[str, Any]
-    """Values alone, for `dvc metrics`."""
+    report: EvaluationReport
+    metrics: dict[str, dict[str, dict[str, float | None]]]
+    """Values alone by target, split and metric, for `dvc metrics`."""
     plots: dict[str, dict[str, pl.DataFrame]]
     """Tables by plot, then target, for `dvc plots` and the page."""
     predictions: dict[str, pl.DataFrame]
@@ -42,12 +36,12 @@ class Evaluated:
     @property
     def summary(self) -> str:
         parts = []
-        for name, target in self.report["targets"].items():
-            leading = registry.task(target["task"]).leading.name
-            found = target["metrics"]["test"][leading]
-            value, baseline = (_in_words(found[side]) for side in ("value", "baseline"))
+        for name, target in self.report.targets.items():
+            leading = registry.task(target.task).leading.name
+            found = target.metrics["test"][leading]
+            value, baseline = _in_words(found.value), _in_words(found.baseline)
             parts.append(f"{name} test {leading} {value} (baseline {baseline})")
-        said = [f"{notice['target']}: {notice['detail']}" for notice in self.report["notices"]]
+        said = [f"{notice.target}: {notice.detail}" for notice in self.report.notices]
         return ", ".join(parts) + "".join(f"; NOTICE: {words}" for words in said)
 
 
@@ -55,77 +49,83 @@ def _in_words(value: float | None) -> str:
     return "without a value" if value is None else f"{value:.4g}"
 
 
+@dataclass(frozen=True)
+class _Given:
+    """What all targets share: the scored splits' rows, with derived features, matrices and blocks, and the trained models."""
+
+    config: Config
+    rows: Mapping[str, pl.DataFrame]
+    matrix: Mapping[str, models.Matrix]
+    blocks: Mapping[str, pl.Series]
+    features: list[str]
+    trained: Path
+
+
+@dataclass(frozen=True)
+class _OfTarget:
+    report: TargetReport
+    plots: dict[str, pl.DataFrame]
+    predictions: dict[str, dict[str, models.Vector]]
+    """Columns by their names, by split."""
+
+
 def evaluated(
     config: Config, rows: Mapping[str, pl.DataFrame], transform: Transform, features: Path, trained: Path
 ) -> Evaluated:
     """How good the models are on the scored splits' rows, with derived features."""
-    objective, settings = config.objective, config.evaluation
     matrix = {split: load_matrix(features / f"{split}.npy") for split in rows}
     key = config.data.key or ["row_id"]
     blocks = {split: splitting.blocks(frame, key, config.data.time) for split, frame in rows.items()}
-    kind = loading.model_class(config.model["_target_"])
-
-    def work(item: tuple[str, Target]) -> tuple[Columns, dict[str, Any], dict[str, pl.DataFrame]]:
-        name, target = item
-        what = registry.predicted(name, target)
-        model = kind.load(trained / name / MODEL_FILE)
-        predicted = _predicted(matrix, model, what, trained)
-        scored = {
-            split: targets.Scored(
-                frame,
-                targets.outcomes(frame, target.sql, f"objective.targets.{name}.sql"),
-                *predicted[split],
-                blocks[split],
-            )
-            for split, frame in rows.items()
-        }
-        report = targets.evaluate_target(name, target, scored, config.data.slices, settings, config.seed)
-        step = max(1, len(matrix["test"]) // settings.n_explained)
-        parts = model.contributions(np.asarray(matrix["test"][::step]))
-        report["importance"] = targets.importance(parts, [feature.name for feature in transform.features])
-        test = scored["test"].part(np.isfinite(scored["test"].y))
-        return (
-            {split: what.by_column(predictions) for split, (predictions, _) in predicted.items()},
-            report,
-            {
-                **{plot.name: plot.table(test.y, test.p) for plot in what.task.plots},
-                IMPORTANCE: pl.DataFrame(report["importance"]),
-            },
-        )
-
+    given = _Given(config, rows, matrix, blocks, [feature.name for feature in transform.features], trained)
+    names = list(config.objective.targets)
     with ThreadPoolExecutor(config.engine.workers) as pool:
-        done = dict(zip(objective.targets, pool.map(work, objective.targets.items()), strict=True))
-    reports = {name: report for name, (_, report, _) in done.items()}
+        done = dict(zip(names, pool.map(lambda name: _of_target(name, given), names), strict=True))
+    reports = {name: one.report for name, one in done.items()}
+    noticed = [notice for name, report in reports.items() for notice in notices.too_good(name, report)]
     return Evaluated(
-        report={
-            "targets": reports,
-            "notices": [
-                notice for name, report in reports.items() for notice in notices.too_good(name, report)
-            ],
-            "model": config.model,
-            "settings": settings.model_dump(),
-        },
-        metrics={name: _values(report["metrics"]) for name, report in reports.items()},
+        report=EvaluationReport(reports, config.model, config.evaluation, noticed),
+        metrics={name: _values(report.metrics) for name, report in reports.items()},
         plots={
-            plot: {name: found[plot] for name, (_, _, found) in done.items() if plot in found}
-            for plot in dict.fromkeys([*PLOTS, *(plot for _, _, found in done.values() for plot in found)])
+            plot: {name: one.plots[plot] for name, one in done.items() if plot in one.plots}
+            for plot in dict.fromkeys([*PLOTS, *(plot for one in done.values() for plot in one.plots)])
         },
         predictions={
             split: pl.DataFrame(
-                {name: values for columns, _, _ in done.values() for name, values in columns[split].items()}
+                {name: values for one in done.values() for name, values in one.predictions[split].items()}
             )
             for split in rows
         },
     )
 
 
-def _predicted(
-    matrix: Mapping[str, models.Matrix], model: models.Fitted, target: Predicted, trained: Path
-) -> BySplit:
-    return {
-        split: (target.of_raw(model.raw(X)), baseline_of(target, trained, len(X)))
-        for split, X in matrix.items()
+def _of_target(name: str, given: _Given) -> _OfTarget:
+    config, target = given.config, given.config.objective.targets[name]
+    what = registry.predicted(name, target)
+    model = loading.model_class(config.model["_target_"]).load(given.trained / name / MODEL_FILE)
+    predictions = {split: what.of_raw(model.raw(X)) for split, X in given.matrix.items()}
+    scored = {
+        split: targets.Scored(
+            frame,
+            targets.outcomes(frame, target.sql, f"objective.targets.{name}.sql"),
+            predictions[split],
+            baseline_of(what, given.trained, frame.height),
+            given.blocks[split],
+        )
+        for split, frame in given.rows.items()
     }
+    step = max(1, len(given.matrix["test"]) // config.evaluation.n_explained)
+    parts = model.contributions(np.asarray(given.matrix["test"][::step]))
+    importance = targets.importance(parts, given.features)
+    report = targets.evaluate_target(
+        name, target, scored, importance, config.data.slices, config.evaluation, config.seed
+    )
+    test = scored["test"].part(np.isfinite(scored["test"].y))
+    plots = {plot.name: plot.table(test.y, test.p) for plot in what.task.plots}
+    return _OfTarget(
+        report,
+        {**plots, IMPORTANCE: pl.DataFrame(importance)},
+        {split: what.by_column(values) for split, values in predictions.items()},
+    )
 
 
 def write_plots(folder: Path, plots: Mapping[str, Mapping[str, pl.DataFrame]]) -> None:
@@ -136,7 +136,7 @@ def write_plots(folder: Path, plots: Mapping[str, Mapping[str, pl.DataFrame]]) -
             table.write_csv(folder / plot / f"{target}.csv")
 
 
-def _values(metrics: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
+def _values(metrics: Mapping[str, Mapping[str, BesideBaseline]]) -> dict[str, dict[str, float | None]]:
     return {
-        split: {metric: found["value"] for metric, found in table.items()} for split, table in metrics.items()
+        split: {metric: found.value for metric, found in table.items()} for split, table in metrics.items()
     }

@@ -10,6 +10,14 @@ from numpy.typing import NDArray
 
 from accord import bootstrap
 from accord.errors import AccordError
+from accord.evaluation.evaluated import (
+    BesideBaseline,
+    Importance,
+    Level,
+    OtherReading,
+    Readings,
+    TargetReport,
+)
 from accord.losses import Matrix, Vector
 from accord.measures.metrics import Metric, Sample, value
 from accord.schema.config import Evaluation
@@ -37,7 +45,7 @@ class Scored:
 
 def metric_table(
     scored: Scored, target: Predicted, metrics: Iterable[Metric], settings: Evaluation, seed: int
-) -> dict[str, Any]:
+) -> dict[str, BesideBaseline]:
     """Each metric's value with its interval, and the baseline's value."""
     block, n_blocks = bootstrap.numbered(scored.blocks)
     counts = bootstrap.draw(n_blocks, settings.n_resamples, seed)
@@ -46,15 +54,13 @@ def metric_table(
         statistic = metric.statistic(Sample(scored.y, scored.p, block, n_blocks, target.loss))
         estimate = bootstrap.estimate(statistic, counts, settings.level)
         baseline = value(metric, scored.y, scored.baseline, target.loss)
-        table[metric.name] = {
-            "value": estimate.value, "low": estimate.low, "high": estimate.high, "baseline": _finite(baseline),
-        }  # fmt: skip
+        table[metric.name] = BesideBaseline(**vars(estimate), baseline=_finite(baseline))
     return table
 
 
 def slice_table(
     scored: Scored, target: Predicted, columns: Sequence[str], settings: Evaluation, seed: int
-) -> list[dict[str, Any]]:
+) -> list[Level]:
     """A row a level of each slice column: how many rows, the mean outcome and prediction, the cheap metrics."""
     metrics = [metric for metric in target.task.metrics if metric.cheap]
     table = []
@@ -64,20 +70,22 @@ def slice_table(
             mask = (labels.is_null() if level is None else labels == level).fill_null(False).to_numpy()
             part = scored.part(mask)
             enough = len(part.y) >= settings.min_slice_rows
-            table.append({
-                "column": column,
-                "level": _label(level),
-                "n_rows": len(part.y),
-                "mean_outcome": float(part.y.mean()),
-                "mean_prediction": _mean_prediction(target, part.p),
-                "metrics": metric_table(part, target, metrics, settings, seed) if enough else {},
-            })  # fmt: skip
+            table.append(
+                Level(
+                    column,
+                    _label(level),
+                    len(part.y),
+                    float(part.y.mean()),
+                    _mean_prediction(target, part.p),
+                    metric_table(part, target, metrics, settings, seed) if enough else {},
+                )
+            )
     return table
 
 
 def alternatives_table(
     scored: Mapping[str, Scored], target: Predicted, alternatives: Mapping[str, Alternative]
-) -> list[dict[str, Any]]:
+) -> list[OtherReading]:
     """For each other reading of the target: how many rows it reads differently, and what that would change on test."""
     table = []
     for key, alternative in alternatives.items():
@@ -88,19 +96,22 @@ def alternatives_table(
         test = scored["test"]
         other = outcomes(test.rows, alternative.sql, f"{where}.sql")
         read = np.isfinite(other)
-        table.append({
-            "name": key,
-            "description": alternative.description,
-            "n_rows": {split: int(count or 0) for split, count in touched.items()},
-            "mean_outcome": {"shipped": _mean(test.y), "alternative": _mean(other[read])},
-            "metrics": {
-                metric.name: {
-                    "shipped": _finite(value(metric, test.y, test.p, target.loss)),
-                    "alternative": _finite(value(metric, other[read], test.p[read], target.loss)),
-                }
-                for metric in target.task.metrics
-            },
-        })  # fmt: skip
+        metrics = {
+            metric.name: Readings(
+                _finite(value(metric, test.y, test.p, target.loss)),
+                _finite(value(metric, other[read], test.p[read], target.loss)),
+            )
+            for metric in target.task.metrics
+        }
+        table.append(
+            OtherReading(
+                key,
+                alternative.description,
+                {split: int(count or 0) for split, count in touched.items()},
+                Readings(_mean(test.y), _mean(other[read])),
+                metrics,
+            )
+        )
     return table
 
 
@@ -109,12 +120,12 @@ def outcomes(rows: pl.DataFrame, sql: str, where: str) -> Vector:
     return evaluate(rows, sql, where).to_numpy()
 
 
-def importance(contributions: NDArray[np.float64], names: Sequence[str]) -> list[dict[str, Any]]:
+def importance(contributions: NDArray[np.float64], names: Sequence[str]) -> list[Importance]:
     """Features by mean absolute contribution to the raw scores, from contributions (n, n_raw, n_features + 1)."""
     by_raw = [np.abs(contributions[:, r, :-1]).mean(axis=0) for r in range(contributions.shape[1])]
     sizes = np.mean(by_raw, axis=0)
     order = np.argsort(-sizes, kind="stable")
-    return [{"feature": names[j], "contribution": float(sizes[j])} for j in order]
+    return [Importance(names[j], float(sizes[j])) for j in order]
 
 
 def _mean_prediction(target: Predicted, p: Matrix) -> float | None:
@@ -138,10 +149,11 @@ def evaluate_target(
     name: str,
     target: Target,
     scored: Mapping[str, Scored],
+    importance: list[Importance],
     slices: Sequence[str],
     settings: Evaluation,
     seed: int,
-) -> dict[str, Any]:
+) -> TargetReport:
     """All that is reported of one target. `scored` has the splits by name, test among them."""
     what = predicted(name, target)
     known = {split: s.part(np.isfinite(s.y)) for split, s in scored.items()}
@@ -151,15 +163,20 @@ def evaluate_target(
             f"objective.targets.{name}.sql: none of the {len(scored['test'].y):,} rows of test has an outcome; expected some. Set "
             "data.split.cutoff to where outcomes end, or make test longer"
         )
-    return {
-        **target.model_dump(include={"task", "loss", "owner", "unit", "description"}),
-        "metrics": {
+    return TargetReport(
+        task=target.task,
+        loss=target.loss,
+        owner=target.owner,
+        unit=target.unit,
+        description=target.description,
+        metrics={
             split: metric_table(s, what, what.task.metrics, settings, seed) for split, s in known.items()
         },
-        "n_rows": {split: len(s.y) for split, s in known.items()},
-        "n_blocks": {split: s.blocks.n_unique() for split, s in known.items()},
-        "mean_outcome": {split: _mean(s.y) for split, s in known.items()},
-        "mean_prediction": {split: _mean_prediction(what, s.p) for split, s in known.items()},
-        "slices": slice_table(known["test"], what, slices, settings, seed) if "test" in known else [],
-        "alternatives": alternatives_table(known, what, target.alternatives),
-    }
+        n_rows={split: len(s.y) for split, s in known.items()},
+        n_blocks={split: s.blocks.n_unique() for split, s in known.items()},
+        mean_outcome={split: _mean(s.y) for split, s in known.items()},
+        mean_prediction={split: _mean_prediction(what, s.p) for split, s in known.items()},
+        slices=slice_table(known["test"], what, slices, settings, seed),
+        alternatives=alternatives_table(known, what, target.alternatives),
+        importance=importance,
+    )

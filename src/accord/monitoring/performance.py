@@ -248,7 +248,7 @@ def _intervals(comparison: Comparison) -> dict[str, tuple[float | None, Interval
     table = teams.table(
         objective.metrics, known, objective.targets, objective.policy, counts, settings.level, settings.min_rows
     )  # fmt: skip
-    return {name: (one["value"], (one["low"], one["high"])) for name, one in table.items()}
+    return {name: (one.value, (one.low, one.high)) for name, one in table.items()}
 
 
 def _team_row(name: str, metric: Metric, judged: Judged, uncertainty: Interval | None = None) -> TeamRow:

@@ -5,16 +5,34 @@ a group with fewer rows than asked is counted, but neither scored nor part of a 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from accord import bootstrap
-from accord.bootstrap import Counts
+from accord.bootstrap import Counts, Estimate
 from accord.objective import teams
 from accord.objective.teams import Played
 from accord.schema.objective import Metric, Policy, Target
 from accord.tasks.registry import all_of
+
+
+@dataclass(frozen=True)
+class Group:
+    """The people whose rows have one level of a group column."""
+
+    level: str
+    n_rows: int
+    rates: dict[str, Estimate]
+    """Empty where there are too few rows."""
+
+
+@dataclass(frozen=True)
+class ByGroup:
+    column: str
+    levels: list[Group]
+    gaps: dict[str, Estimate]
 
 
 def rates(targets: Mapping[str, Target], has_policy: bool) -> dict[str, str]:
@@ -28,7 +46,7 @@ def rates(targets: Mapping[str, Target], has_policy: bool) -> dict[str, str]:
 def by_group(
     played: Played, targets: Mapping[str, Target], policy: Policy | None, columns: Sequence[str], counts: Counts,
     level: float, min_rows: int,
-) -> list[dict[str, Any]]:  # fmt: skip
+) -> list[ByGroup]:  # fmt: skip
     """For each group column its levels with their rates, and each rate's gap: the largest less the smallest."""
     tables = []
     for column in columns:
@@ -38,13 +56,13 @@ def by_group(
             mask = (labels == label).fill_null(False).to_numpy()
             group = restricted(played, mask)
             scored = _rates(group, targets, policy, counts, level) if mask.sum() >= min_rows else {}
-            levels.append({"level": str(label), "n_rows": int(mask.sum()), "rates": scored})
+            levels.append(Group(str(label), int(mask.sum()), scored))
         gaps = {}
         for name, sql in rates(targets, policy is not None).items():
             metric = Metric(team="governance", sql=sql, group=column, weight=0, scale=1)
             statistic = teams.statistic(name, metric, played, targets, policy, min_rows)
-            gaps[name] = teams.as_dict(bootstrap.estimate(statistic, counts, level))
-        tables.append({"column": column, "levels": levels, "gaps": gaps})
+            gaps[name] = bootstrap.estimate(statistic, counts, level)
+        tables.append(ByGroup(column, levels, gaps))
     return tables
 
 
@@ -63,10 +81,10 @@ def restricted(played: Played, mask: np.ndarray[Any, np.dtype[np.bool_]]) -> Pla
 
 def _rates(
     group: Played, targets: Mapping[str, Target], policy: Policy | None, counts: Counts, level: float
-) -> dict[str, Any]:
+) -> dict[str, Estimate]:
     found = {}
     for name, sql in rates(targets, policy is not None).items():
         metric = Metric(team="governance", sql=sql, better="higher", weight=0, scale=1)
         statistic = teams.statistic(name, metric, group, targets, policy, min_rows=1)
-        found[name] = teams.as_dict(bootstrap.estimate(statistic, counts, level))
+        found[name] = bootstrap.estimate(statistic, counts, level)
     return found

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from accord import bootstrap
-from accord.bootstrap import Counts, Statistic
+from accord.bootstrap import Counts, Estimate, Statistic
 from accord.measures.metrics import Sample
 from accord.objective.policy import decide
 from accord.schema.objective import Metric, Policy, Target
@@ -112,22 +111,16 @@ def better(metric: Metric) -> str:
 def table(
     metrics: Mapping[str, Metric], played: Played, targets: Mapping[str, Target], policy: Policy | None,
     counts: Counts, level: float, min_rows: int,
-) -> dict[str, dict[str, Any]]:  # fmt: skip
+) -> dict[str, Estimate]:  # fmt: skip
     """Value and interval of each metric that rows decide; those of the running service are left out."""
     found = {}
     for name, metric in metrics.items():
         if metric.builtin in MEASURED:
             continue
-        estimate = bootstrap.estimate(
+        found[name] = bootstrap.estimate(
             statistic(name, metric, played, targets, policy, min_rows), counts, level
         )
-        found[name] = as_dict(estimate)
     return found
-
-
-def as_dict(estimate: bootstrap.Estimate) -> dict[str, float | None]:
-    """Value and interval; None where there is none."""
-    return dict(vars(estimate))
 
 
 def _plain(

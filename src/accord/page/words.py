@@ -1,9 +1,8 @@
 """Numbers and names as people read them."""
 
-from collections.abc import Mapping
 from math import floor, log10
-from typing import Any
 
+from accord.bootstrap import Estimate
 from accord.tasks.registry import METRICS
 
 MISSING = "\N{EN DASH}"
@@ -53,12 +52,12 @@ def metric_title(name: str) -> str:
     return METRICS[name].title if name in METRICS else name.replace("_", " ")
 
 
-def verdict(better: str, found: Mapping[str, Any]) -> str:
+def verdict(better: str, found: Estimate, baseline: float | None) -> str:
     """How a metric's value compares with the baseline's: better, unsure, worse or unknown. Lower, higher or zero is better.
 
     Unsure is a value on the better side whose interval holds the baseline too.
     """
-    value, low, high, baseline = (found[key] for key in ("value", "low", "high", "baseline"))
+    value, low, high = found.value, found.low, found.high
     if value is None or baseline is None:
         return "unknown"
     badness = {"lower": float, "higher": lambda v: -v, "zero": abs}[better]

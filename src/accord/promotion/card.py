@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from accord.data.leaks import Suspect
+from accord.evaluation.evaluated import Notice
 from accord.objective.judge import Judgement
 
 
@@ -16,5 +17,5 @@ class Scorecard(Judgement):
     n_blocks: dict[str, int]
     suspects: list[Suspect] = field(default_factory=list)
     """Leak suspects that nobody vouches for."""
-    notices: list[dict[str, str]] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
     """What is too good to go unsaid."""

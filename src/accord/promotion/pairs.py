@@ -12,7 +12,8 @@ from accord.bundle.bundle import Bundle, load_bundle
 from accord.data import accounts, partitions, splitting
 from accord.data.partitions import local
 from accord.errors import AccordError
-from accord.files import read_json, write_json
+from accord.evaluation.evaluated import EvaluationReport
+from accord.files import read_as, write_json
 from accord.models import Vector, trained
 from accord.objective import judge, teams
 from accord.paths import Paths
@@ -62,7 +63,7 @@ def judge_candidate(
         n_rows={split: pair.candidate.rows.height for split, pair in pairs.items()},
         n_blocks={split: pair.candidate.n_blocks for split, pair in pairs.items()},
         suspects=accounts.read(paths).suspects,
-        notices=read_json(paths.evaluation)["notices"],
+        notices=read_as(paths.evaluation, EvaluationReport).notices,
     )
     write_json(paths.scorecard, card)
     return card

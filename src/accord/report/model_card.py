@@ -7,6 +7,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from accord.data.leaks import Suspect
+from accord.evaluation.decisions import Aims
+from accord.evaluation.evaluated import TargetReport
 from accord.page import markdown, words
 from accord.promotion.card import Scorecard
 from accord.schema.data import Data
@@ -16,7 +18,8 @@ def render(
     manifest: Mapping[str, Any],
     data: Data,
     card: Scorecard,
-    evaluation: Mapping[str, Any],
+    objective: Aims,
+    targets: Mapping[str, TargetReport],
     leaks: Sequence[Suspect],
 ) -> str:
     """The card as Markdown."""
@@ -29,6 +32,5 @@ def render(
     )
     environment.filters |= {"number": words.number, "code": markdown.code}
     return environment.get_template("model_card.md.j2").render(
-        manifest=manifest, data=data, card=card, objective=evaluation["objective"],
-        targets=evaluation["targets"], leaks=leaks,
-    )  # fmt: skip
+        manifest=manifest, data=data, card=card, objective=objective, targets=targets, leaks=leaks
+    )

@@ -1,21 +1,26 @@
 """Writes the pages from the JSON and the tables that stages and commands have written, as far as these exist."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import polars as pl
 
 from accord.config import lock
 from accord.data import accounts
 from accord.errors import AccordError
+from accord.evaluation.decisions import DecisionReport
+from accord.evaluation.evaluated import EvaluationReport
 from accord.files import read_as, read_json, write_text
 from accord.paths import Paths
 from accord.promotion.card import Scorecard
 from accord.promotion.experiments import Report
 from accord.report import index, model_card, scorecard, simulation, tradeoff
 from accord.retraining.simulated import Simulated
+
+V = TypeVar("V")
 
 
 def write(paths: Paths) -> list[Path]:
@@ -52,17 +57,25 @@ def write_of_run(paths: Paths) -> list[Path]:
 
 
 def _of_run(paths: Paths) -> str:
-    return index.render(accounts.read(paths), _evaluation(paths), _plots(paths), _made(paths))
+    return index.render(
+        accounts.read(paths), _evaluation(paths), _decisions(paths), _plots(paths), _made(paths)
+    )
 
 
-def _evaluation(paths: Paths) -> dict[str, Any]:
-    """The figures, with targets and metrics in the order of the config, which is lost in sorted JSON."""
-    found, wanted = {**read_json(paths.evaluation), **read_json(paths.teams)}, lock.load(paths).objective
-    objective = {**found["objective"], "metrics": _ordered(found["objective"]["metrics"], wanted.metrics)}
-    return {**found, "targets": _ordered(found["targets"], wanted.targets), "objective": objective}
+def _evaluation(paths: Paths) -> EvaluationReport:
+    """The figures, with targets in the order of the config, which is lost in sorted JSON."""
+    found = read_as(paths.evaluation, EvaluationReport)
+    return replace(found, targets=_ordered(found.targets, lock.load(paths).objective.targets))
 
 
-def _ordered(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+def _decisions(paths: Paths) -> DecisionReport:
+    """The teams' figures, with metrics in the order of the config."""
+    found = read_as(paths.teams, DecisionReport)
+    metrics = _ordered(found.objective.metrics, lock.load(paths).objective.metrics)
+    return replace(found, objective=replace(found.objective, metrics=metrics))
+
+
+def _ordered(values: Mapping[str, V], names: Iterable[str]) -> dict[str, V]:
     """The values by name, in the order of the config, then those that the config no longer has."""
     return {name: values[name] for name in dict.fromkeys([*names, *values]) if name in values}
 
@@ -86,7 +99,8 @@ def _made(paths: Paths) -> index.Made | None:
 
 def _model_card(card: Scorecard, paths: Paths) -> str:
     data, leaks = lock.load(paths).data, accounts.read(paths).leaks
-    return model_card.render(read_json(paths.manifest), data, card, _evaluation(paths), leaks)
+    objective, targets = _decisions(paths).objective, _evaluation(paths).targets
+    return model_card.render(read_json(paths.manifest), data, card, objective, targets, leaks)
 
 
 def _card_of_candidate(paths: Paths) -> Scorecard | None:

@@ -33,6 +33,6 @@ def as_text(card: Scorecard) -> terminal.Lines:
             f"{card.candidate} ({against}): {verdict}",
             *(f"  - {reason}" for reason in card.reasons),
             *(f"  LEAK SUSPECT: {leak.feature} ({leak.target}): {leak.detail}" for leak in card.suspects),
-            *(f"  NOTICE: {notice['target']}: {notice['detail']}" for notice in card.notices),
+            *(f"  NOTICE: {notice.target}: {notice.detail}" for notice in card.notices),
         ]
     )

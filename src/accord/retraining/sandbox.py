@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -21,6 +20,7 @@ from accord.config import lock, selection
 from accord.data import partitions
 from accord.data.partitions import local
 from accord.files import scratch, write_json
+from accord.models import Vector
 from accord.monitoring import expectation
 from accord.monitoring.expectation import Expectation
 from accord.objective.teams import MEASURED
@@ -87,7 +87,7 @@ class Workshop:
         """The rows after the cutoff with derived features. They stand for the traffic to come."""
         return with_derived(partitions.read(self.paths.splits / "future"), self.config.data.derived)
 
-    def baselines(self, rows: pl.DataFrame) -> dict[str, Any]:
+    def baselines(self, rows: pl.DataFrame) -> dict[str, Vector]:
         return pairs.baselines_of(self.config.objective, rows.height, self.paths)
 
     @property
