@@ -296,7 +296,7 @@ def post(path: str, body: bytes, *headers: str) -> bytes:
     """A request as bytes for the wire."""
     lines = [
         f"POST {path} HTTP/1.1",
-        "host: x",
+        "host: localhost",
         "content-type: application/json",
         f"content-length: {len(body)}",
         *headers,

@@ -214,7 +214,7 @@ WORDS = NO_LINE_END | chosen(
 def test_no_head_is_the_services_own_failure(
     live: Running, method: bytes, path: bytes, rest: bytes, headers: list[tuple[str, bytes]]
 ) -> None:
-    lines = [b"host: x", b"content-length: 0", b"connection: close"]
+    lines = [b"host: localhost", b"content-length: 0", b"connection: close"]
     lines += [name.encode() + b": " + value for name, value in headers]
     replies = exchange(
         live.port, b" ".join([method, path + rest, b"HTTP/1.1"]) + b"\r\n" + b"\r\n".join(lines) + b"\r\n\r\n"

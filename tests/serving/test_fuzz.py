@@ -200,7 +200,7 @@ class Fuzzer:
                 whole.replace(b"content-length: ", b"transfer-encoding: chunked\r\ncontent-length: "),
                 whole.replace(b"\r\n", b"\n"),
                 whole.replace(b"HTTP/1.1", self.dice.choice([b"HTTP/1.0", b"HTTP/9.9", b"HTTP/2", b"FTP/1"])),
-                whole.replace(b"host: x", b"x: " + b"y" * self.dice.choice([1000, 70_000])),
+                whole.replace(b"host: localhost", b"x: " + b"y" * self.dice.choice([1000, 70_000])),
                 self.head("CONNECT", "x:443", []),
                 b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(30),
                 b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + self.dice.randbytes(60),
@@ -248,7 +248,7 @@ class Fuzzer:
     @staticmethod
     def head(method: str, path: str, lines: list[str]) -> bytes:
         return (
-            "\r\n".join([f"{method} {path} HTTP/1.1", "host: x", *lines]).encode("latin-1", "replace")
+            "\r\n".join([f"{method} {path} HTTP/1.1", "host: localhost", *lines]).encode("latin-1", "replace")
             + b"\r\n\r\n"
         )
 
@@ -303,7 +303,7 @@ def fuzz(port: int, fuzzer: Fuzzer, found: Found, n: int, source: str) -> None:
 def conversation(connection: socket.socket, data: bytes, ends: bool) -> bytes:
     """All that comes back while the data goes out. The service closes the connection, since the last request asks for
     that; or the client stops sending, where what it sent is no request."""
-    last = b"" if ends else b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    last = b"" if ends else b"GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
     sender = threading.Thread(target=send_all, args=(connection, data + last, ends), daemon=True)
     sender.start()
     received = b""

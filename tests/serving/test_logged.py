@@ -95,7 +95,7 @@ def test_the_record_is_there_when_the_first_byte_of_the_answer_arrives(
         request = live.client.build_request("POST", "/predict", json={"rows": [row]})
         with socket.create_connection(("127.0.0.1", live.port)) as connection:
             n_before = len(live.home.records())
-            head = f"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(request.content)}\r\n\r\n"
+            head = f"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {len(request.content)}\r\n\r\n"
             connection.sendall(head.encode() + request.content)
             assert connection.recv(1)
             assert len(live.home.records()) == n_before + 1

@@ -722,7 +722,7 @@ def test_a_body_that_says_it_is_not_encoded_is_taken(live: Running, rows: Rows, 
     assert answer.status_code == 200
 
 
-HEAD = "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+HEAD = "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
 
 
 @pytest.mark.parametrize("path", ["/predict", "/explain", "/policy"])
@@ -942,3 +942,40 @@ def test_a_log_that_cannot_be_written_refuses_and_recovers(live: Running, rows: 
         aside.rename(folder)
     live.until_ready()
     assert live.ask(rows[0])["rows"][0]["prediction_id"] in live.home.predicted()
+
+
+@pytest.mark.parametrize("path", ["/", "/docs.json", "/schema.json", "/contract", "/model", "/readyz", "/livez", "/metrics", "/nowhere"])  # fmt: skip
+def test_no_page_is_answered_under_another_name(live: Running, path: str) -> None:
+    head = f"GET {path} HTTP/1.1\r\nconnection: close\r\n"
+    [answer] = exchange(live.port, f"{head}host: evil.example:{live.port}\r\n\r\n".encode())
+    assert answer.status == 421
+    reason = "this service is not called 'evil.example'; add the name to serving.hosts if it is"
+    assert json.loads(answer.body) == {"error": reason}
+    [answer] = exchange(live.port, f"{head}\r\n".encode())
+    assert answer.status == 400
+
+
+def test_no_prediction_is_logged_under_another_name(live: Running, rows: Rows) -> None:
+    before = len(live.home.predicted())
+    answer = live.client.post("/predict", json={"rows": rows[:1]}, headers={"host": "evil.example"})
+    assert answer.status_code == 421
+    assert len(live.home.predicted()) == before
+
+
+def test_a_client_may_not_say_who_it_is(live: Running) -> None:
+    forwarded = {**AUTHORISED, "x-forwarded-for": "203.0.113.7", "forwarded": "for=203.0.113.7"}
+    assert change(live, {"w": 0.5}, headers=forwarded).status_code == 200
+    assert recorded(live.home)["client"] == "127.0.0.1"
+
+
+def test_a_proxy_that_the_settings_name_says_who_the_client_is(packaged: Project, home: Home) -> None:
+    with running(packaged, home, {"proxies": ["127.0.0.0/8"], "hosts": ["api.example.org"]}) as service:
+        forwarded = {**AUTHORISED, "host": "api.example.org", "x-forwarded-for": "198.51.100.1, 203.0.113.7"}
+        assert change(service, {"w": 0.5}, headers=forwarded).status_code == 200
+        assert recorded(home)["client"] == "203.0.113.7"  # what comes before it, anybody may have written
+
+
+def recorded(home: Home) -> dict[str, Any]:
+    """The last change of the policy."""
+    last: dict[str, Any] = json.loads((home.traffic / "policy.jsonl").read_bytes().splitlines()[-1])
+    return last

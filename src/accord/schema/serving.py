@@ -1,10 +1,29 @@
 """The section serving: the service, its log of traffic, and how it is measured."""
 
-from typing import Literal
+import re
+from ipaddress import ip_address, ip_network
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from accord.schema.section import Name, Section, Share
+
+ANY = "*"
+
+
+def _proxy(value: str) -> str:
+    if value != ANY:
+        ip_network(value)
+    return value
+
+
+def _host(value: str) -> str:
+    if value != ANY and not re.fullmatch(r"[A-Za-z0-9._-]+", value):
+        try:
+            ip_address(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is no host; expected a name or an address, without a port") from None
+    return value
 
 
 class Measure(Section):
@@ -54,6 +73,10 @@ class Traffic(Section):
 class Serving(Section):
     host: str
     port: int = Field(ge=1, le=65535)
+    hosts: list[Annotated[str, AfterValidator(_host)]]
+    """What else requests may call the service in the header Host, beside `host` and the names of loopback; * for anything."""
+    proxies: list[Annotated[str, AfterValidator(_proxy)]]
+    """The addresses, or networks, of proxies whose `X-Forwarded-For` says who the client is; * for anybody's."""
     workers: int = Field(ge=1)
     max_rows: int = Field(ge=1)
     """Rows that one request may hold."""

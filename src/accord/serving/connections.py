@@ -55,10 +55,15 @@ class Limits(NamedTuple):
         return cls(int(settings.max_head_kb * 1e3), n_connections, settings.idle_s, settings.timeout_s)
 
 
-def bound(limits: Limits, count: Callable[[str], None]) -> None:
-    """Has the uvicorn server that this process will start bound its connections; `count` is called with the name of a
-    counter for each that is refused or closed."""
-    HTTP_PROTOCOLS["auto"] = protocol(limits, count)  # type: ignore[assignment]
+PROXIES_VARIABLE = "FORWARDED_ALLOW_IPS"
+"""Where uvicorn looks for the proxies that it trusts; by itself it trusts all of this machine."""
+
+
+def bound(settings: Serving, count: Callable[[str], None]) -> None:
+    """Has the uvicorn server that this process will start bound its connections, and trust the settings' proxies alone.
+    `count` is called with the name of a counter for each connection that is refused or closed."""
+    os.environ[PROXIES_VARIABLE] = ",".join(settings.proxies)
+    HTTP_PROTOCOLS["auto"] = protocol(Limits.of(settings), count)  # type: ignore[assignment]
 
 
 def protocol(limits: Limits, count: Callable[[str], None]) -> type["Connection"]:

@@ -15,6 +15,7 @@ from accord.serving import asgi
 from accord.serving.asgi import ARROW, JSON, PARQUET, App, Receive, Request, Response, Scope, Send
 from accord.serving.bodies import QUICK_BYTES, Bodies, DisconnectedError
 from accord.serving.front_page import FRONT_PAGE
+from accord.serving.hosts import Hosts
 from accord.serving.output import say_exception
 from accord.serving.refusals import Headers, RefusedError
 from accord.serving.turns import Turns
@@ -31,8 +32,9 @@ BENTOML_PATHS = {"/schema.json", "/livez", "/healthz"}
 class FastPath:
     """Answers accord's endpoints. It is made idle, and opened where requests arrive."""
 
-    def __init__(self, page_files: Sequence[str]) -> None:
-        """`page_files` are the paths of the files that BentoML's page consists of."""
+    def __init__(self, page_files: Sequence[str], hosts: Hosts) -> None:
+        """`page_files` are the paths of the files that BentoML's page consists of, `hosts` what requests may call the service."""
+        self._hosts = hosts
         self._bentoml_paths = {*BENTOML_PATHS, *page_files}
         self._routes: dict[str, dict[str, Endpoint]] = {}
 
@@ -60,8 +62,15 @@ class FastPath:
         async def fronted(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != "http":
                 await app(scope, receive, send)
-            elif (path := scope["path"]) in self._routes:
-                await self._serve(path, scope, receive, send)
+                return
+            headers = dict(scope["headers"])
+            try:
+                self._hosts.check(headers.get(b"host"))
+            except RefusedError as refused:
+                await asgi.send_response(send, asgi.error(refused.reason, refused.status))
+                return
+            if (path := scope["path"]) in self._routes:
+                await self._serve(path, scope, headers, receive, send)
             elif path == "/" and scope["method"] in ("GET", "HEAD"):
                 await asgi.send_page(send, FRONT_PAGE)
             elif path in self._bentoml_paths:
@@ -79,28 +88,35 @@ class FastPath:
         request = Request("POST", JSON, JSON, b"", body, "", now, started)
         return self._predictions.answer(request, quick=False).body
 
-    async def _serve(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(
+        self, path: str, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, send: Send
+    ) -> None:
         started = time.perf_counter_ns()
         arrived = datetime.now(UTC)
         try:
-            response, headers = await self._answered(path, scope, receive, arrived, started)
+            response, more = await self._answered(path, scope, headers, receive, arrived, started)
         except DisconnectedError:
             return
         except Exception:
             # Nothing of it goes to the client; whoever runs the service finds it in the server's own output.
             say_exception()
-            response, headers = asgi.error("the service failed on this request; its output says how", 500), ()
-        await asgi.send_response(send, response, headers)
+            response, more = asgi.error("the service failed on this request; its output says how", 500), ()
+        await asgi.send_response(send, response, more)
         self._seen(path, response.status, (time.perf_counter_ns() - started) / 1e9)
 
     async def _answered(
-        self, path: str, scope: Scope, receive: Receive, arrived: datetime, started: int
+        self,
+        path: str,
+        scope: Scope,
+        headers: Mapping[bytes, bytes],
+        receive: Receive,
+        arrived: datetime,
+        started: int,
     ) -> tuple[Response, Headers]:
         """The answer, or why there is none."""
         body = b""
         try:
             endpoint = self._endpoint(path, scope["method"])
-            headers = dict(scope["headers"])
             body = await self._bodies.read(headers, receive)
             request = asgi.request(scope, headers, body, arrived, started)
             if len(body) <= QUICK_BYTES and request.content_type in (JSON, b"") and not endpoint.is_slow:

@@ -20,6 +20,7 @@ from accord.serving import bentoml_internals, counts, handover
 from accord.serving.answers import Answers
 from accord.serving.fast_path import FastPath
 from accord.serving.guard import end_with_parent, report_deaths
+from accord.serving.hosts import Hosts
 from accord.serving.output import say
 from accord.serving.requests import Decoder
 from accord.terminal import take_over_logs
@@ -37,11 +38,11 @@ _, COMPONENTS = msgspec.json.schema_components([Answers])
 ANSWERS = COMPONENTS["Answers"]
 ANSWERS["properties"]["rows"]["items"] = COMPONENTS["Answer"]  # BentoML follows no references of others
 EXAMPLE = read_json(BENTO.bundle / "example.json")
-FAST_PATH = FastPath(bentoml_internals.page_files())
-IN_FRONT = bentoml_internals.outermost(FAST_PATH.around)
 HOST = (
     "0.0.0.0" if os.environ.get("BENTOML_CONTAINERIZED") else SETTINGS.host
 )  # a container's ports are its runner's choice
+FAST_PATH = FastPath(bentoml_internals.page_files(), Hosts(SETTINGS.hosts, HOST, SETTINGS.port))
+IN_FRONT = bentoml_internals.outermost(FAST_PATH.around)
 SUPERVISOR = int(os.environ.setdefault(handover.SUPERVISOR_VARIABLE, str(os.getpid())))
 """The process that imported this module first; its workers inherit its environment. A worker whose supervisor died while it
 was starting must end too, or it would keep the port, and answer, for good."""
@@ -49,7 +50,7 @@ if os.getpid() != SUPERVISOR:
     end_with_parent(SUPERVISOR)
     from accord.serving import connections
 
-    connections.bound(connections.Limits.of(SETTINGS), FAST_PATH.count)
+    connections.bound(SETTINGS, FAST_PATH.count)
 
 Rows = Annotated[list[dict[str, Any]], Field(examples=[[EXAMPLE]]), WithJsonSchema(SCHEMA)]
 Predictions = Annotated[dict[str, Any], WithJsonSchema(ANSWERS)]
