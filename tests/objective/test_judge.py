@@ -6,7 +6,7 @@ import pytest
 from shipped import shipped
 
 from accord.objective import judge, teams
-from accord.objective.judge import Judgement
+from accord.objective.judge import Judgement, Measured
 from accord.schema.objective import Metric, Objective
 
 N_DAYS, PER_DAY = 40, 50
@@ -45,7 +45,7 @@ class World:
         self, candidate: np.ndarray, champion: np.ndarray | None, objective: Objective = OBJECTIVE
     ) -> Judgement:
         pair = judge.Pair(self.played(candidate), None if champion is None else self.played(champion))
-        return judge.judge(objective, {"test": pair}, {}, None, SETTINGS)
+        return judge.judge(objective, {"test": pair}, Measured(), None, SETTINGS)
 
 
 def test_the_first_candidate_needs_only_to_keep_the_hard_limits() -> None:
@@ -103,8 +103,56 @@ def test_a_measured_limit_is_judged_in_its_unit() -> None:
     objective = OBJECTIVE.model_copy(update={"metrics": {"latency": measured}})
     world = World(5)
     pair = judge.Pair(world.played(world.model(0.2)), None)
-    card = judge.judge(objective, {"test": pair}, {"p99_ms": 12.0}, None, SETTINGS)
+    card = judge.judge(objective, {"test": pair}, Measured({"p99_ms": 12.0}), None, SETTINGS)
     assert card.reasons == ["product: latency is 12 ms, above its limit of 10"]
+
+
+LATENCY = shipped(Metric, team="product", builtin="p99_ms", max=10, tolerance=1)
+
+
+def latency(measured: Measured) -> tuple[Judgement, judge.Row]:
+    objective = OBJECTIVE.model_copy(update={"metrics": {"latency": LATENCY}})
+    world = World(5)
+    card = judge.judge(
+        objective, {"test": judge.Pair(world.played(world.model(0.2)), None)}, measured, None, SETTINGS
+    )
+    return card, card.rows[0]
+
+
+def test_a_miss_on_a_busy_machine_is_no_evidence_and_neither_refuses_nor_counts_as_kept() -> None:
+    card, row = latency(Measured({"p99_ms": 56.0}, {"p99_ms": 54.0}, "others took 1.8 of 2 cores"))
+    assert row.verdict == "no evidence"
+    assert "others took 1.8 of 2 cores" in row.reason
+    assert card.verdict == "pass"
+    assert card.reasons[0].startswith("every other hard limit is kept")
+    assert card.reasons[1].startswith("product: latency is 56 ms, above its limit of 10")
+
+
+@pytest.mark.parametrize(("best", "verdict"), [(10.5, "fail"), (9.9, "no evidence")])
+def test_a_miss_on_a_quiet_machine_fails_if_the_rounds_can_tell(best: float, verdict: str) -> None:
+    card, row = latency(Measured({"p99_ms": 12.0}, {"p99_ms": best}))
+    assert row.verdict == verdict
+    assert card.verdict == ("fail" if verdict == "fail" else "pass")
+
+
+def test_a_limit_that_is_kept_on_a_busy_machine_is_kept() -> None:
+    card, row = latency(Measured({"p99_ms": 9.0}, {"p99_ms": 8.0}, "others took 1.8 of 2 cores"))
+    assert (row.verdict, card.verdict) == ("pass", "pass")
+    assert card.reasons[0].startswith("every hard limit is kept")
+
+
+def test_a_candidate_slower_than_the_champion_beside_it_fails_on_a_quiet_machine_alone() -> None:
+    figures, best = {"p99_ms": 9.0, "champion_p99_ms": 5.0}, {"p99_ms": 8.5}
+    assert latency(Measured(figures, best))[1].verdict == "fail"
+    assert latency(Measured(figures, best, "others took 1 of 2 cores"))[1].verdict == "no evidence"
+    assert latency(Measured(figures, {"p99_ms": 5.5}))[1].verdict == "no evidence"
+
+
+def test_a_figure_that_does_not_vary_fails_whatever_the_machine_does() -> None:
+    size = shipped(Metric, team="platform", builtin="bundle_mb", max=1)
+    assert not judge.is_untold(
+        size, Measured({"bundle_mb": 2.0}, {"p99_ms": 1.0}, "others took 1 of 2 cores")
+    )
 
 
 def test_every_row_states_its_reason_in_a_sentence() -> None:
@@ -118,5 +166,5 @@ def test_the_score_is_the_sum_of_weight_times_signed_value_over_scale() -> None:
     world = World(7)
     played = world.played(world.model(0.5))
     margin = np.where(played.action, world.y - 0.3, 0).mean()
-    card = judge.judge(OBJECTIVE, {"test": judge.Pair(played, None)}, {}, None, SETTINGS)
+    card = judge.judge(OBJECTIVE, {"test": judge.Pair(played, None)}, Measured(), None, SETTINGS)
     assert card.score["test"].value == pytest.approx(margin / 0.01, rel=1e-9)

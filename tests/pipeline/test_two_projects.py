@@ -13,6 +13,7 @@ from accord.config import compose, lock, selection
 from accord.config.compose import composed
 from accord.files import write_json, write_text
 from accord.monitoring import window
+from accord.objective.judge import Measured
 from accord.paths import Paths
 from accord.promotion import pairs, releases
 from accord.report import pages
@@ -60,7 +61,7 @@ def test_two_projects_are_run_judged_and_shown_in_turns(two: list[Paths]):
     assert [releases.champion_id(paths) for paths in two] == [None, "another"]
     write_json(two[1].champion, {})
     for config, made, paths in zip(configs, bundles, two, strict=True):
-        card = pairs.judge_candidate(config, made, {}, paths)
+        card = pairs.judge_candidate(config, made, Measured(), paths)
         assert card["candidate"] == made.model_id
         assert pages.write(paths) == [paths.page, paths.scorecard_page, paths.model_card]
         decision, folder, _ = window.monitor(config, window.Asked(), lambda *_: "", False, paths)

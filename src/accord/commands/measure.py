@@ -14,4 +14,5 @@ def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.driving import measure
     from accord.report import measurement
 
-    say(measurement.as_text(measure.measure(lock.load(paths).serving, paths)))
+    config = lock.load(paths)
+    say(measurement.as_text(measure.measure(config.serving, config.objective, paths)))

@@ -2,6 +2,9 @@
 
 Latency is measured with a given number of clients, each of which sends its next request when the last is answered.
 Saturation is found by doubling the clients until throughput stops rising.
+
+What other processes take of the machine meanwhile, and what its host does, is noted with each round. While a figure misses what a
+team wants and that may be for the machine's sake, further rounds are measured, and quiet ones alone then count.
 """
 
 import asyncio
@@ -12,7 +15,7 @@ import socket
 import statistics
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,14 +23,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from scipy import stats
 
 from accord.bundle.bundle import Bundle, load_bundle
 from accord.data import partitions
 from accord.driving import wire
 from accord.errors import AccordError
 from accord.files import read_as, write_json
+from accord.objective.judge import Measured, is_untold
+from accord.objective.teams import MEASURED
 from accord.paths import Paths
 from accord.promotion import releases
+from accord.schema.objective import Objective
 from accord.schema.serving import Serving
 from accord.serving import bento, server
 from accord.serving.guard import end_with_parent
@@ -38,7 +45,32 @@ READY_WITHIN_S = 90
 MAX_CLIENTS = 128
 RISING = 1.05
 """Throughput that rises by less than this factor when the clients double has reached saturation."""
+QUIET_SHARE = 0.1
+"""Others take at most this share of the machine's processor time in a quiet round."""
+MORE_ROUNDS = 3
+"""At most so many times the rounds of the config are measured."""
+SURE = 0.95
+"""Level of the one-sided bound that is the best value which rounds allow."""
+TIMED = ("p50_ms", "p95_ms", "p99_ms", "requests_per_second", "usd_per_million")
+"""Figures that vary from round to round."""
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Round:
+    """What was measured of a service in one turn."""
+
+    latencies_ms: list[float]
+    per_second: float
+    """At saturation, as are the next two."""
+    cpu_s_per_row: float
+    clients: int
+    others: float
+    """The share of the machine's processor time that other processes, and the machine's host, took meanwhile."""
+
+    @property
+    def is_quiet(self) -> bool:
+        return self.others <= QUIET_SHARE
 
 
 @dataclass
@@ -51,28 +83,54 @@ class Service:
     process: "subprocess.Popen[bytes]"
     requests: list[bytes]
     startup_s: float = 0.0
-    latencies_ms: list[float] = field(default_factory=list)
-    throughputs: list[float] = field(default_factory=list)
-    cpu_s_per_row: list[float] = field(default_factory=list)
-    clients: list[int] = field(default_factory=list)
+    rounds: list[Round] = field(default_factory=list)
+
+    @property
+    def counting(self) -> list[Round]:
+        """The quiet rounds, or all of them if none is."""
+        return [one for one in self.rounds if one.is_quiet] or self.rounds
 
     def figures(self, settings: Serving, paths: Paths) -> dict[str, float]:
         """The builtins of the scorecard."""
-        p50, p95, p99 = np.quantile(self.latencies_ms, [0.5, 0.95, 0.99]).tolist()
-        cost = statistics.median(self.cpu_s_per_row) * 1e6 / 3600 * settings.measure.usd_per_vcpu_hour
         size = sum(file.stat().st_size for file in self.bundle.rglob("*") if file.is_file())
         figures = {
-            "p50_ms": p50,
-            "p95_ms": p95,
-            "p99_ms": p99,
-            "requests_per_second": statistics.median(self.throughputs),
+            **_timed(self.counting, settings),
             "startup_s": self.startup_s,
             "memory_mb": sum(_memory_mb(pid) for pid in _tree(self.process.pid)),
             "bundle_mb": size / 1e6,
-            "usd_per_million": cost,
         }
         training = training_cpu_s(self.bundle / "models", paths)
         return figures if training is None else {**figures, "training_cpu_s": training}
+
+    def best(self, settings: Serving) -> dict[str, float]:
+        """The best that each timed figure may truly be, by how the rounds differ."""
+        whole, each = _timed(self.counting, settings), [_timed([one], settings) for one in self.counting]
+        best = {}
+        for name in TIMED:
+            margin = _margin([one[name] for one in each])
+            is_better = MEASURED[name][0] == "higher"
+            best[name] = whole[name] + margin if is_better else max(whole[name] - margin, 0.0)
+        return best
+
+
+def _timed(rounds: Sequence[Round], settings: Serving) -> dict[str, float]:
+    latencies = [one for turn in rounds for one in turn.latencies_ms]
+    p50, p95, p99 = np.quantile(latencies, [0.5, 0.95, 0.99]).tolist()
+    cpu_s = statistics.median(one.cpu_s_per_row for one in rounds)
+    return {
+        "p50_ms": p50,
+        "p95_ms": p95,
+        "p99_ms": p99,
+        "requests_per_second": statistics.median(one.per_second for one in rounds),
+        "usd_per_million": cpu_s * 1e6 / 3600 * settings.measure.usd_per_vcpu_hour,
+    }
+
+
+def _margin(values: Sequence[float]) -> float:
+    """How far the truth may be from the mean of the values; of one value alone nothing is known."""
+    if len(values) < 2:
+        return float("inf")
+    return float(stats.t.ppf(SURE, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5)
 
 
 @dataclass(frozen=True)
@@ -91,11 +149,30 @@ class Measurement:
     figures: dict[str, dict[str, float]]
     clients_at_saturation: dict[str, int]
     settings: dict[str, int | float]
-    machine: dict[str, int | None]
+    machine: dict[str, float | None]
+    """Its cores, its load when measuring began, and the share of its processor time that others took in the rounds that count."""
+    best: dict[str, float] = field(default_factory=dict)
+    """The best that the candidate's timed figures may truly be."""
+
+    @property
+    def busy(self) -> str | None:
+        """What others did, if it was too much to tell."""
+        others, cores = self.machine.get("others") or 0.0, self.machine.get("cores") or 1
+        if others <= QUIET_SHARE:
+            return None
+        return f"others took {others * cores:.2g} of {cores:g} cores"
+
+    def judged(self, champion: str | None) -> Measured:
+        """As the judge takes it, beside this champion."""
+        figures = dict(self.figures["candidate"])
+        if self.model.champion == champion and "champion" in self.figures:
+            figures |= {f"champion_{name}": value for name, value in self.figures["champion"].items()}
+        return Measured(figures, self.best, self.busy)
 
 
-def measure(settings: Serving, paths: Paths) -> Measurement:
-    """Measures models/bundle and the champion, if it is another model, and writes reports/measurement.json."""
+def measure(settings: Serving, objective: Objective, paths: Paths) -> Measurement:
+    """Measures models/bundle and the champion, if it is another model, and writes reports/measurement.json. The objective says
+    whether further rounds could tell more."""
     champion = releases.champion_id(paths)
     candidate = load_bundle(paths.bundle).model_id
     folders = {"candidate": paths.bundle}
@@ -107,33 +184,43 @@ def measure(settings: Serving, paths: Paths) -> Measurement:
         }
         for service in services.values():
             asyncio.run(_load(service, 1, 1.0))  # what only the first requests pay is not measured
-        for _ in range(settings.measure.rounds):
+        load = os.getloadavg()[0]
+        for i in range(MORE_ROUNDS * settings.measure.rounds):
             for service in services.values():
-                asyncio.run(_round(service, settings))
-        figures = {role: service.figures(settings, paths) for role, service in services.items()}
-        clients = {role: max(service.clients) for role, service in services.items()}
-    result = Measurement(
-        Models(candidate, champion),
-        figures,
-        clients,
-        settings.measure.model_dump(),
-        {"cores": os.cpu_count()},
-    )
+                service.rounds.append(asyncio.run(_round(service, list(services.values()), settings)))
+            result = _measurement(Models(candidate, champion), services, load, settings, paths)
+            if i + 1 >= settings.measure.rounds and not _is_untold(objective, result):
+                break
     write_json(paths.measurement, result)
     return result
 
 
-def measured_for(candidate: str, champion: str | None, paths: Paths) -> dict[str, float]:
-    """The last measurement's figures if it was of these two, the champion's with `champion_` in front."""
+def _measurement(
+    models: Models, services: Mapping[str, Service], load: float, settings: Serving, paths: Paths
+) -> Measurement:
+    counting = [one for service in services.values() for one in service.counting]
+    others = statistics.fmean(one.others for one in counting)
+    return Measurement(
+        models,
+        {role: service.figures(settings, paths) for role, service in services.items()},
+        {role: max(one.clients for one in service.rounds) for role, service in services.items()},
+        settings.measure.model_dump(),
+        {"cores": os.cpu_count(), "load": load, "others": others},
+        services["candidate"].best(settings),
+    )
+
+
+def _is_untold(objective: Objective, result: Measurement) -> bool:
+    measured = result.judged(result.model.champion)
+    return any(is_untold(metric, measured) for metric in objective.metrics.values())
+
+
+def measured_for(candidate: str, champion: str | None, paths: Paths) -> Measured:
+    """The last measurement if it was of this candidate, with the champion's figures if it was of these two."""
     if not paths.measurement.exists():
-        return {}
+        return Measured()
     measured = read_as(paths.measurement, Measurement)
-    if measured.model.candidate != candidate:
-        return {}
-    figures = dict(measured.figures["candidate"])
-    if measured.model.champion == champion and "champion" in measured.figures:
-        figures |= {f"champion_{name}": value for name, value in measured.figures["champion"].items()}
-    return figures
+    return measured.judged(champion) if measured.model.candidate == candidate else Measured()
 
 
 @contextmanager
@@ -196,19 +283,42 @@ async def _until_ready(service: Service) -> None:
     )
 
 
-async def _round(service: Service, settings: Serving) -> None:
+async def _round(service: Service, services: Sequence[Service], settings: Serving) -> Round:
     """One round: latency at the set number of clients, then ever more clients up to saturation."""
-    chosen = settings.measure
-    service.latencies_ms += (await _load(service, chosen.clients, chosen.seconds)).latencies_ms
+    chosen, before = settings.measure, _processors(services)
+    latencies = (await _load(service, chosen.clients, chosen.seconds)).latencies_ms
     clients, best = 1, 0.0
     while clients <= MAX_CLIENTS:
         load = await _load(service, clients, chosen.seconds / 2)
         if load.per_second < best * RISING:
             break
         best, at_best, clients = load.per_second, load, clients * 2
-    service.throughputs.append(best)
-    service.cpu_s_per_row.append(at_best.cpu_s / len(at_best.latencies_ms))
-    service.clients.append(clients // 2)
+    others = _processors(services).others_since(before)
+    return Round(latencies, best, at_best.cpu_s / len(at_best.latencies_ms), clients // 2, others)
+
+
+@dataclass(frozen=True)
+class Processors:
+    """Processor time since the machine began, in seconds."""
+
+    total: float
+    idle: float
+    own: float
+    """Of this process and of the services that are measured."""
+
+    def others_since(self, before: "Processors") -> float:
+        """The share that others had since then. Time that the machine's host took away counts as theirs."""
+        total = self.total - before.total
+        busy = total - (self.idle - before.idle) - (self.own - before.own)
+        return min(max(busy / total, 0.0), 1.0) if total > 0 else 0.0
+
+
+def _processors(services: Sequence[Service]) -> Processors:
+    times = [
+        int(ticks) / CLOCK_TICKS for ticks in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    ]
+    own = time.process_time() + sum(_cpu_s(service.process.pid) for service in services)
+    return Processors(sum(times), times[3] + times[4], own)
 
 
 @dataclass(frozen=True)

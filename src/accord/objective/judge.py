@@ -7,7 +7,7 @@ of the difference stays above minus the tolerance.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -75,6 +75,17 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """Figures of the running service by builtin, the champion's with `champion_` in front."""
+
+    figures: Mapping[str, float] = field(default_factory=dict)
+    best: Mapping[str, float] = field(default_factory=dict)
+    """The best that the candidate's rounds allow, of figures that vary from round to round."""
+    busy: str | None = None
+    """What else the machine was doing, if that was too much to tell whether a time is the service's own."""
+
+
+@dataclass(frozen=True)
 class Settings:
     n_resamples: int
     level: float
@@ -85,13 +96,13 @@ class Settings:
 def judge(
     objective: Objective,
     pairs: Mapping[str, Pair],
-    measured: Mapping[str, float],
+    measured: Measured,
     obstacle: str | None,
     settings: Settings,
 ) -> Judgement:
     """The judgement on the pairs `test` and, where there is one, `holdout`.
 
-    `measured` are the figures of the running service by builtin. `obstacle` says why champion and candidate can't be
+    A measured figure that misses, but may do so for the machine's sake, neither refuses nor counts as kept. `obstacle` says why champion and candidate can't be
     compared, if they can't; then nothing is promoted without a reason given by a person.
     """
     results = {split: _compared(objective, pair, settings) for split, pair in pairs.items()}
@@ -99,7 +110,9 @@ def judge(
         _row(name, metric, objective, results["test"], measured) for name, metric in objective.metrics.items()
     ]
     refusals = [f"{row.team}: {row.reason}" for row in rows if row.verdict == FAIL]
-    refusals += [f"{row.team}: {row.reason}" for row in rows if row.verdict == NO_EVIDENCE and _is_hard(row)]
+    unknown = [row for row in rows if row.verdict == NO_EVIDENCE]
+    refusals += [f"{row.team}: {row.reason}" for row in unknown if row.value is None and _is_hard(row)]
+    untold = [f"{row.team}: {row.reason}" for row in unknown if row.value is not None]
     has_champion = pairs["test"].champion is not None
     score = {split: _score(objective, result) for split, result in results.items()}
     if has_champion:
@@ -109,7 +122,8 @@ def judge(
     if obstacle:
         refusals.append(obstacle)
     verdict = FAIL if refusals else PASS
-    return Judgement(objective.name, rows, score, verdict, refusals or [_agreed(score["test"], has_champion)])
+    agreed = [_agreed(score["test"], has_champion, bool(untold)), *untold]
+    return Judgement(objective.name, rows, score, verdict, refusals or agreed)
 
 
 @dataclass(frozen=True)
@@ -144,14 +158,12 @@ def _values(
     return value, resampled
 
 
-def _row(
-    name: str, metric: Metric, objective: Objective, result: _Result, measured: Mapping[str, float]
-) -> Row:
+def _row(name: str, metric: Metric, objective: Objective, result: _Result, measured: Measured) -> Row:
     if metric.builtin in teams.MEASURED:
-        value, low, high = measured.get(str(metric.builtin)), None, None
-        champion, change = measured.get(f"champion_{metric.builtin}"), None
+        value, low, high = measured.figures.get(str(metric.builtin)), None, None
+        champion, change = measured.figures.get(f"champion_{metric.builtin}"), None
         if value is not None and champion is not None:
-            change = improvement(metric, np.array([value]), np.array([champion]))[0]
+            change = _change(metric, value, champion)
     else:
         value = bootstrap.finite(result.value[name])
         low, high = _interval(result.resampled[name], result.level)
@@ -159,10 +171,40 @@ def _row(
         change = _bound(metric, name, result) if champion is not None else None
     unit = metric.unit or (teams.MEASURED[metric.builtin][1] if metric.builtin in teams.MEASURED else None)
     verdict, reason = _verdict(name, metric, value, champion, change, unit)
+    if verdict == FAIL and (doubt := _doubt(metric, measured, champion)):
+        verdict, reason = NO_EVIDENCE, f"{reason}; but {doubt}"
     return Row(
         name, metric.team, metric.description, unit, teams.better(metric), metric.weight, value, low, high,
         metric.min, metric.max, champion, None if change is None else float(change), metric.tolerance, verdict, reason,
     )  # fmt: skip
+
+
+def is_untold(metric: Metric, measured: Measured) -> bool:
+    """Whether the figure misses what the metric wants, though perhaps not for the service's sake."""
+    value, champion = (
+        measured.figures.get(f"{of}{metric.builtin}") if metric.builtin in teams.MEASURED else None
+        for of in ("", "champion_")
+    )
+    change = None if value is None or champion is None else _change(metric, value, champion)
+    missed = value is not None and _verdict("", metric, value, champion, change, None)[0] == FAIL
+    return missed and bool(_doubt(metric, measured, champion))
+
+
+def _doubt(metric: Metric, measured: Measured, champion: float | None) -> str:
+    """Why a figure that misses is no evidence against the candidate; empty if it is. A figure without rounds doesn't vary."""
+    best = measured.best.get(str(metric.builtin))
+    if best is None:
+        return ""
+    if measured.busy:
+        return f"the machine was busy ({measured.busy}), which is no evidence; measure again when it is quiet: accord measure"
+    change = None if champion is None else _change(metric, best, champion)
+    if _verdict("", metric, best, champion, change, None)[0] != FAIL:
+        return f"its rounds differ so much that {_words(best)} may be true, which is no evidence; measure again: accord measure"
+    return ""
+
+
+def _change(metric: Metric, value: float, champion: float) -> float:
+    return float(improvement(metric, np.array([value]), np.array([champion]))[0])
 
 
 def _verdict(
@@ -246,10 +288,11 @@ def _harm_on_holdout(objective: Objective, result: _Result, score: Score) -> lis
     return reasons
 
 
-def _agreed(score: Score, has_champion: bool) -> str:
+def _agreed(score: Score, has_champion: bool, has_untold: bool) -> str:
+    kept = f"every{' other' if has_untold else ''} hard limit is kept"
     if not has_champion:
-        return "every hard limit is kept, and there is no champion to beat"
-    return f"every hard limit is kept, no team is worse off, and the score rises by {score.gain:.3g} (surely by {score.sure_gain:.3g} at least)"
+        return f"{kept}, and there is no champion to beat"
+    return f"{kept}, no team is worse off, and the score rises by {score.gain:.3g} (surely by {score.sure_gain:.3g} at least)"
 
 
 def _bound(metric: Metric, name: str, result: _Result) -> float | None:

@@ -37,11 +37,8 @@ class Champion:
     obstacle: str | None
 
 
-def judge_candidate(
-    config: Config, candidate: Bundle, measured: Mapping[str, float], paths: Paths
-) -> Scorecard:
-    """Writes and returns the scorecard. `measured` are figures of the running service by name, the champion's with
-    `champion_` in front. Raises AccordError if too few rows are left to judge on."""
+def judge_candidate(config: Config, candidate: Bundle, measured: judge.Measured, paths: Paths) -> Scorecard:
+    """Writes and returns the scorecard. Raises AccordError if too few rows are left to judge on."""
     champion = _champion(candidate, config, paths)
     pairs = {}
     for split in ("test", "holdout"):

@@ -11,4 +11,10 @@ def as_text(result: Measurement) -> terminal.Lines:
         (name, *("-" if (value := figures[role].get(name)) is None else f"{value:.4g}" for role in figures))
         for name in figures["candidate"]
     ]
-    return terminal.lines(terminal.table(("measured", *figures), rows, right=range(1, 1 + len(figures))))
+    table = terminal.table(("measured", *figures), rows, right=range(1, 1 + len(figures)))
+    busy = (
+        [f"The machine was busy: {result.busy}; a figure that misses is then no evidence"]
+        if result.busy
+        else []
+    )
+    return terminal.lines([*table, *busy])

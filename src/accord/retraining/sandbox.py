@@ -23,6 +23,7 @@ from accord.files import scratch, write_json
 from accord.models import Vector
 from accord.monitoring import expectation
 from accord.monitoring.expectation import Expectation
+from accord.objective.judge import Measured
 from accord.objective.teams import MEASURED
 from accord.paths import Paths
 from accord.promotion import pairs
@@ -79,7 +80,7 @@ class Workshop:
         return pairs.judge_candidate(
             config.model_copy(update={"objective": objective}),
             load_bundle(self.paths.bundle),
-            {},
+            Measured(),
             self.paths,
         )
 
