@@ -28,7 +28,7 @@ import msgspec
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from accord import files, locks, processes
+from accord import files, locks, processes, program
 from accord.errors import AccordError
 from accord.paths import Paths
 from accord.terminal import complain, foreign
@@ -153,11 +153,10 @@ def reproduce(paths: Paths, quiet: bool = False, stage: str | None = None) -> No
             pass_fds=[lock],
         )
         assert process.stderr is not None
-        blamed = full = False
-        busy = ""
+        blamed, reason, busy = False, None, ""
         for line in process.stderr:
             blamed = blamed or "exited with 2" in line
-            full = full or "No space left on device" in line
+            reason = reason or program.reason_in(_killed(line) or line)
             if busy or any(said in line for said in BUSY):
                 busy += line
             else:
@@ -166,11 +165,15 @@ def reproduce(paths: Paths, quiet: bool = False, stage: str | None = None) -> No
     if process.returncode:
         if busy:
             raise AccordError(_in_the_way(busy, paths))
-        if full and not blamed:
-            raise AccordError(
-                "The disk is full: DVC found no space left. Nothing was lost; free some space and run again"
-            )
+        if reason and not blamed:
+            raise AccordError(reason)
         sys.exit(2 if blamed else process.returncode)
+
+
+def _killed(line: str) -> str | None:
+    """What it means that a stage was ended by a signal that no user sends by hand."""
+    ended = re.search(r"exited with -(6|9)\b", line)
+    return f"Cannot allocate memory: a stage was ended by signal {ended[1]}" if ended else None
 
 
 def stages(paths: Paths) -> list[dict[str, Any]]:
