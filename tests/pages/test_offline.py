@@ -54,8 +54,9 @@ def test_dvcs_plots_are_drawn(project: Project, page: Page) -> None:
     assert page.locator("svg").count() == len(titles)
     assert page.locator("polyline").count() == 4
     assert page.locator("circle").count() > 100
-    names = page.locator("svg text").all_text_contents()
-    assert {"distance", "station", "false_positive_rate (true_positive_rate upwards)"} <= {*names}
+    drawn = " ".join(page.locator("svg text").all_text_contents())
+    for name in ("distance", "station", "false_positive_rate (true_positive_rate upwards)"):
+        assert name in drawn
     assert fits(page)
 
 
