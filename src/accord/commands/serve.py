@@ -15,10 +15,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.config import lock
     from accord.promotion import releases
-    from accord.serving import bento, server
+    from accord.serving import bento, listening, server
 
     champion = releases.champion_id(paths)
     bundle = paths.bundle if champion is None else releases.restored(champion, paths)
     settings = lock.load(paths).serving
     given = {name: value for name in ("host", "port") if (value := getattr(arguments, name)) is not None}
-    server.serve(bento.package(bundle, settings, paths), settings.model_copy(update=given), paths)
+    chosen = listening.checked(settings.model_copy(update=given))
+    server.serve(bento.package(bundle, settings, paths), chosen, paths)
