@@ -1,7 +1,8 @@
 """Evidently's reports of a window: the detail behind a decision, and its history in `make monitor-ui`.
 
-They show at most `max_report_rows` rows a side, and are told our tests and thresholds, so that they agree with the
-decision, which rests on all rows. Importing Evidently takes seconds, so only the code that writes reports does.
+They draw at most `max_report_rows` rows a side. Their tests of drift are those of the decision, with its scores, which rest on
+all rows, its thresholds and its verdicts: a column has drifted there if and only if it has an alarm here. Importing Evidently
+takes seconds, so only the code that writes reports does.
 """
 
 import json
@@ -10,15 +11,17 @@ import re
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from math import floor, log10
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 from markupsafe import Markup
 
-from accord.monitoring.columns import DriftRow
+from accord.monitoring.columns import DriftRow, ShiftRow
 from accord.monitoring.drift import KINDS
 from accord.monitoring.expectation import ACTUAL, PREDICTED
+from accord.monitoring.quality import Judged
 from accord.page.shell import environment
 from accord.tasks.registry import all_of
 from accord.tasks.task import Predicted
@@ -34,6 +37,7 @@ DATA = re.compile(r"^ *var (metric_\w+) = (.*);\n *var additional_graphs_\1 = (.
 LABELS = {
     "<": "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}", ">": "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}",
 }  # fmt: skip
+MISSING, MEAN = "missing", "mean"
 METHODS = {"wasserstein": "number", "jensenshannon": "category"}
 PANELS = {
     "data_drift": "Share of drifted columns",
@@ -42,25 +46,62 @@ PANELS = {
 }
 
 
+class Reading(NamedTuple):
+    """What the decision says of a column: the score that raised an alarm, or else its distance."""
+
+    group: str
+    column: str
+    method: str
+    value: float
+    threshold: float
+    alarm: bool
+
+
+def readings(drift: Sequence[DriftRow], shifts: Sequence[ShiftRow]) -> dict[str, Reading]:
+    """One per column that is judged. Of a mean the score is how far it is from that of test, in widths of its band."""
+    found: dict[str, Reading] = {}
+    groups = {row.column: row.group for row in drift}
+    by_distance_first = sorted(drift, key=lambda row: row.score == MISSING)
+    scored = [
+        Reading(row.group, row.column, row.score, row.value, row.threshold, row.alarm)
+        for row in by_distance_first
+        if row.threshold is not None and row.value is not None
+    ]
+    for row in shifts:
+        if row.column in groups and (score := _in_bands(row.judged)) is not None:
+            scored.append(Reading(groups[row.column], row.column, MEAN, score, 1.0, row.judged.alarm))
+    for one in scored:
+        before = found.get(one.column)
+        if before is None or (one.alarm and not before.alarm):
+            found[one.column] = one
+    return found
+
+
 def reports(
     current: pl.DataFrame,
     reference: pl.DataFrame,
+    test: pl.DataFrame,
     drift: Sequence[DriftRow],
+    shifts: Sequence[ShiftRow],
     targets: "Mapping[str, Target]",
     at: datetime,
     min_rows: int,
 ) -> "tuple[dict[str, Snapshot], list[str]]":
-    """Reports by name, and what had to be left out of them, in words. `drift` are the decision's rows; performance is shown
-    from `min_rows` known outcomes on."""
+    """Reports by name, and what had to be left out of them, in words. `drift` and `shifts` are the decision's rows; performance is
+    shown from `min_rows` known outcomes on, beside that of `test`, as in the decision."""
     from evidently import Report
     from evidently.presets import DataDriftPreset, DataSummaryPreset
 
-    asked = [row for row in drift if row.score in METHODS and row.column in current.columns]
-    usable = [
-        row for row in asked if row.threshold is not None and _has_values(row.column, current, reference)
+    asked = {row.column: row for row in drift if row.score in METHODS and row.column in current.columns}
+    judged = readings(drift, shifts)
+    valued = {name for name in asked if _has_values(name, current, reference)}
+    shown = [one for one in judged.values() if one.column in valued or one.alarm]
+    left_out = [
+        f"{name}: {row.note or 'no values'}"
+        for name, row in asked.items()
+        if name not in {one.column for one in shown}
     ]
-    left_out = [f"{row.column}: {row.note or 'no values'}" for row in asked if row not in usable]
-    kinds = {row.column: METHODS[row.score] for row in usable}
+    kinds = {name: METHODS[row.score] for name, row in asked.items() if name in valued}
     found: dict[str, Snapshot] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -69,28 +110,28 @@ def reports(
             ("prediction_drift", "predictions"),
             ("target_drift", "targets"),
         ):
-            rows = [row for row in usable if row.group == group]
+            rows = [one for one in shown if one.group == group]
             if not rows:
                 continue
-            columns = [row.column for row in rows]
+            columns = [one.column for one in rows]
             preset = DataDriftPreset(
                 columns=columns,
-                per_column_method={row.column: row.score for row in rows},
-                per_column_threshold={row.column: row.threshold for row in rows},
-                drift_share=1 / len(rows),  # one drifted column is drift, as in the decision
+                per_column_method={one.column: _as_test(one) for one in rows},
+                per_column_threshold={one.column: one.threshold for one in rows},
+                drift_share=_share_of_one(len(rows)),
             )
-            sides = [_dataset(side.select(columns), kinds) for side in (current, reference)]
+            sides = [_dataset(_shown(side, columns, kinds), kinds) for side in (current, reference)]
             found[name] = Report([preset], include_tests=True).run(
                 *sides, timestamp=at, name=name, tags=[name]
             )
-        features = [row.column for row in usable if row.group == "features"]
+        features = [name for name in kinds if asked[name].group == "features" and name in judged]
         if features:
             sides = [_dataset(side.select(features), kinds) for side in (current, reference)]
             report = Report([DataSummaryPreset(columns=features)])
             found["data_quality"] = report.run(
                 *sides, timestamp=at, name="data_quality", tags=["data_quality"]
             )
-        performance, not_shown = _performance(current, reference, targets, at, min_rows)
+        performance, not_shown = _performance(current, test, targets, at, min_rows)
         if performance is not None:
             found["performance"] = performance
     return found, left_out + not_shown
@@ -142,6 +183,46 @@ def add_to_workspace(
         place.delete_run(chosen.id, snapshot_id)
     runs = (place.add_run(chosen.id, one, include_data=False, name=name) for name, one in snapshots.items())
     return [str(run.id) for run in runs]
+
+
+def _in_bands(judged: Judged) -> float | None:
+    """How far the value is from that of test, where 1 is the end of what is expected on its side."""
+    value, low, high, test = judged.value, judged.low, judged.high, judged.test
+    if value is None or low is None or high is None or test is None:
+        return None
+    width = high - test if value > test else test - low
+    return abs(value - test) / width if width > 0 else float(value != test)
+
+
+def _as_test(reading: Reading) -> str:
+    """The name of a test of Evidently's that says of the column what the decision says, whatever rows it gets."""
+    from evidently.legacy.calculations.stattests import StatTest, register_stattest
+    from evidently.legacy.core import ColumnType
+
+    def decided(*_: object) -> tuple[float, bool]:
+        return reading.value, reading.alarm
+
+    name = f"accord: {reading.column}"
+    kinds = [ColumnType.Numerical, ColumnType.Categorical]
+    register_stattest(StatTest(name, f"accord: {reading.method}", kinds), default_impl=decided)
+    return name
+
+
+def _share_of_one(n_columns: int) -> float:
+    """A round share that one drifted column reaches: one is drift, as in the decision."""
+    return float(10.0 ** floor(log10(1 / n_columns)))
+
+
+def _shown(rows: pl.DataFrame, columns: Sequence[str], kinds: Mapping[str, str]) -> pl.DataFrame:
+    """The columns; of those that have no values on a side, whether there is one, since Evidently gives up the whole report for
+    a column without values (evidently#1480)."""
+    there = pl.lit("there")
+    return rows.select(
+        pl.col(name)
+        if name in kinds
+        else pl.when(pl.col(name).is_null()).then(pl.lit("missing")).otherwise(there).alias(name)
+        for name in columns
+    )
 
 
 def _performance(
@@ -198,7 +279,6 @@ def _known(rows: pl.DataFrame, targets: Collection[Predicted]) -> pl.DataFrame:
 
 
 def _has_values(name: str, *sides: pl.DataFrame) -> bool:
-    """Evidently gives up the whole report for one column without values (evidently#1480)."""
     return all(side[name].count() > 0 for side in sides)
 
 
@@ -211,7 +291,7 @@ def _as_plain_labels(categories: pl.Expr) -> pl.Expr:
 def _dataset(rows: pl.DataFrame, kinds: Mapping[str, str]) -> Any:
     from evidently import DataDefinition, Dataset
 
-    categories = [name for name in rows.columns if kinds[name] == KINDS["category"]]
+    categories = [name for name in rows.columns if kinds.get(name, "category") == KINDS["category"]]
     numbers = [name for name in rows.columns if name not in categories]
     frame = rows.with_columns(
         pl.col(categories).cast(pl.String).pipe(_as_plain_labels), pl.col(numbers).cast(pl.Float64)

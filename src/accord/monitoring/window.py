@@ -176,10 +176,11 @@ def _report(
         current = with_known(chosen, expected.objective).sort(DECIDED)
         reference = expectation.thinned(expected.reference, settings.max_report_rows)
         snapshots, left_out = evidently.reports(
-            current, reference, decision.drift, expected.objective.targets, at, settings.min_rows
-        )
+            current, reference, expected.test, decision.drift, decision.shifts, expected.objective.targets, at,
+            settings.min_rows,
+        )  # fmt: skip
         said.append(
-            f"Evidently shows {current.height:,} of {n_rows:,} rows beside {reference.height:,} of the reference"
+            f"Evidently draws {current.height:,} of {n_rows:,} rows beside {reference.height:,} of the reference, and performance beside that of test"
         )
         said += [f"Evidently leaves out {one}" for one in left_out]
     shown: list[str] = []
