@@ -128,8 +128,8 @@ def test_a_miss_on_a_busy_machine_is_no_evidence_and_neither_refuses_nor_counts_
     assert card.reasons[1].startswith("product: latency is 56 ms, above its limit of 10")
 
 
-@pytest.mark.parametrize(("best", "verdict"), [(10.5, "fail"), (9.9, "no evidence")])
-def test_a_miss_on_a_quiet_machine_fails_if_the_rounds_can_tell(best: float, verdict: str) -> None:
+@pytest.mark.parametrize(("best", "verdict"), [(10.5, "fail"), (9.9, "no evidence"), (None, "no evidence")])
+def test_a_miss_on_a_quiet_machine_fails_if_the_rounds_can_tell(best: float | None, verdict: str) -> None:
     card, row = latency(Measured({"p99_ms": 12.0}, {"p99_ms": best}))
     assert row.verdict == verdict
     assert card.verdict == ("fail" if verdict == "fail" else "pass")

@@ -85,16 +85,11 @@ class Service:
     startup_s: float = 0.0
     rounds: list[Round] = field(default_factory=list)
 
-    @property
-    def counting(self) -> list[Round]:
-        """The quiet rounds, or all of them if none is."""
-        return [one for one in self.rounds if one.is_quiet] or self.rounds
-
-    def figures(self, settings: Serving, paths: Paths) -> dict[str, float]:
-        """The builtins of the scorecard."""
+    def figures(self, turns: Sequence[int], settings: Serving, paths: Paths) -> dict[str, float]:
+        """The builtins of the scorecard, from the rounds of these turns."""
         size = sum(file.stat().st_size for file in self.bundle.rglob("*") if file.is_file())
         figures = {
-            **_timed(self.counting, settings),
+            **_timed([self.rounds[i] for i in turns], settings),
             "startup_s": self.startup_s,
             "memory_mb": sum(_memory_mb(pid) for pid in _tree(self.process.pid)),
             "bundle_mb": size / 1e6,
@@ -102,15 +97,25 @@ class Service:
         training = training_cpu_s(self.bundle / "models", paths)
         return figures if training is None else {**figures, "training_cpu_s": training}
 
-    def best(self, settings: Serving) -> dict[str, float]:
-        """The best that each timed figure may truly be, by how the rounds differ."""
-        whole, each = _timed(self.counting, settings), [_timed([one], settings) for one in self.counting]
-        best = {}
+    def best(self, turns: Sequence[int], settings: Serving) -> dict[str, float | None]:
+        """The best that each timed figure may truly be, by how the rounds of these turns differ; None if one turn alone counts,
+        which says nothing of that."""
+        rounds = [self.rounds[i] for i in turns]
+        if len(rounds) < 2:
+            return dict.fromkeys(TIMED)
+        whole, each = _timed(rounds, settings), [_timed([one], settings) for one in rounds]
+        best: dict[str, float | None] = {}
         for name in TIMED:
             margin = _margin([one[name] for one in each])
-            is_better = MEASURED[name][0] == "higher"
-            best[name] = whole[name] + margin if is_better else max(whole[name] - margin, 0.0)
+            is_higher = MEASURED[name][0] == "higher"
+            best[name] = whole[name] + margin if is_higher else max(whole[name] - margin, 0.0)
         return best
+
+
+def counting(services: Sequence[Service]) -> list[int]:
+    """The turns in which the machine was quiet for every service, or all of them if it never was."""
+    turns = range(len(services[0].rounds))
+    return [i for i in turns if all(one.rounds[i].is_quiet for one in services)] or [*turns]
 
 
 def _timed(rounds: Sequence[Round], settings: Serving) -> dict[str, float]:
@@ -127,9 +132,7 @@ def _timed(rounds: Sequence[Round], settings: Serving) -> dict[str, float]:
 
 
 def _margin(values: Sequence[float]) -> float:
-    """How far the truth may be from the mean of the values; of one value alone nothing is known."""
-    if len(values) < 2:
-        return float("inf")
+    """How far the truth may be from the mean of two values or more."""
     return float(stats.t.ppf(SURE, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5)
 
 
@@ -151,8 +154,8 @@ class Measurement:
     settings: dict[str, int | float]
     machine: dict[str, float | None]
     """Its cores, its load when measuring began, and the share of its processor time that others took in the rounds that count."""
-    best: dict[str, float] = field(default_factory=dict)
-    """The best that the candidate's timed figures may truly be."""
+    best: dict[str, float | None] = field(default_factory=dict)
+    """The best that the candidate's timed figures may truly be; None where that can't be told."""
 
     @property
     def busy(self) -> str | None:
@@ -198,15 +201,15 @@ def measure(settings: Serving, objective: Objective, paths: Paths) -> Measuremen
 def _measurement(
     models: Models, services: Mapping[str, Service], load: float, settings: Serving, paths: Paths
 ) -> Measurement:
-    counting = [one for service in services.values() for one in service.counting]
-    others = statistics.fmean(one.others for one in counting)
+    turns = counting(list(services.values()))
+    others = statistics.fmean(service.rounds[i].others for service in services.values() for i in turns)
     return Measurement(
         models,
-        {role: service.figures(settings, paths) for role, service in services.items()},
+        {role: service.figures(turns, settings, paths) for role, service in services.items()},
         {role: max(one.clients for one in service.rounds) for role, service in services.items()},
         settings.measure.model_dump(),
         {"cores": os.cpu_count(), "load": load, "others": others},
-        services["candidate"].best(settings),
+        services["candidate"].best(turns, settings),
     )
 
 

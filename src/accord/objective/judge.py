@@ -79,8 +79,8 @@ class Measured:
     """Figures of the running service by builtin, the champion's with `champion_` in front."""
 
     figures: Mapping[str, float] = field(default_factory=dict)
-    best: Mapping[str, float] = field(default_factory=dict)
-    """The best that the candidate's rounds allow, of figures that vary from round to round."""
+    best: Mapping[str, float | None] = field(default_factory=dict)
+    """The best that the candidate's rounds allow, of figures that vary from round to round; None where that can't be told."""
     busy: str | None = None
     """What else the machine was doing, if that was too much to tell whether a time is the service's own."""
 
@@ -192,11 +192,13 @@ def is_untold(metric: Metric, measured: Measured) -> bool:
 
 def _doubt(metric: Metric, measured: Measured, champion: float | None) -> str:
     """Why a figure that misses is no evidence against the candidate; empty if it is. A figure without rounds doesn't vary."""
-    best = measured.best.get(str(metric.builtin))
-    if best is None:
+    if metric.builtin is None or metric.builtin not in measured.best:
         return ""
     if measured.busy:
         return f"the machine was busy ({measured.busy}), which is no evidence; measure again when it is quiet: accord measure"
+    best = measured.best[metric.builtin]
+    if best is None:
+        return "a single round is no evidence; measure more: serving.measure.rounds"
     change = None if champion is None else _change(metric, best, champion)
     if _verdict("", metric, best, champion, change, None)[0] != FAIL:
         return f"its rounds differ so much that {_words(best)} may be true, which is no evidence; measure again: accord measure"
