@@ -148,3 +148,9 @@ def rides(n: int = N_RIDES, seed: int = 0) -> str:
             f"{ride},{start:%Y-%m-%d %H:%M:%S},{station},{member},{distance:.3f},{rain_text},{delay:.2f}"
         )
     return "\n".join(lines) + "\n"
+
+
+def leave_free(disk: Path, n_bytes: int) -> None:
+    ballast = disk / "ballast"
+    ballast.unlink(missing_ok=True)
+    ballast.write_bytes(bytes(max(shutil.disk_usage(disk).free - n_bytes, 0)))

@@ -15,6 +15,7 @@ that names that process.
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -39,8 +40,15 @@ WAIT_S = 5.0
 """How long DVC may have its lock for something short, such as `dvc status`."""
 SETTLED_S = 1.0
 """A temporary file that is older, and that no process has open, was abandoned: no process will rename it."""
+LITTLE_BYTES = 2_000_000
+"""With less room than that DVC's failure is the disk's."""
+ABANDONED_S = 600.0
+"""The same, where other commands than this one may write."""
 BUSY = ("is being blocked by:", "Unable to acquire lock")
 """How DVC says that another process is at work. It then advises to remove the lock, which would be wrong here."""
+
+ADVICE = "Having any troubles?"
+"""How the line begins in which DVC sends people to its support."""
 
 _locks: dict[Path, int] = {}
 """The lock's descriptor for each lock file that this process holds in `alone`. A sandbox shares its project's file."""
@@ -122,7 +130,10 @@ def transfer(paths: Paths, *words: str) -> "subprocess.CompletedProcess[str]":
 
 def run(paths: Paths, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Runs DVC in the project's root; paths among its words are relative to that. DVC inherits the lock, and holds it as
-    long as it runs. Raises AccordError if another process has locked what it needs."""
+    long as it runs. Raises AccordError if another process has locked what it needs, or if the machine refuses.
+
+    With `--quiet` DVC would not say why it fails.
+    """
     with alone(paths) as lock:
         done = subprocess.run(
             [sys.executable, "-m", "dvc", *words],
@@ -134,6 +145,9 @@ def run(paths: Paths, *words: str, **environment: str) -> "subprocess.CompletedP
         )
     if done.returncode and any(said in done.stderr for said in BUSY):
         raise AccordError(_in_the_way(done.stderr, paths))
+    done.stderr = "\n".join(line for line in done.stderr.splitlines() if not line.startswith(ADVICE))
+    if done.returncode and (reason := program.reason_in(done.stderr)):
+        raise AccordError(reason)
     return done
 
 
@@ -165,9 +179,20 @@ def reproduce(paths: Paths, quiet: bool = False, stage: str | None = None) -> No
     if process.returncode:
         if busy:
             raise AccordError(_in_the_way(busy, paths))
+        reason = reason or _no_room(paths)
         if reason and not blamed:
             raise AccordError(reason)
         sys.exit(2 if blamed else process.returncode)
+
+
+def _no_room(paths: Paths) -> str | None:
+    """DVC has many words for a full disk, such as `No possible cache link types`; so the disk is asked."""
+    free = shutil.disk_usage(paths.root).free
+    return (
+        program.reason_in(f"No space left: DVC failed with {free / 1e6:.1f} MB free")
+        if free < LITTLE_BYTES
+        else None
+    )
 
 
 def _killed(line: str) -> str | None:
@@ -314,7 +339,7 @@ def _mend_pointers(paths: Paths) -> None:
         for pointer in sorted(folder.glob("*.dvc")):
             if pointer.with_suffix("").exists() and not is_whole(pointer, Pointer):
                 pointer.unlink()
-                run(paths, "add", "--quiet", paths.in_root(pointer.with_suffix("")))
+                run(paths, "add", paths.in_root(pointer.with_suffix("")))
 
 
 def is_whole(path: Path, shape: type) -> bool:
@@ -332,6 +357,17 @@ def _sweep(paths: Paths) -> None:
         files.remove_leftover(paths.root / out)
     for leftover in paths.releases.glob(".*.tmp"):
         files.remove(leftover)
+    for folder in (
+        paths.root,
+        paths.page.parent,
+        paths.monitoring,
+        paths.champion.parent,
+        paths.batches,
+        paths.own,
+    ):
+        for leftover in folder.glob(".*.tmp"):  # a command beside this one may be writing there
+            if (_age_s(leftover) or 0.0) > ABANDONED_S and not processes.is_open(leftover):
+                files.remove(leftover)
     for leftover in cache_leftovers(paths):
         # Other projects, and copies of this one, may share the cache.
         while (age := _age_s(leftover)) is not None and age < SETTLED_S:

@@ -13,7 +13,7 @@ Signs = tuple[frozenset[int], tuple[str, ...]]
 FULL: Signs = (frozenset({errno.ENOSPC, errno.EDQUOT}), ("No space left", "Disk quota exceeded"))
 FORBIDDEN: Signs = (
     frozenset({errno.EACCES, errno.EPERM, errno.EROFS}),
-    ("Permission denied", "Read-only file system"),
+    ("PermissionError", "[Errno 13]", "[Errno 1]", "os error 13", "os error 30", "Read-only file system"),
 )
 NO_MEMORY: Signs = (
     frozenset({errno.ENOMEM}),

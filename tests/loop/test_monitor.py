@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from projects import Project, program
+from projects import Project, leave_free, program
 from traffic_records import SETTINGS
 
 from accord.bundle.bundle import as_json_row, load_bundle
@@ -154,6 +154,31 @@ def assert_evidently_agrees(folder: Path) -> None:
         expected = {(row["target"], row["metric"]): row["test"] for row in decision["quality"]}
         shown = f'"label": "LogLoss", "value": "{expected["late", "log_loss"]:.3f}"'
         assert shown in (folder / "performance.html").read_text()
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_named_by_each_command_of_the_loop_and_leaves_nothing_half_done(
+    project: Project, small_disk: Path
+) -> None:
+    copy = Project(small_disk / "project")
+    shutil.copytree(project.root, copy.root, symlinks=True, ignore=shutil.ignore_patterns(".bentoml"))
+    served(copy, has_outcomes=True)
+    for kilobytes in (0, 100):
+        for words in (("collect",), ("monitor", "--no-reports"), ("retrain", "--now", "--cutoff", "2024-03-12"),
+                      ("judge",), ("report",), ("predict", "data/raw/rides.csv", "out.parquet"), ("package",)):  # fmt: skip
+            leave_free(small_disk, kilobytes * 1000)
+            done = copy.run("accord", *words, ok=False)
+            assert "Traceback" not in done.stderr, words
+            if done.returncode != QUIET:
+                assert done.returncode == REFUSED, (words, done.stderr)
+                [said] = [line for line in done.stderr.splitlines() if line.startswith("accord: ")]
+                assert "The disk is full" in said, (words, done.stderr)
+            assert not [path for path in copy.root.rglob(".*.tmp") if ".dvc" not in path.parts], words
+    assert (kilobytes, words) == (100, ("package",))
+    (small_disk / "ballast").unlink()
+    assert "Collected" in copy.run("accord", "collect").stdout or list(
+        (copy.root / "data/batches").glob("*.parquet")
+    )
 
 
 def test_too_little_traffic_is_said_and_is_no_alarm(rides: Project) -> None:

@@ -3,16 +3,15 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
-from projects import N_RIDES, STAGES, Project, copy_to, program, rides
+from projects import N_RIDES, STAGES, Project, copy_to, leave_free, program, rides
 
 CSV = "data/raw/rides.csv"
 MANY_RIDES = 40_000
@@ -279,28 +278,6 @@ def begins_to_write(root: Path, process: int) -> bool:
             if any(path.name.endswith(".tmp") for path in (root / folder).glob(".*.tmp")):
                 return True
     return False
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 48 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(folder)], capture_output=True, text=True
-    )
-    if done.returncode:
-        pytest.skip(f"a small disk takes the rights to mount one: {done.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def leave_free(disk: Path, n_bytes: int) -> None:
-    ballast = disk / "ballast"
-    ballast.unlink(missing_ok=True)
-    ballast.write_bytes(bytes(max(shutil.disk_usage(disk).free - n_bytes, 0)))
 
 
 @pytest.mark.slow

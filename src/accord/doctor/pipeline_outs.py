@@ -244,7 +244,7 @@ def _all_aside(damaged: list[Path], paths: Paths) -> str:
 
 def _checked_out(out: Out, paths: Paths) -> str:
     said = f"{mending.set_aside(out.path, paths)}; " if os.path.lexists(out.path) else ""
-    done = dvc.run(paths, "checkout", "--quiet", "--force", out.target)
+    done = dvc.run(paths, "checkout", "--force", out.target)
     if done.returncode:
         raise AccordError(f"{said}dvc checkout {out.target} failed: {' '.join(done.stderr.split())[:200]}")
     return f"{said}{out.path} is brought back from DVC's cache"
@@ -252,7 +252,7 @@ def _checked_out(out: Out, paths: Paths) -> str:
 
 def _added(pointer: Path, paths: Paths) -> str:
     said = mending.set_aside(pointer, paths)
-    done = dvc.run(paths, "add", "--quiet", paths.in_root(pointer.with_suffix("")))
+    done = dvc.run(paths, "add", paths.in_root(pointer.with_suffix("")))
     if done.returncode:
         raise AccordError(f"{said}; dvc add failed: {' '.join(done.stderr.split())[:200]}")
     return f"{said}; {pointer} is written again by dvc add"

@@ -284,13 +284,13 @@ def _stored(folder: Path, store: Store, lost: list[str], paths: Paths) -> str:
     for md5 in [one for one in lost if not Hasher(FILL_S).agrees(cache.file(one), one)]:
         if os.path.lexists(cache.file(md5)):
             mending.set_aside(cache.file(md5), paths)
-    _run(paths, "add", "--quiet", paths.in_root(folder))
+    _run(paths, "add", paths.in_root(folder))
     said = [mending.copied(cache.file(one), store.file(one), paths) for one in sorted(lost, key=is_list)]
     return f"{folder} is stored again: {some(said)}"
 
 
 def _added(folder: Path, paths: Paths) -> str:
-    _run(paths, "add", "--quiet", paths.in_root(folder))
+    _run(paths, "add", paths.in_root(folder))
     return f"{folder}.dvc is written by dvc add"
 
 

@@ -114,7 +114,7 @@ def restored(model_id: str, paths: Paths) -> Path:
     """The released bundle's folder; its bytes are fetched from the remote if they aren't here."""
     folder = paths.releases / model_id
     if not (folder / "manifest.json").is_file():
-        done = dvc.transfer(paths, "pull", "--quiet", "--remote", REMOTE, f"{paths.in_root(folder)}.dvc")
+        done = dvc.transfer(paths, "pull", "--remote", REMOTE, f"{paths.in_root(folder)}.dvc")
         if done.returncode:
             raise AccordError(
                 f"The bytes of release {model_id} are not here; fetch them: dvc pull --remote {REMOTE} {folder}.dvc"
@@ -185,8 +185,8 @@ def _store(model_id: str, paths: Paths) -> None:
         with replacing(folder) as temporary:
             shutil.copytree(paths.bundle, temporary)
     for run, command in (
-        (dvc.run, ("add", "--quiet", paths.in_root(folder))),
-        (dvc.transfer, ("push", "--quiet", "--remote", REMOTE, f"{paths.in_root(folder)}.dvc")),
+        (dvc.run, ("add", paths.in_root(folder))),
+        (dvc.transfer, ("push", "--remote", REMOTE, f"{paths.in_root(folder)}.dvc")),
     ):
         done = run(paths, *command)
         if done.returncode:

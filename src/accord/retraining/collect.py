@@ -84,6 +84,13 @@ def take_in(data: str, paths: Paths) -> list[Batch]:
 
 def _collected(data: Data, postgres: Postgres | None, paths: Paths) -> Collected:
     temporary = paths.batches / TEMPORARY
+    try:
+        return _collected_in(temporary, data, postgres, paths)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _collected_in(temporary: Path, data: Data, postgres: Postgres | None, paths: Paths) -> Collected:
     known = outcomes.labelled(paths.traffic, postgres=postgres)
     before = _before(data, paths)
     try:
@@ -106,7 +113,6 @@ def _collected(data: Data, postgres: Postgres | None, paths: Paths) -> Collected
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{sha256(temporary)[:12]}.parquet"
         collected.file = temporary.rename(paths.batches / name)
         sync(paths.batches)
-    temporary.unlink(missing_ok=True)
     return collected
 
 
@@ -181,7 +187,7 @@ def _track(paths: Paths) -> None:
     new = [paths.in_root(file) for file in _files(paths) if not _is_tracked(file)]
     if not new:
         return
-    done = dvc.run(paths, "add", "--quiet", *new)
+    done = dvc.run(paths, "add", *new)
     if done.returncode:
         raise AccordError(
             f"{', '.join(new)}: collected, but DVC can't track it: {' '.join(done.stderr.split())[:300]}. Remove the cause and run this again"

@@ -23,6 +23,7 @@ from accord.sql.rows import reason
 from accord.traffic.days import Days
 from accord.traffic.disk import FILE_MODE, make_folder, placing, remove
 from accord.traffic.log import SEGMENTS, SUFFIX
+from accord.traffic.pii import SECRET_FILE
 from accord.traffic.postgres import AwayError, Table
 from accord.traffic.reading import places
 from accord.traffic.segments import Lines, if_complete, listed
@@ -137,6 +138,7 @@ def _remove_leftovers(folder: Path, settings: Traffic) -> None:
         (f"{DAMAGED}/.*.tmp", 0),
         (f"{DAMAGED}/*{SUFFIX}", settings.retention_days * 86_400),
         (f"{SEGMENTS}/*.tmp", ABANDONED_S),
+        (f".{SECRET_FILE}.*.tmp", ABANDONED_S),
     ):
         for path in folder.glob(pattern):
             if time.time() - path.stat().st_mtime >= seconds:

@@ -36,14 +36,14 @@ def _own_secret(folder: Path) -> bytes:
     if not file.exists():
         make_folder(folder)
         temporary = folder / f".{SECRET_FILE}.{os.getpid()}.tmp"
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as made:
-            made.write(secrets.token_bytes(32))
-            made.flush()
-            os.fsync(made.fileno())
         try:
+            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as made:
+                made.write(secrets.token_bytes(32))
+                made.flush()
+                os.fsync(made.fileno())
             os.link(temporary, file)  # of several workers the first one's secret stays
         except FileExistsError:
             pass
         finally:
-            temporary.unlink()
+            temporary.unlink(missing_ok=True)
     return file.read_bytes()
