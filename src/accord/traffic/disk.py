@@ -13,7 +13,7 @@ FILE_MODE, FOLDER_MODE = 0o640, 0o750
 
 def make_folder(folder: Path) -> None:
     """Makes the folder with those above it that are missing; those that are there stay as they are."""
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    missing = [each for each in (folder, *folder.parents) if not each.is_dir()]
     for each in reversed(missing):
         each.mkdir(FOLDER_MODE, exist_ok=True)
         each.chmod(FOLDER_MODE)
