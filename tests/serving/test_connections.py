@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 import uvicorn
 from services import memory_mb
 
+from accord.serving import connections
 from accord.serving.connections import MAX_PIPELINED, Limits, protocol
 
 LIMITS = Limits(max_head_bytes=8000, max_connections=20, idle_s=1.5, answer_s=1.5)
@@ -96,6 +98,12 @@ def served(limits: Limits) -> Iterator[Served]:
     finally:
         server.should_exit = True
         thread.join()
+
+
+def test_uvicorn_is_the_version_that_was_compared() -> None:
+    assert version("uvicorn") == connections.COMPARED_WITH, (
+        "compare accord.serving.connections with this version's httptools_impl.py and config.py, then name the version there"
+    )
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,8 @@ from uvicorn.protocols.http import httptools_impl
 from accord.schema.serving import Serving
 from accord.serving import asgi
 
+COMPARED_WITH = "0.54.0"
+"""The version of uvicorn whose protocol this was compared with. A test fails for another, so that somebody compares again."""
 LOOK_EVERY_S = 1.0
 MAX_PIPELINED = 32
 """Requests that may wait for the answer to an earlier one of their connection."""
@@ -113,7 +115,6 @@ class Connection(httptools_impl.HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.ws_protocol_class = None  # accord has no web sockets
-        self.timeout_keep_alive: Any = self.limits.idle_s
         self._pending = 0
         """Bytes that have arrived since the last whole head or part of a body."""
         self._since = 0.0
@@ -134,7 +135,6 @@ class Connection(httptools_impl.HttpToolsProtocol):
             self._make_room()
 
     def data_received(self, data: bytes) -> None:
-        self._unset_keepalive_if_required()
         if self._is_refused or self._is_last:
             return
         self._pending += len(data)
@@ -167,9 +167,15 @@ class Connection(httptools_impl.HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self._since, self._turn = self.loop.time(), next(self.turns)
-        super().on_response_complete()
+        self.server_state.total_requests += 1
         if self._is_last:
             self.transport.close()
+        if self.transport.is_closing():
+            return
+        # As uvicorn does, but for a timer per answer: `look` ends connections without requests.
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
 
     def look(self, now: float) -> None:
         """Ends what has lasted too long."""
