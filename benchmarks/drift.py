@@ -24,8 +24,8 @@ from evidently.presets import DataDriftPreset
 from sklearn.datasets import load_breast_cancer
 
 from accord.data import partitions
-from accord.monitoring.calibration import Calibration, alarms, calibrate, whole_days
-from accord.monitoring.drift import Kind, Reference, drifts, refer
+from accord.expectation.calibration import Calibration, alarms, calibrate, whole_days
+from accord.expectation.drift import Kind, Reference, drifts, refer
 from accord.paths import Paths
 
 PATHS = Paths(Path())

@@ -27,8 +27,8 @@ import polars as pl
 from accord.bundle.bundle import load_bundle
 from accord.config import lock
 from accord.data import partitions
-from accord.monitoring import expectation
-from accord.monitoring.calibration import whole_days
+from accord.expectation import expectation
+from accord.expectation.calibration import whole_days
 from accord.monitoring.columns import DriftRow
 from accord.paths import Paths
 

@@ -33,14 +33,15 @@ LEFT_OUT = {
 """Imports, of a module or of all, that decide no output of a stage, and why."""
 SHOWN, MEASURED = ("accord.measures.curves", "accord.measures.estimates"), ("accord.measures.metrics",)
 UNASKED = {
-    "compose": SHOWN,
+    "compose": (*SHOWN, "accord.bootstrap", "accord.objective.policy"),
     "validate": (*SHOWN, *MEASURED),
     "train": (*SHOWN, *MEASURED),
     "evaluate": ("accord.measures.estimates",),
     "decide": SHOWN,
     "bundle": (*SHOWN, *MEASURED),
 }
-"""Parts of a task, which is one object for all, that a stage imports with it and asks nothing of."""
+"""What a stage imports on the way and asks nothing of: parts of a task, which is one object for all; for stage compose, which
+checks names and SQL, what computes with them."""
 ADDED: dict[str, tuple[str, ...]] = {
     "accord.models.loading": ("accord.models.*",),  # imports the class that conf/model names
     "accord.bundle.build": ANSWERING,  # hashes their files

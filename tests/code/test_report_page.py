@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 
 from accord.data.accounts import Accounts
-from accord.evaluation.decisions import DecisionReport
 from accord.evaluation.evaluated import EvaluationReport
 from accord.files import read_as, write_json
+from accord.objective.decisions import DecisionReport
 from accord.report import index
 from accord.tasks.registry import OWN
 

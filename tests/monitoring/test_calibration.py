@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from accord.errors import AccordError
-from accord.monitoring.calibration import Calibration, Finding, alarms, calibrate, whole_days
-from accord.monitoring.drift import Kind, drifts
+from accord.expectation.calibration import Calibration, Finding, alarms, calibrate, whole_days
+from accord.expectation.drift import Kind, drifts
 
 KINDS: dict[str, Kind] = {"steady": "number", "weather": "number", "hole": "number", "carrier": "category"}
 ROWS_A_DAY = 200

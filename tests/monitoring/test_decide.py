@@ -16,10 +16,11 @@ from accord.bundle import interface
 from accord.bundle.bundle import Bundle, load_bundle
 from accord.config import lock
 from accord.data import partitions
-from accord.monitoring import columns, expectation
+from accord.expectation import expectation
+from accord.expectation.expectation import Expectation
+from accord.monitoring import columns
 from accord.monitoring.alarms import Alarm
 from accord.monitoring.decision import Decision, decide
-from accord.monitoring.expectation import Expectation
 from accord.monitoring.health import Refused
 from accord.monitoring.observed import DECIDED, KNOWN, Window, observed, with_known
 from accord.schema.config import Config

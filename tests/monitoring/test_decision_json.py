@@ -15,8 +15,8 @@ from accord.bundle import interface
 from accord.bundle.bundle import Bundle, load_bundle
 from accord.config import lock
 from accord.data import partitions
+from accord.expectation import expectation
 from accord.files import read_json, write_json
-from accord.monitoring import expectation
 from accord.monitoring.decision import decide
 from accord.monitoring.health import Refused
 from accord.schema.config import Config

@@ -11,7 +11,7 @@ from evidently.legacy.core import ColumnType
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accord.monitoring.drift import KINDS, Kind, Reference, drifts, refer
+from accord.expectation.drift import KINDS, Kind, Reference, drifts, refer
 
 
 def score(reference: pl.Series, window: pl.Series, kind: Kind) -> float:
@@ -148,7 +148,7 @@ def test_time_that_has_moved_on_is_no_drift_but_its_gaps_are() -> None:
 def test_chunks_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     values = pl.Series(RNG.normal(size=1_000))
     whole = refer(values, "number").drift(values + 1)
-    monkeypatch.setattr("accord.monitoring.drift.CHUNK_ROWS", 300)
+    monkeypatch.setattr("accord.expectation.drift.CHUNK_ROWS", 300)
     parts = refer(values, "number").drift(values + 1)
     assert parts.scores["wasserstein"] == pytest.approx(whole.scores["wasserstein"])
 

@@ -5,8 +5,9 @@ import polars as pl
 import pytest
 from shipped import shipped
 
-from accord.objective import judge, teams
-from accord.objective.judge import Judgement, Measured
+from accord.objective import teams
+from accord.promotion import judge
+from accord.promotion.judge import Judgement, Measured
 from accord.schema.objective import Metric, Objective
 
 N_DAYS, PER_DAY = 40, 50

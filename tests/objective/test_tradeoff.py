@@ -11,9 +11,9 @@ from shipped import shipped
 
 from accord import bootstrap
 from accord.errors import AccordError
-from accord.objective import judge, sweep, teams
-from accord.objective.sweep import Tradeoff
-from accord.promotion import experiments
+from accord.objective import teams
+from accord.promotion import experiments, judge, sweep
+from accord.promotion.sweep import Tradeoff
 from accord.report import tradeoff
 from accord.schema.objective import Objective
 

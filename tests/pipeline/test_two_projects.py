@@ -13,9 +13,9 @@ from accord.config import compose, lock, selection
 from accord.config.compose import composed
 from accord.files import write_json, write_text
 from accord.monitoring import window
-from accord.objective.judge import Measured
 from accord.paths import Paths
 from accord.promotion import pairs, releases
+from accord.promotion.judge import Measured
 from accord.report import pages
 from accord.retraining import collect, sandbox
 from accord.schema.config import Config

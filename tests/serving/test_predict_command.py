@@ -12,7 +12,7 @@ from shipped import shipped
 
 from accord import cli
 from accord.bundle.bundle import load_bundle
-from accord.bundle.predict import predict
+from accord.predict import predict
 from accord.schema.data import Source
 
 READ = {".csv": pl.read_csv, ".parquet": pl.read_parquet}

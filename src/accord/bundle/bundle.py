@@ -7,7 +7,7 @@ compiled.json    the SQL expressions of the above in a form that is fast for one
 models/          one file per target
 example.json     a real row, for the documentation of the service
 manifest.json    what it was made from
-monitoring/      what its traffic is expected to look like; see accord.monitoring.expectation
+monitoring/      what its traffic is expected to look like; see accord.expectation.expectation
 """
 
 from dataclasses import dataclass

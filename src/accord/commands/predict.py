@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.bundle.bundle import load_bundle
-    from accord.bundle.predict import predict
     from accord.config import lock
+    from accord.predict import predict
 
     rows = lock.load(paths).data.like_rows(arguments.input)
     n_rows = predict(load_bundle(paths.bundle), rows, arguments.output, arguments.explain)

@@ -30,10 +30,10 @@ from accord.data import partitions
 from accord.driving import wire
 from accord.errors import AccordError
 from accord.files import read_as, write_json
-from accord.objective.judge import Measured, is_untold
 from accord.objective.teams import MEASURED
 from accord.paths import Paths
 from accord.promotion import releases
+from accord.promotion.judge import Measured, is_untold
 from accord.schema.objective import Objective
 from accord.schema.serving import Serving
 from accord.serving import bento, server

@@ -7,11 +7,11 @@ import numpy as np
 import polars as pl
 
 from accord.bundle.bundle import Bundle
+from accord.expectation.calibration import Calibration, Finding, alarms, whole_days
+from accord.expectation.drift import Drift, drifts
+from accord.expectation.expectation import ACTUAL, GROUPS, PREDICTED, Expectation, with_actuals
 from accord.monitoring import quality
-from accord.monitoring.calibration import Calibration, Finding, alarms, whole_days
 from accord.monitoring.comparison import Comparison, numbers, outcome_of
-from accord.monitoring.drift import Drift, drifts
-from accord.monitoring.expectation import ACTUAL, GROUPS, PREDICTED, Expectation, with_actuals
 from accord.monitoring.observed import EVENT, KNOWN, Window
 from accord.monitoring.quality import Judged, finite
 from accord.objective import teams

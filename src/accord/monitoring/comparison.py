@@ -10,8 +10,8 @@ from polars.exceptions import PolarsError
 from accord import bootstrap
 from accord.data import splitting
 from accord.errors import AccordError
+from accord.expectation.expectation import ACTUAL, PREDICTED, Expectation
 from accord.monitoring import quality
-from accord.monitoring.expectation import ACTUAL, PREDICTED, Expectation
 from accord.monitoring.observed import EVENT, ID, KNOWN, Window, days, sampled, with_known
 from accord.monitoring.quality import Judged, Key, Watched
 from accord.objective import teams

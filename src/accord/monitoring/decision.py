@@ -9,11 +9,11 @@ from typing import Any
 import polars as pl
 
 from accord.bundle.bundle import Bundle
+from accord.expectation.expectation import Expectation
 from accord.monitoring import alarms, columns, notes, performance, skew
 from accord.monitoring.alarms import Alarm
 from accord.monitoring.columns import DriftRow, ShiftRow
 from accord.monitoring.comparison import compared
-from accord.monitoring.expectation import Expectation
 from accord.monitoring.health import NONE_REFUSED, Refused, ServiceHealth, service_health
 from accord.monitoring.observed import MODEL, Window, observed, sampled, window_of
 from accord.monitoring.performance import EstimatedRow, QualityRow, SliceRow, TeamRow

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 from markupsafe import Markup
 
+from accord.expectation.drift import KINDS
+from accord.expectation.expectation import ACTUAL, PREDICTED
 from accord.monitoring.columns import DriftRow, ShiftRow
-from accord.monitoring.drift import KINDS
-from accord.monitoring.expectation import ACTUAL, PREDICTED
 from accord.monitoring.quality import Judged
 from accord.page.shell import environment
 from accord.tasks.registry import all_of

@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 
 from accord.bundle.bundle import Bundle
+from accord.expectation.expectation import GROUPS, Expectation
 from accord.monitoring.comparison import MAX_ROWS, MIN_DAYS, Comparison
-from accord.monitoring.expectation import GROUPS, Expectation
 from accord.monitoring.observed import Window, logged_columns
 from accord.schema.loop import Monitoring
 from accord.traffic import typed

@@ -9,7 +9,7 @@ import polars as pl
 
 from accord.bundle.bundle import Bundle
 from accord.data.partitions import local
-from accord.monitoring.expectation import PREDICTED, with_actuals
+from accord.expectation.expectation import PREDICTED, with_actuals
 from accord.schema.data import Column, Time
 from accord.schema.objective import Objective
 from accord.traffic.typed import as_declared, outcome_at

@@ -8,7 +8,7 @@ from polars.exceptions import PolarsError
 
 from accord.bundle.bundle import Bundle
 from accord.errors import AccordError
-from accord.monitoring.expectation import PREDICTED
+from accord.expectation.expectation import PREDICTED
 from accord.monitoring.observed import ID, PROBABILITY, WEIGHTS
 from accord.monitoring.quality import finite
 from accord.sql.rows import reason

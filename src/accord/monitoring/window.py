@@ -11,10 +11,11 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from accord.bundle.bundle import Bundle, load_bundle
+from accord.expectation import expectation
+from accord.expectation.expectation import Expectation
 from accord.files import read_json, replacing, write_json, write_text
-from accord.monitoring import expectation, webhook
+from accord.monitoring import webhook
 from accord.monitoring.decision import Decision, decide
-from accord.monitoring.expectation import Expectation
 from accord.monitoring.health import Refused
 from accord.monitoring.observed import DECIDED, MODEL, decided, observed, sampled, with_known
 from accord.paths import Paths

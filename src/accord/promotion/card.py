@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from accord.data.leaks import Suspect
 from accord.evaluation.evaluated import Notice
-from accord.objective.judge import Judgement
+from accord.promotion.judge import Judgement
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from typing import Any
 from accord import dvc
 from accord.bundle.bundle import load_bundle
 from accord.errors import AccordError
-from accord.objective import judge, sweep, teams
-from accord.objective.sweep import Tradeoff
+from accord.objective import teams
 from accord.paths import Paths
+from accord.promotion import judge, sweep
 from accord.promotion.pairs import MIN_ROWS, pair_on
+from accord.promotion.sweep import Tradeoff
 from accord.schema.config import Config
 from accord.schema.objective import Objective
 from accord.sql.rows import columns_of

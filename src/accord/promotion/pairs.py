@@ -15,9 +15,9 @@ from accord.errors import AccordError
 from accord.evaluation.evaluated import EvaluationReport
 from accord.files import read_as, write_json
 from accord.models import Vector, trained
-from accord.objective import judge, teams
+from accord.objective import teams
 from accord.paths import Paths
-from accord.promotion import releases
+from accord.promotion import judge, releases
 from accord.promotion.card import Scorecard
 from accord.schema.config import Config
 from accord.schema.data import Split

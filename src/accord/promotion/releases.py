@@ -22,10 +22,10 @@ from accord import conflicts, dvc, jsonl
 from accord.bundle.bundle import load_bundle
 from accord.errors import AccordError, nearest
 from accord.files import read_as, read_json, replacing, write_json
-from accord.objective.judge import PASS
 from accord.paths import Paths
 from accord.promotion import commits, made_from
 from accord.promotion.card import Scorecard
+from accord.promotion.judge import PASS
 
 REMOTE = "releases"
 

@@ -11,10 +11,10 @@ from markupsafe import Markup
 
 from accord.bootstrap import Estimate
 from accord.data.accounts import Accounts
-from accord.evaluation.decisions import DecisionReport
 from accord.evaluation.evaluated import BesideBaseline, EvaluationReport, Level, TargetReport
 from accord.measures import metrics
 from accord.measures.curves import Plot
+from accord.objective.decisions import DecisionReport
 from accord.page import charts, words
 from accord.page.shell import environment
 from accord.schema.objective import Metric

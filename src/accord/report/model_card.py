@@ -7,8 +7,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from accord.data.leaks import Suspect
-from accord.evaluation.decisions import Aims
 from accord.evaluation.evaluated import TargetReport
+from accord.objective.decisions import Aims
 from accord.page import markdown, words
 from accord.promotion.card import Scorecard
 from accord.schema.data import Data

@@ -7,9 +7,9 @@ from pathlib import Path
 from markupsafe import Markup
 
 from accord import terminal
+from accord.expectation.expectation import ACTUAL, PREDICTED
 from accord.monitoring.columns import DriftRow
 from accord.monitoring.decision import Decision
-from accord.monitoring.expectation import ACTUAL, PREDICTED
 from accord.monitoring.performance import TeamRow
 from accord.monitoring.quality import Judged
 from accord.monitoring.window import REPORTS

@@ -11,9 +11,9 @@ import polars as pl
 from accord.config import lock
 from accord.data import accounts
 from accord.errors import AccordError
-from accord.evaluation.decisions import DecisionReport
 from accord.evaluation.evaluated import EvaluationReport
 from accord.files import read_as, read_json, write_text
+from accord.objective.decisions import DecisionReport
 from accord.paths import Paths
 from accord.promotion.card import Scorecard
 from accord.promotion.experiments import Report

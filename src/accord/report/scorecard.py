@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from accord import terminal
-from accord.objective.judge import PASS
 from accord.page.shell import environment
 from accord.promotion.card import Scorecard
+from accord.promotion.judge import PASS
 
 
 def render(card: Scorecard, data: str) -> str:

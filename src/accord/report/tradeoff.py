@@ -5,11 +5,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from accord import terminal
-from accord.objective import sweep
-from accord.objective.sweep import MetricAt, Point
 from accord.page.shell import environment
 from accord.page.words import number
+from accord.promotion import sweep
 from accord.promotion.experiments import Experiment, Report
+from accord.promotion.sweep import MetricAt, Point
 
 TEMPLATE = "tradeoff.html.j2"
 MARKS = {"better": "▲", "worse": "▼", "same": "·", "mixed": "◆"}

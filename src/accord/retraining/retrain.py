@@ -24,9 +24,9 @@ from accord.data.partitions import local
 from accord.errors import AccordError
 from accord.files import read_as, read_json, write_json
 from accord.monitoring.alarms import Alarm
-from accord.objective.judge import PASS
 from accord.paths import Paths
 from accord.promotion import releases
+from accord.promotion.judge import PASS
 from accord.retraining import collect, decision_log, rules
 from accord.retraining.decision_log import Line, Plan
 from accord.retraining.rules import Due, Evidence, Training

@@ -19,15 +19,15 @@ from accord.bundle.bundle import Bundle, load_bundle
 from accord.config import lock, selection
 from accord.data import partitions
 from accord.data.partitions import local
+from accord.expectation import expectation
+from accord.expectation.expectation import Expectation
 from accord.files import scratch, write_json
 from accord.models import Vector
-from accord.monitoring import expectation
-from accord.monitoring.expectation import Expectation
-from accord.objective.judge import Measured
 from accord.objective.teams import MEASURED
 from accord.paths import Paths
 from accord.promotion import pairs
 from accord.promotion.card import Scorecard
+from accord.promotion.judge import Measured
 from accord.retraining.retrain import moved
 from accord.schema.config import Config
 from accord.schema.objective import Objective

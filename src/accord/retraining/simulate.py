@@ -26,10 +26,10 @@ from accord.errors import AccordError, nearest
 from accord.monitoring.alarms import Alarm
 from accord.monitoring.decision import decide
 from accord.objective import teams
-from accord.objective.judge import PASS
 from accord.objective.teams import Played
 from accord.paths import Paths
 from accord.promotion.card import Scorecard
+from accord.promotion.judge import PASS
 from accord.retraining import decision_log, rules
 from accord.retraining.rules import Due, Evidence, Training
 from accord.retraining.sandbox import Model, Workshop, opened, told_by_rows

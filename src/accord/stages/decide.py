@@ -3,9 +3,9 @@
 import polars as pl
 
 from accord.data import partitions, scored
-from accord.evaluation import decisions
+from accord.expectation import expectation
 from accord.files import write_json
-from accord.monitoring import expectation
+from accord.objective import decisions
 from accord.paths import Paths
 from accord.schema.config import Config
 from accord.stages import run

@@ -3,9 +3,9 @@
 from accord.bundle import interface, proofs
 from accord.data import partitions, scored
 from accord.evaluation.evaluate import evaluated, write_plots
+from accord.expectation import expectation
 from accord.features.transform import Transform
 from accord.files import replacing, write_json
-from accord.monitoring import expectation
 from accord.paths import Paths
 from accord.schema.config import Config
 from accord.stages import run

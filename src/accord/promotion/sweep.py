@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from accord import bootstrap
 from accord.bootstrap import Counts, Estimate
 from accord.errors import AccordError, nearest
-from accord.objective import judge, teams
+from accord.objective import teams
 from accord.objective.policy import decide
 from accord.objective.teams import Played
+from accord.promotion import judge
 from accord.schema.objective import Metric, Objective, Policy
 from accord.sql.rows import columns_of
 

@@ -20,7 +20,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from accord.errors import AccordError
-from accord.monitoring.drift import LARGEST, Bins, Drift, Kind, Numbers, Reference, Summary, refer, tally
+from accord.expectation.drift import LARGEST, Bins, Drift, Kind, Numbers, Reference, Summary, refer, tally
 
 Mask = NDArray[np.bool_]
 

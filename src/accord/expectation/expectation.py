@@ -16,9 +16,9 @@ from pydantic import TypeAdapter
 
 from accord.data import splitting
 from accord.errors import AccordError
+from accord.expectation.calibration import MIN_VALUES, Calibration, calibrate
+from accord.expectation.drift import KINDS, Kind
 from accord.files import read_json, replacing, write_json
-from accord.monitoring.calibration import MIN_VALUES, Calibration, calibrate
-from accord.monitoring.drift import KINDS, Kind
 from accord.schema.config import Config
 from accord.schema.data import Time
 from accord.schema.objective import Objective
