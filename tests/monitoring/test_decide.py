@@ -208,7 +208,7 @@ def test_the_bundle_holds_nothing_that_identifies_a_person(
     predictions = {name: pl.DataFrame(bundle.predict(part)) for name, part in splits.items()}
     targets = config.objective.targets
     contract = interface.contract(config.data, bundle.transform, config.objective)
-    undecided = expectation.build(config, contract, splits, predictions)
+    undecided = expectation.build(config, contract.columns, contract.context, splits, predictions)
     kept = expectation.decided(config, undecided, splits, {}, dict.fromkeys(targets, 0.0))
     for frame in (kept.test, kept.reference):
         assert frame["station"].null_count() == frame["distance"].null_count() == frame.height > 0
@@ -236,7 +236,7 @@ def test_actions_are_calibrated_apart_and_reported_with_predictions(
     predictions = {split: pl.DataFrame({n: a[n] for n in bundle.targets}) for split, a in answers.items()}
     decisions = {split: pl.DataFrame({n: a[n] for n in ("score", "action")}) for split, a in answers.items()}
     contract = interface.contract(config.data, bundle.transform, config.objective)
-    undecided = expectation.build(config, contract, splits, predictions)
+    undecided = expectation.build(config, contract.columns, contract.context, splits, predictions)
     kept = expectation.decided(config, undecided, splits, decisions, dict.fromkeys(bundle.targets, 0.0))
     assert {group: kept.drift[group] for group in undecided.drift} == undecided.drift
     assert kept.test["action"].to_list() == answers["test"]["action"].tolist()

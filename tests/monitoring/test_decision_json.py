@@ -86,7 +86,9 @@ def expected(config: Config, bundle: Bundle, rows: pl.DataFrame) -> expectation.
     decisions = pl.DataFrame({name: answers[name] for name in ("score", "action")})
     splits = {"tune": rows, "test": rows}
     contract = interface.contract(config.data, bundle.transform, config.objective)
-    undecided = expectation.build(config, contract, splits, dict.fromkeys(splits, predictions))
+    undecided = expectation.build(
+        config, contract.columns, contract.context, splits, dict.fromkeys(splits, predictions)
+    )
     means = {"late": 0.3, "delay_minutes": 8.0}
     return expectation.decided(config, undecided, splits, dict.fromkeys(splits, decisions), means)
 

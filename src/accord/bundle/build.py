@@ -39,7 +39,7 @@ def write(folder: Path, config: Config, paths: Paths) -> str:
     asked = contract(config.data, transform, objective)
     write_json(folder / "contract.json", asked)
     write_json(folder / "policy.json", None if objective.policy is None else objective.policy.model_dump())
-    row = partitions.scan(paths.splits / "test").select(*asked["columns"]).head(1).collect()
+    row = partitions.scan(paths.splits / "test").select(*asked.columns).head(1).collect()
     write_json(folder / "example.json", example(row, config.data))
     manifest = _manifest(folder, config, paths)
     write_json(folder / "manifest.json", manifest)

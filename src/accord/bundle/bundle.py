@@ -19,9 +19,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from accord.bundle.interface import Answered, Contract
 from accord.errors import AccordError
 from accord.features.transform import Transform
-from accord.files import read_json, sha256
+from accord.files import read_as, read_json, sha256
 from accord.models import Fitted, Vector, loading
 from accord.objective.policy import decide
 from accord.schema.data import Column
@@ -41,16 +42,12 @@ class Bundle:
 
     manifest: dict[str, Any]
     columns: dict[str, Column]
-    """The columns that a row brings, as the contract has them."""
+    """As the contract has them; so are all up to the targets."""
     context: dict[str, Column]
-    """Columns that may come along: no prediction needs them, but the log keeps them."""
     outcomes: dict[str, Column]
-    """Columns that are known later, and reported then."""
     key: list[str]
-    """The columns that identify a row."""
     rules: dict[str, str]
-    """Conditions that a row must keep, as SQL. A condition whose value is null is kept."""
-    targets: dict[str, dict[str, Any]]
+    targets: dict[str, Answered]
     transform: Transform
     policy: Policy | None
     compiled: dict[str, Tree | None]
@@ -139,21 +136,17 @@ def load_bundle(folder: Path) -> Bundle:
         raise AccordError(
             f"The bundle in {folder} has the hash {actual}, but its manifest says {manifest['model_id']}; make it again: `dvc repro`"
         )
-    contract = read_json(folder / "contract.json")
+    contract = read_as(folder / "contract.json", Contract)
     kind = loading.model_class(manifest["model"]["_target_"])
+    policy = read_json(folder / "policy.json")
     return Bundle(
-        manifest,
-        {name: Column.model_validate(column) for name, column in contract["columns"].items()},
-        {name: Column.model_validate(column) for name, column in contract["context"].items()},
-        {name: Column.model_validate(column) for name, column in contract["outcomes"].items()},
-        contract["key"],
-        contract["rules"],
-        contract["targets"],
-        Transform.load(folder),
-        None if (policy := read_json(folder / "policy.json")) is None else Policy.model_validate(policy),
-        read_json(folder / "compiled.json"),
-        {name: kind.load(folder / "models" / name) for name in contract["targets"]},
-        read_json(folder / "example.json"),
+        manifest=manifest,
+        **vars(contract),
+        transform=Transform.load(folder),
+        policy=None if policy is None else Policy.model_validate(policy),
+        compiled=read_json(folder / "compiled.json"),
+        models={name: kind.load(folder / "models" / name) for name in contract.targets},
+        example=read_json(folder / "example.json"),
     )
 
 

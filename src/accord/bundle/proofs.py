@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
+from accord.bundle.interface import Contract
 from accord.features.transform import Transform
 from accord.files import write_json
 from accord.objective.policy import inputs
@@ -19,17 +19,14 @@ Proven = tuple[dict[str, Tree | None], dict[str, str]]
 
 
 def of(
-    train: pl.DataFrame, contract: Mapping[str, Any], transform: Transform, policy: Policy | None, seed: int
+    train: pl.DataFrame, contract: Contract, transform: Transform, policy: Policy | None, seed: int
 ) -> Proven:
     """The expressions that answer a row, compiled where that could be proven equal to Polars on every training row and on
     random ones. The policy's weights are not among what they are proven with."""
-    columns = {
-        name: Column.model_validate(column)
-        for name, column in {**contract["columns"], **contract["context"]}.items()
-    }
+    columns = {**contract.columns, **contract.context}
     types: dict[str, str] = {name: column.type for name, column in columns.items()}
     derived = {f"data.derived.{name}": sql for name, sql in transform.derived.items()}
-    rules = {f"data.rules.{name}": sql for name, sql in contract["rules"].items()}
+    rules = {f"data.rules.{name}": sql for name, sql in contract.rules.items()}
     trees, words = {}, {}
     for where, sql in {**derived, **rules}.items():
         trees[where], words[where] = _compiled(sql, where, train, types, columns, seed, as_number=False)

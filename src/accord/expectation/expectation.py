@@ -6,10 +6,9 @@ test.parquet       test rows with their predictions: what metrics are expected t
 reference.parquet  a sample of all rows before the cutoff, for Evidently
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 from pydantic import TypeAdapter
@@ -20,7 +19,7 @@ from accord.expectation.calibration import MIN_VALUES, Calibration, calibrate
 from accord.expectation.drift import KINDS, Kind
 from accord.files import read_json, replacing, write_json
 from accord.schema.config import Config
-from accord.schema.data import Time
+from accord.schema.data import Column, Time
 from accord.schema.objective import Objective
 from accord.sql.rows import evaluate
 from accord.tasks.registry import all_of
@@ -61,12 +60,13 @@ class Undecided:
 
 def build(
     config: Config,
-    contract: Mapping[str, Any],
+    columns: Mapping[str, Column],
+    context: Iterable[str],
     rows: Mapping[str, pl.DataFrame],
     predictions: Mapping[str, pl.DataFrame],
 ) -> Undecided:
-    """The expectation from the rows of the scored splits, with derived features, and their predictions. A model's
-    predictions on rows that it was trained on are no reference; columns and outcomes are.
+    """The expectation of the columns that a row brings and of its context, from the rows of the scored splits, with derived
+    features, and their predictions. A model's predictions on rows that it was trained on are no reference; columns and outcomes are.
 
     It leaves with every bundle and image, so in the rows that it keeps what identifies a person is null, as in the log's.
     """
@@ -77,9 +77,9 @@ def build(
     unseen = everything.filter(pl.col("split") != "train")
     personal = config.data.personal
     of_features: dict[str, Kind] = {
-        name: KINDS[column["type"]]
-        for name, column in contract["columns"].items()
-        if column["role"] == "feature" and name not in personal
+        name: KINDS[column.type]
+        for name, column in columns.items()
+        if column.role == "feature" and name not in personal
     }
     of_predictions: dict[str, Kind] = dict.fromkeys(names.values(), "number")
     of_targets: dict[str, Kind] = {
@@ -94,19 +94,19 @@ def build(
         ),
         "targets": _calibrated(everything, of_targets, level, config),
     }
-    kept = [name for name in [*contract["columns"], *contract["context"]] if name in everything.columns]
+    kept = [name for name in [*columns, *context] if name in everything.columns]
     outcomes = [name for name, column in config.data.columns.items() if column.role == "outcome"]
-    columns = [*kept, *outcomes, *of_predictions, *of_targets]
+    shown = [*kept, *outcomes, *of_predictions, *of_targets]
     test = thinned(everything.filter(pl.col("split") == "test"), MAX_TEST_ROWS)
     key = [name for name in config.data.key if name in everything.columns] or kept
     blocks = splitting.blocks(test, key, config.data.time)
     unlearned = pl.when(pl.col("split") != "train")
     reference = everything.with_columns(unlearned.then(name).alias(name) for name in of_predictions)
-    nobodys = [pl.lit(None, everything.schema[name]).alias(name) for name in columns if name in personal]
+    nobodys = [pl.lit(None, everything.schema[name]).alias(name) for name in shown if name in personal]
     return Undecided(
         {group: calibration for group, calibration in found.items() if calibration is not None},
-        test.select(*columns).with_columns(*nobodys, block=blocks),
-        thinned(reference, MAX_REFERENCE_ROWS).select(*columns).with_columns(nobodys),
+        test.select(*shown).with_columns(*nobodys, block=blocks),
+        thinned(reference, MAX_REFERENCE_ROWS).select(*shown).with_columns(nobodys),
     )
 
 

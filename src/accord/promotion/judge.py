@@ -8,13 +8,13 @@ of the difference stays above minus the tolerance.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from accord import bootstrap
 from accord.bootstrap import Counts, Estimate
+from accord.bundle.interface import Answered
 from accord.objective import teams
 from accord.objective.teams import Played
 from accord.schema.objective import Metric, Objective, Target
@@ -329,11 +329,9 @@ def _quantile(values: NDArray[np.float64], share: float) -> float | None:
     return float(np.quantile(values, share)) if len(values) else None
 
 
-def targets_differ(ours: Mapping[str, Target], theirs: Mapping[str, Mapping[str, Any]]) -> bool:
+def targets_differ(ours: Mapping[str, Target], theirs: Mapping[str, Answered]) -> bool:
     """Whether two models predict different things."""
-    return {n: (t.task, t.loss) for n, t in ours.items()} != {
-        n: (t["task"], t["loss"]) for n, t in theirs.items()
-    }
+    return {n: (t.task, t.loss) for n, t in ours.items()} != {n: (t.task, t.loss) for n, t in theirs.items()}
 
 
 def _words(value: float) -> str:

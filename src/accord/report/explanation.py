@@ -87,7 +87,7 @@ def _predictions(explanation: Explanation) -> list[str]:
 def _units(bundle: Bundle) -> dict[str, str]:
     """The unit of each column of predictions."""
     return {
-        column: bundle.targets[name]["unit"] or ""
+        column: bundle.targets[name].unit or ""
         for name, target in bundle.predicted.items()
         for column in target.columns
     }

@@ -12,14 +12,14 @@ from accord.stages import run
 
 
 def evaluate(config: Config, paths: Paths) -> str:
-    rows = scored.rows(paths.splits, config.data.derived)
-    transform = Transform.load(paths.features)
+    rows, transform = scored.rows(paths.splits, config.data.derived), Transform.load(paths.features)
     result = evaluated(config, rows, transform, paths.features, paths.trained)
     partitions.write(paths.predictions, result.predictions.items())
     asked = interface.contract(config.data, transform, config.objective)
     with replacing(paths.plots) as plots, replacing(paths.evaluated) as folder:
         write_plots(plots, result.plots)
-        expectation.save_undecided(expectation.build(config, asked, rows, result.predictions), folder)
+        expected = expectation.build(config, asked.columns, asked.context, rows, result.predictions)
+        expectation.save_undecided(expected, folder)
         proofs.save(proofs.of(rows["train"], asked, transform, config.objective.policy, config.seed), folder)
     write_json(paths.metrics, result.metrics)
     write_json(paths.evaluation, result.report)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Protocol
 
 from accord.errors import AccordError, nearest
 from accord.losses import Loss
@@ -38,13 +38,19 @@ def task(name: str) -> Task:
     return found
 
 
-def predicted(name: str, target: Target | Mapping[str, Any]) -> Predicted:
-    """The target of this name, as the config or a bundle's contract has it. Raises AccordError for a task that there isn't,
-    or a loss that isn't the task's."""
-    named, loss = (
-        (target.task, target.loss) if isinstance(target, Target) else (target["task"], target["loss"])
-    )
-    return Predicted(name, found := task(named), _loss(found, named, loss))
+class Asked(Protocol):
+    """A target, as the config or a bundle's contract has it."""
+
+    @property
+    def task(self) -> str: ...
+
+    @property
+    def loss(self) -> str | None: ...
+
+
+def predicted(name: str, target: Asked) -> Predicted:
+    """The target of this name. Raises AccordError for a task that there isn't, or a loss that isn't the task's."""
+    return Predicted(name, found := task(target.task), _loss(found, target.task, target.loss))
 
 
 def all_of(targets: Mapping[str, Target]) -> dict[str, Predicted]:
