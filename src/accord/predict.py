@@ -6,7 +6,8 @@ from pathlib import Path
 import polars as pl
 
 from accord.bundle.bundle import Bundle
-from accord.data import contract, sources
+from accord.data import contract
+from accord.data.ingest import sources
 from accord.errors import AccordError
 from accord.files import replacing
 from accord.schema.data import Column, Source

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from shipped import shipped
 
-from accord.data import contract, sources
+from accord.data import contract
 from accord.data.casting import ARROW, WAYS, kind
+from accord.data.ingest import sources
 from accord.schema.data import Column, Source
 from accord.sql.rows import TYPES
 

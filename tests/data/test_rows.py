@@ -10,7 +10,7 @@ import pytest
 from shipped import shipped
 
 from accord.data.contract import AVAILABLE
-from accord.data.joins import ingest
+from accord.data.ingest.joins import ingest
 from accord.data.partitions import partitions, read, write
 from accord.errors import AccordError
 from accord.schema.data import Data

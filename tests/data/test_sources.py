@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from shipped import shipped
 
-from accord.data.sources import read
+from accord.data.ingest.sources import read
 from accord.errors import AccordError
 from accord.schema.data import Source
 

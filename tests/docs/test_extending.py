@@ -13,7 +13,7 @@ from reader import FENCES, commands
 
 RIDES = "conf/data/rides.yaml"
 STATIONS = "data/raw/stations.csv"
-SOURCES = "src/accord/data/sources.py"
+SOURCES = "src/accord/data/ingest/sources.py"
 
 
 @pytest.fixture(autouse=True)

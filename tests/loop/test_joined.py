@@ -10,7 +10,7 @@ from shipped import shipped
 from uuid_utils import uuid7
 
 from accord.data.batch_list import Batch, listed, relist, sha256, write
-from accord.data.batches import joined
+from accord.data.ingest.batches import joined
 from accord.errors import AccordError
 from accord.paths import Paths
 from accord.schema.data import Data

@@ -18,7 +18,7 @@ from polars.exceptions import PolarsError
 
 from accord import dvc
 from accord.data.batch_list import Batch, listed, sha256, write
-from accord.data.batches import DATA, ID, LOG, OUTCOME_ID
+from accord.data.ingest.batches import DATA, ID, LOG, OUTCOME_ID
 from accord.errors import AccordError
 from accord.paths import Paths
 from accord.schema.config import Config

@@ -14,9 +14,10 @@ from typing import Any
 import polars as pl
 from uuid_utils import uuid7
 
-from accord.data import contract, sources
+from accord.data import contract
 from accord.data.advice import advice, shown
 from accord.data.casting import cast
+from accord.data.ingest import sources
 from accord.errors import AccordError
 from accord.schema.data import Column, Data
 from accord.schema.serving import Serving

@@ -1,6 +1,7 @@
 """Sources, joined into rows, and the batches in use with them."""
 
-from accord.data import batch_list, batches, joins, partitions
+from accord.data import batch_list, partitions
+from accord.data.ingest import batches, joins
 from accord.paths import Paths
 from accord.schema.config import Config
 from accord.stages import run
@@ -10,12 +11,8 @@ MAX_NAMES = 20
 
 def ingest(config: Config, paths: Paths) -> str:
     found = joins.ingest(config.data, paths.root)
-    frame, joined = batches.joined(
-        found.rows,
-        batch_list.listed(paths.batch_list, config.data.name),
-        config.data,
-        paths,
-    )
+    listed = batch_list.listed(paths.batch_list, config.data.name)
+    frame, joined = batches.joined(found.rows, listed, config.data, paths)
     parts = partitions.partitions(frame, config.data.time)
     partitions.write(paths.rows, parts)
     return f"{frame.height:,} rows of {config.data.name} in {len(parts)} partitions{joined}{_in_words(found.left_aside)}"

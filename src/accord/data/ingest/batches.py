@@ -5,8 +5,9 @@ from uuid import UUID
 
 import polars as pl
 
-from accord.data import casting, joins
+from accord.data import casting
 from accord.data.batch_list import Batch, sha256
+from accord.data.ingest import joins
 from accord.errors import AccordError
 from accord.paths import Paths
 from accord.schema.data import Column, Data

@@ -9,10 +9,11 @@ from typing import Literal
 import polars as pl
 from polars.exceptions import PolarsError
 
-from accord.data import contract, sources
+from accord.data import contract
 from accord.data.advice import advice, quoted, shown
 from accord.data.casting import cast
 from accord.data.contract import AVAILABLE
+from accord.data.ingest import sources
 from accord.errors import AccordError, nearest
 from accord.schema.data import AsOfJoin, Column, Data, Reading
 from accord.sql.rows import parse, reason, with_floats

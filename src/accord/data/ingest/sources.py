@@ -10,8 +10,8 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import NoDataError, PolarsError
 
-from accord.data import csv_text
 from accord.data.casting import MAX_EXACT
+from accord.data.ingest import csv_text
 from accord.errors import AccordError
 from accord.schema.data import Source
 
