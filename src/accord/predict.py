@@ -72,11 +72,11 @@ def _broken(
 ) -> AccordError:
     """The first broken row in words; rows count from 1, as after a CSV's header. Then each column that is broken."""
     index = int(checked.is_broken.arg_max() or 0)
-    reasons = checked.quarantine["reasons"][0].to_list()
+    reasons = checked.reasons[0].to_list()
     name, _, rule = reasons[0].partition("|")
     what = (
         f"it breaks the rule {rule}, {bundle.rules[rule]}"
-        if name == "rule"
+        if name == "rule" and rule in bundle.rules
         else f"{name} is {contract.example(rows[name][index : index + 1], columns[name])}"
     )
     said = [what for what, _ in contract.in_words(checked, columns, [])]

@@ -13,7 +13,7 @@ from accord.data.contract import Checked, check
 from accord.data.validation import validate
 from accord.errors import AccordError
 from accord.schema.config import Features
-from accord.schema.data import Column, Data, Time
+from accord.schema.data import ROW_ID, Column, Data, Time
 from accord.sql.rows import NotComputedError, with_derived
 
 
@@ -243,7 +243,7 @@ def data_of(**checks: Any) -> Data:
 )
 def test_a_share_of_broken_rows_past_the_limit_fails_the_data(xs: list[float], fails: bool):
     data = data_of()
-    rows = pl.DataFrame({"row_id": range(len(xs)), "x": xs, "y": [1.0, 2.0, 1.0, 2.0][: len(xs)]})
+    rows = pl.DataFrame({ROW_ID: range(len(xs)), "x": xs, "y": [1.0, 2.0, 1.0, 2.0][: len(xs)]})
     found = validate(rows, data, shipped(Features), data.targets)
     assert found.report.n_valid + found.report.n_quarantined == found.report.n_rows == len(xs)
     if fails:
@@ -259,7 +259,7 @@ def test_a_share_of_broken_rows_past_the_limit_fails_the_data(xs: list[float], f
 def test_a_leak_fails_the_data_only_if_the_config_asks_for_it(action: str):
     data = data_of(leaks={"action": action})
     values = [float(i // 10) for i in range(400)]
-    rows = pl.DataFrame({"row_id": range(400), "x": values, "y": values})
+    rows = pl.DataFrame({ROW_ID: range(400), "x": values, "y": values})
     found = validate(rows, data, shipped(Features), data.targets)
     assert [leak.feature for leak in found.report.leaks] == ["x"]
     if action == "fail":

@@ -13,7 +13,7 @@ from accord.data.contract import AVAILABLE
 from accord.data.ingest.joins import ingest
 from accord.data.partitions import partitions, read, write
 from accord.errors import AccordError
-from accord.schema.data import Data
+from accord.schema.data import ROW_ID, Data
 
 HERE = Path()  # the sources' paths are absolute
 
@@ -85,7 +85,7 @@ def test_rows_come_in_the_order_of_event_time_and_key(rides: dict):
 def test_rows_without_a_key_are_numbered_in_the_order_of_the_source(rides: dict):
     rides["key"] = []
     rows = ingest(shipped(Data, **rides), HERE).rows
-    assert dict(zip(rows["ride"], rows["row_id"], strict=True)) == {1: 0, 2: 1, 3: 2, 4: 3}
+    assert dict(zip(rows["ride"], rows[ROW_ID], strict=True)) == {1: 0, 2: 1, 3: 2, 4: 3}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from shipped import shipped
 
 from accord.data.splitting import SPLITS, blocks, by_key, by_time, held_out, split
 from accord.errors import AccordError
-from accord.schema.data import Data, Split, Time
+from accord.schema.data import ROW_ID, Data, Split, Time
 
 ONE_DAY = shipped(Time, event="at", label_delay="1d")
 
@@ -170,15 +170,13 @@ def test_the_account_adds_up_for_any_rows(times: list[datetime], **parts: Any):
         split={name: parts[name] for name in ("cutoff", "test", "tune", "holdout")},
         targets={"y": {"task": "regression", "sql": "y"}},
     )
-    rows = pl.DataFrame(
-        {"row_id": range(len(times)), "at": times}, schema_overrides={"at": pl.Datetime("us")}
-    )
+    rows = pl.DataFrame({ROW_ID: range(len(times)), "at": times}, schema_overrides={"at": pl.Datetime("us")})
     try:
         parted, account = split(rows, data, len(times) + 5, 5)
     except AccordError:  # nothing to train or test on: a mistake in the config, and never another exception
         return
     assert tuple(parted) == SPLITS
-    assert sorted(pl.concat(parted.values())["row_id"]) == list(range(len(times)))
+    assert sorted(pl.concat(parted.values())[ROW_ID]) == list(range(len(times)))
     assert sum(account.splits.values()) + account.quarantine == account.n_rows
     assert account.splits == {name: part.height for name, part in parted.items()}
     boundary = vars(account.boundaries)

@@ -13,7 +13,7 @@ from accord.data.batch_list import Batch, listed, relist, sha256, write
 from accord.data.ingest.batches import joined
 from accord.errors import AccordError
 from accord.paths import Paths
-from accord.schema.data import Data
+from accord.schema.data import ROW_ID, Data
 
 COLUMNS = {
     "ride": {"type": "integer"}, "started_at": {"type": "datetime"}, "station": {"type": "category"},
@@ -65,7 +65,7 @@ def source(typed: bool) -> pl.DataFrame:
             "delay": [1, 2, 3],
         }
     )
-    rows = rows.with_columns(weather__available_at=pl.lit(DAY))
+    rows = rows.with_columns(**{"weather|available_at": pl.lit(DAY)})
     return rows if typed else rows.with_columns(pl.col("started_at").dt.to_string("%Y-%m-%d %H:%M:%S"))
 
 
@@ -125,13 +125,13 @@ def test_without_a_key_each_prediction_is_there_once(tmp_path: Path):
         batch(tmp_path, "a", (2, 2, 1.0), (2, 2, 2.0), ids=ids),
         batch(tmp_path, "b", (2, 2, 3.0), ids=ids[:1], received=1),
     ]
-    rows = source(True).with_columns(row_id=pl.int_range(3))
+    rows = source(True).with_columns(pl.int_range(3).alias(ROW_ID))
     frame, told = joined(rows, batches, data([], time=False), Paths(tmp_path))
     assert sorted(frame["delay"]) == [1.0, 2.0, 2.0, 3.0, 3.0]
-    assert frame["row_id"].is_unique().all()
+    assert frame[ROW_ID].is_unique().all()
     assert "0 replace rows of the sources, 1 those of earlier batches, 2 are new" in told
     fewer, _ = joined(rows, batches[:1], data([], time=False), Paths(tmp_path))
-    assert set(fewer["row_id"]) == set(frame["row_id"]), "a row keeps its number, and so its split"
+    assert set(fewer[ROW_ID]) == set(frame[ROW_ID]), "a row keeps its number, and so its split"
 
 
 def test_bytes_that_are_missing_or_changed_are_named(tmp_path: Path):

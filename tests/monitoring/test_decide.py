@@ -214,7 +214,7 @@ def test_the_bundle_holds_nothing_that_identifies_a_person(
         assert frame["station"].null_count() == frame["distance"].null_count() == frame.height > 0
         assert {name: frame.schema[name] for name in rows.columns} == dict(rows.schema)
         assert frame["rain"].null_count() < frame.height
-    assert kept.test["block"].n_unique() > 7
+    assert kept.test[expectation.BLOCK].n_unique() > 7
     assert kept.test["actual|late"].null_count() == 0
     assert not {"station", "distance"} & set(kept.drift["features"].references)
     columns = {name: config.data.columns[name] for name in bundle.columns}
@@ -239,7 +239,7 @@ def test_actions_are_calibrated_apart_and_reported_with_predictions(
     undecided = expectation.build(config, contract.columns, contract.context, splits, predictions)
     kept = expectation.decided(config, undecided, splits, decisions, dict.fromkeys(bundle.targets, 0.0))
     assert {group: kept.drift[group] for group in undecided.drift} == undecided.drift
-    assert kept.test["action"].to_list() == answers["test"]["action"].tolist()
+    assert kept.test[expectation.ACTION].to_list() == answers["test"]["action"].tolist()
     apart = decide(acting, kept, logged(rows, acting), SETTINGS)
     assert {row.group for row in apart.drift if row.column == "action"} == {"predictions"}
 

@@ -196,7 +196,7 @@ def test_a_leak_planted_among_the_flights_is_refused(
 def test_honest_flights_have_no_suspects_and_no_weather_from_after_the_decision(copy: Project):
     assert validated(copy) == []
     rows = pl.read_parquet(copy.root / "data/valid/*.parquet")
-    ahead = rows["scheduled_at"] - rows["weather__available_at"]
+    ahead = rows["scheduled_at"] - rows["weather|available_at"]
     assert ahead.min() >= pl.Series([3 * 3600 * 10**6]).cast(pl.Duration("us"))[0]
 
 
@@ -206,8 +206,8 @@ def test_the_decision_time_is_taken_at_its_word(copy: Project):
     copy.replace(FLIGHTS_CONF, "decision: decided_at", "decision: scheduled_at")
     assert validated(copy) == []
     rows = pl.read_parquet(copy.root / "data/valid/*.parquet")
-    assert (rows["weather__available_at"] > rows["decided_at"]).any()
-    assert not (rows["weather__available_at"] > rows["scheduled_at"]).any()
+    assert (rows["weather|available_at"] > rows["decided_at"]).any()
+    assert not (rows["weather|available_at"] > rows["scheduled_at"]).any()
 
 
 @pytest.mark.slow

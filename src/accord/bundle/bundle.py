@@ -10,6 +10,7 @@ manifest.json    what it was made from
 monitoring/      what its traffic is expected to look like; see accord.expectation.expectation
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -100,7 +101,8 @@ class Bundle:
         """For each raw score, called like its target where the target has one alone, what each feature adds to it in each
         row, and the constant: they add up to it."""
         X = self.transform.matrix(rows)
-        names = [*(feature.name for feature in self.transform.features), "constant"]
+        features = [feature.name for feature in self.transform.features]
+        names = [*features, constant_beside(features)]
         parts = {name: model.contributions(X) for name, model in self.models.items()}
         return {
             column: pl.DataFrame(np.ascontiguousarray(parts[name][:, r]), schema=names)
@@ -116,6 +118,11 @@ class Bundle:
             for i in levels[name].arg_true():
                 warnings[i].append(unseen(name, rows[name][i]))
         return warnings
+
+
+def constant_beside(features: Collection[str]) -> str:
+    """What the constant is called beside the contributions of features, one of which may have the name."""
+    return "constant" if "constant" not in features else "|constant"
 
 
 def unseen(name: str, level: str) -> str:

@@ -2,7 +2,7 @@
 
 import re
 import zoneinfo
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import polars as pl
 
@@ -11,11 +11,15 @@ from accord.errors import AccordError, nearest
 from accord.models import loading
 from accord.objective.teams import BUILTINS, MEASURED, fits
 from accord.schema.config import Config
-from accord.schema.data import DUPLICATES, Data, Reading
-from accord.schema.objective import Metric, Target
+from accord.schema.data import BREACHES, DUPLICATES, Data, Reading
+from accord.schema.objective import Metric, Objective, Target
 from accord.sql import aggregates
 from accord.sql.rows import TYPES, check, columns_of
 from accord.tasks import registry
+
+PREDICTION = "prediction_id"
+ANSWERED = (PREDICTION, "warnings", "model", "teams")
+"""Names beside predictions: in a table of answers, and among a manifest's metrics."""
 
 
 def check_expressions(config: Config) -> None:
@@ -38,7 +42,7 @@ def check_expressions(config: Config) -> None:
     for section, targets in (("data.targets", data.targets), ("objective.targets", config.objective.targets)):
         for name, target in targets.items():
             _check_target(f"{section}.{name}", target, columns, outcomes)
-    _check_predictions(config, columns)
+    _check_typed_names(config, known)
     _check_policy(config, columns, outcomes)
     _check_weights(config)
     for name, metric in config.objective.metrics.items():
@@ -83,29 +87,45 @@ def check_model(config: Config) -> None:
             )
 
 
-def _check_predictions(config: Config, columns: dict[str, pl.DataType]) -> None:
-    """Whether the columns of predictions have names of their own."""
+def _check_typed_names(config: Config, known: Iterable[str]) -> None:
+    """Whether each name that the objective's SQL may use, or that stands beside others in an answer, means one thing. `known` are
+    the data's columns and derived features: where no SQL is written, they may be called as they like."""
+    objective: Objective = config.objective
     taken: dict[str, str] = {}
-    for name, target in registry.all_of(config.objective.targets).items():
-        for column in target.columns:
-            other = taken.get(
-                column, "a column" if column in {*columns, "score", "action"} - {name} else None
+    for name, what in _own_names(objective):
+        other = taken.get(name, "a part of every answer" if name in ANSWERED else None)
+        if other is not None:
+            raise AccordError(f"objective: '{name}' is {what}, and {other} too; choose another name")
+        taken[name] = what
+    if objective.policy is None and not any(
+        metric.sql or metric.where for metric in objective.metrics.values()
+    ):
+        return
+    for name in known:
+        if name in taken:
+            raise AccordError(
+                f"objective: '{name}' is {taken[name]}, and a column of {config.data.name} too, so that SQL can't tell which is meant; call the "
+                f"column otherwise, such as data.columns.own_{name}: {{source: {config.data.columns[name].source or name}, ...}}"
+                if name in config.data.columns
+                else f"objective: '{name}' is {taken[name]}, and a derived feature too; choose another name"
             )
-            if other is not None:
-                raise AccordError(
-                    f"objective.targets.{name}: its predictions '{column}' have the name of {other}; choose another name"
-                )
-            taken[column] = f"those of {name}"
+
+
+def _own_names(objective: Objective) -> Iterator[tuple[str, str]]:
+    """What the objective's SQL calls by names of its own, and what each of them is."""
+    for name, target in registry.all_of(objective.targets).items():
+        yield from ((column, f"a prediction of target '{name}'") for column in target.columns)
+        yield f"actual_{name}", f"the outcome of target '{name}'"
+    if objective.policy is not None:
+        yield "score", "the policy's score"
+        yield "action", "the policy's action"
+        yield from ((weight, "a weight of the policy") for weight in objective.policy.weights)
 
 
 def _check_policy(config: Config, columns: dict[str, pl.DataType], outcomes: dict[str, str]) -> None:
     policy, predictions = config.objective.policy, registry.columns_of(config.objective.targets)
     if policy is None:
         return
-    for taken in ({*predictions} | policy.weights.keys()) & (columns.keys() | {"score", "action"}):
-        raise AccordError(
-            f"objective: '{taken}' names a target or weight and a column too; choose another name"
-        )
     names = {**columns, **dict.fromkeys([*predictions, *policy.weights], pl.Float64())}
     check(policy.score, "objective.policy.score", names, outcomes)
     kind = check(policy.action, "objective.policy.action", {**names, "score": pl.Float64()}, outcomes)
@@ -167,6 +187,7 @@ def _check_names(data: Data) -> None:
     _are_known([data.rows], "data.rows", sources)
     _are_known(data.as_of, "data.as_of", sources)
     _are_known(data.key, "data.key", columns)
+    _check_own_names(data)
     _check_personal(data)
     _check_readings(data)
     if data.time:
@@ -196,6 +217,27 @@ def _check_names(data: Data) -> None:
             raise AccordError(
                 f"data.joins: possible leak: joins '{name}', whose values become available over time. "
                 "Join it under `as_of`, which takes only what was available at decision time"
+            )
+
+
+def _check_own_names(data: Data) -> None:
+    """Whether columns, rules and what leaks are accepted of have names of their own where they stand side by side."""
+    column = data.columns.get(PREDICTION)
+    if column is not None and (PREDICTION in data.key or column.role == "outcome"):
+        raise AccordError(
+            f"data.columns.{PREDICTION}: outcomes name their prediction by {PREDICTION}, so that no outcome and no column of the key may be "
+            f"called so; call it otherwise, such as own_{PREDICTION}: {{source: {column.source or PREDICTION}, ...}}"
+        )
+    for name in data.rules:
+        if "rule" in data.columns and name in BREACHES:
+            raise AccordError(
+                f"data.rules.{name}: a column called rule breaks its contract as rule|{name} too; choose another name"
+            )
+    for name in data.checks.leaks.accepted:
+        if name in (DUPLICATES, *data.as_of) and name in {**data.columns, **data.derived}:
+            what = "rows on both sides of the split" if name == DUPLICATES else "a source of as_of"
+            raise AccordError(
+                f"data.checks.leaks.accepted: '{name}' is {what}, and a column too; call the column otherwise in the contract"
             )
 
 

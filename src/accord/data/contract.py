@@ -14,14 +14,15 @@ import polars as pl
 from accord.data.advice import advice, line, quoted, shown
 from accord.data.casting import cast
 from accord.errors import AccordError
-from accord.schema.data import Column, Time
+from accord.schema.data import BREACHES, Column, Time
 from accord.sql.rows import parse, values_of
 
-AVAILABLE = "__available_at"
+AVAILABLE = "|available_at"
 """Suffix of the columns that say when the values from a source became available."""
 INDEX = "row|index"
-"""Column names in the config can't hold a bar, so these never clash with one."""
+"""Names in the config can't hold a bar, so these never clash with a column."""
 
+REASONS = "reasons"
 MAX_NAMES = 40
 
 
@@ -30,7 +31,9 @@ class Checked:
     valid: pl.DataFrame
     """Rows that keep the contract, in the contract's types and their original order."""
     quarantine: pl.DataFrame
-    """Rows that break it, unchanged, with the names of the broken rules in `reasons`, such as `distance|max`."""
+    """Rows that break it, unchanged, with the names of the broken rules beside them, such as `distance|max`."""
+    reasons: pl.Series
+    """These names, a list for each row of the quarantine."""
     broken: dict[str, int]
     """How many rows break each rule, for rules that at least one row breaks."""
     is_broken: pl.Series
@@ -55,16 +58,22 @@ def check(
         holds = values_of(typed, parse(sql, where), sql, where)
         typed = typed.with_columns(holds.alias(_holds(name)))
     schema = _schema(columns, key, rules, time)
-    good, failure = schema.filter(typed.select(*schema.column_names()))
+    own = typed.rename({name: _column_of(name) for name in columns})
+    _, failure = schema.filter(own.select(*schema.column_names()))
     details = failure.details()
-    verdicts = [name for name in details.columns if name not in typed.columns]
-    broken = [pl.when(pl.col(name) == "invalid").then(pl.lit(name)) for name in verdicts]
-    reasons = details.select(INDEX, reasons=pl.concat_list(broken).list.drop_nulls())
-    kept = [name for name in rows.columns if name not in columns]
-    valid = good.select(INDEX, *columns).join(typed.select(INDEX, *kept), on=INDEX, maintain_order="left")
-    quarantine = rows.with_row_index(INDEX).join(reasons, on=INDEX, maintain_order="left").drop(INDEX)
+    verdicts = [name for name in details.columns if name not in schema.column_names()]
+    broken = [pl.when(pl.col(name) == "invalid").then(pl.lit(_plain(name))) for name in verdicts]
+    reasons = details.select(INDEX, pl.concat_list(broken).list.drop_nulls().alias(REASONS)).sort(INDEX)
     is_broken = typed[INDEX].is_in(reasons[INDEX].implode())
-    return Checked(valid.select(rows.columns), quarantine, dict(sorted(failure.counts().items())), is_broken)
+    # A column of the data may be called reasons too.
+    beside = f"row|{REASONS}" if REASONS in rows.columns else REASONS
+    return Checked(
+        typed.filter(~is_broken).select(rows.columns),
+        rows.filter(is_broken).with_columns(reasons[REASONS].alias(beside)),
+        reasons[REASONS],
+        dict(sorted((_plain(name), n) for name, n in failure.counts().items())),
+        is_broken,
+    )
 
 
 def named(rows: pl.DataFrame, columns: Mapping[str, Column]) -> pl.DataFrame:
@@ -127,10 +136,10 @@ def _broken(
     name, _, kind = rule.partition("|")
     if rule == "primary_key":
         return f"duplicate keys ({', '.join(key)}: {n_rows})", ""
-    if name not in columns:
+    if name not in columns or kind not in BREACHES:
         return f"rule {rule} ({n_rows})", ""
     column, mend = columns[name], ""
-    found = checked.quarantine.filter(pl.col("reasons").list.contains(rule))[name]
+    found = checked.quarantine.filter(checked.reasons.list.contains(rule))[name]
     wanted = {
         "min": f"at least {column.min}", "max": f"at most {column.max}", "type": column.type, "inf": "a finite number",
         "nullability": "a value", "values": f"one of {column.values}",
@@ -154,16 +163,19 @@ def _schema(
 ) -> type[dy.Schema]:
     members: dict[str, Any] = {INDEX: dy.UInt32(nullable=False)}
     for name, column in columns.items():
-        members[name] = _column(column, is_key=name in key)
+        own = _column_of(name)
+        members[own] = _column(column, is_key=name in key)
         members[_lost(name)] = dy.Bool(nullable=False)
-        members[f"{name}|type"] = _rule(~pl.col(_lost(name)))
+        members[f"{own}|type"] = _rule(~pl.col(_lost(name)))
         if column.values is not None:
-            members[f"{name}|values"] = _rule(pl.col(name).is_in(column.values))
+            members[f"{own}|values"] = _rule(pl.col(own).is_in(column.values))
     for name in rules:
         members[_holds(name)] = dy.Bool(nullable=True)
         members[f"rule|{name}"] = _rule(pl.col(_holds(name)))
     if time and time.decision:
-        members["decision|after_event"] = _rule(pl.col(time.decision) <= pl.col(time.event))
+        members["decision|after_event"] = _rule(
+            pl.col(_column_of(time.decision)) <= pl.col(_column_of(time.event))
+        )
     return type("Contract", (dy.Schema,), members)
 
 
@@ -187,6 +199,15 @@ def _column(column: Column, is_key: bool) -> dy.Column:
 def _rule(holds: pl.Expr) -> Any:
     # As with a CHECK in SQL, a condition that is null because a value is missing counts as met.
     return dy.rule()(lambda cls: holds.fill_null(True))
+
+
+def _column_of(name: str) -> str:
+    """The column in dataframely's schema, of which names such as filter and primary_key are its own."""
+    return f"|{name}"
+
+
+def _plain(rule: str) -> str:
+    return rule.removeprefix("|")
 
 
 def _lost(name: str) -> str:

@@ -11,6 +11,8 @@ from accord.schema.data import Time
 
 PARTITION_ROWS = 1_000_000
 ROW_GROUP_ROWS = 131_072
+MONTH = "partition|month"
+"""Names in the config can't hold a bar, so this never clashes with a column."""
 
 
 def partitions(rows: pl.DataFrame, time: Time | None) -> list[tuple[str, pl.DataFrame]]:
@@ -20,7 +22,7 @@ def partitions(rows: pl.DataFrame, time: Time | None) -> list[tuple[str, pl.Data
         starts = range(0, max(rows.height, 1), PARTITION_ROWS)
         return [(f"rows-{i:05}", rows.slice(start, PARTITION_ROWS)) for i, start in enumerate(starts)]
     month = local(pl.col(time.event), time.zone).dt.strftime("%Y-%m").fill_null("unknown")
-    parts = rows.with_columns(month.alias("__month")).partition_by("__month", as_dict=True, include_key=False)
+    parts = rows.with_columns(month.alias(MONTH)).partition_by(MONTH, as_dict=True, include_key=False)
     return sorted((str(key[0]), part) for key, part in parts.items())
 
 

@@ -165,7 +165,7 @@ def split(
     if data.time is not None:
         assigned, boundaries = by_time(rows, data.time, data.split)
     else:
-        assigned = by_key(rows, data.key or ["row_id"], data.split)
+        assigned = by_key(rows, data.identity, data.split)
     parts = {name: rows.filter(assigned == name) for name in SPLITS}
     for name in ("train", "test"):
         if parts[name].is_empty():

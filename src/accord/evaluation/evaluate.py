@@ -74,7 +74,7 @@ def evaluated(
 ) -> Evaluated:
     """How good the models are on the scored splits' rows, with derived features."""
     matrix = {split: load_matrix(features / f"{split}.npy") for split in rows}
-    key = config.data.key or ["row_id"]
+    key = config.data.identity
     blocks = {split: splitting.blocks(frame, key, config.data.time) for split, frame in rows.items()}
     given = _Given(config, rows, matrix, blocks, [feature.name for feature in transform.features], trained)
     names = list(config.objective.targets)

@@ -26,6 +26,13 @@ from accord.tasks.registry import all_of
 
 FOLDER = "monitoring"
 PREDICTED, ACTUAL = "predicted|", "actual|"
+SCORE, ACTION = "policy|score", "policy|action"
+BLOCK = "test|block"
+"""The day of each row of test, or its group of rows. Names in the config can't hold a bar, so that none of these clash with a
+column of the data."""
+SPLIT = "split|name"
+PLAIN_ACTION = "action"
+"""What the action is called where no column of the data stands beside it."""
 GROUPS = {"features": "features", "predictions": "predictions", "action": "predictions", "targets": "targets"}
 """What drift is looked for in, each calibrated by itself, and the group under which it is reported. Predictions and actions
 share the false alarms of theirs: weights of the policy change the one calibration alone."""
@@ -74,7 +81,7 @@ def build(
     names = {column: f"{PREDICTED}{column}" for one in targets.values() for column in one.columns}
     splits = {split: rows[split].with_columns(predictions[split].rename(names)) for split in rows}
     everything = with_actuals(in_order(splits, config.data.time), config.objective)
-    unseen = everything.filter(pl.col("split") != "train")
+    unseen = everything.filter(pl.col(SPLIT) != "train")
     personal = config.data.personal
     of_features: dict[str, Kind] = {
         name: KINDS[column.type]
@@ -97,15 +104,15 @@ def build(
     kept = [name for name in [*columns, *context] if name in everything.columns]
     outcomes = [name for name, column in config.data.columns.items() if column.role == "outcome"]
     shown = [*kept, *outcomes, *of_predictions, *of_targets]
-    test = thinned(everything.filter(pl.col("split") == "test"), MAX_TEST_ROWS)
+    test = thinned(everything.filter(pl.col(SPLIT) == "test"), MAX_TEST_ROWS)
     key = [name for name in config.data.key if name in everything.columns] or kept
     blocks = splitting.blocks(test, key, config.data.time)
-    unlearned = pl.when(pl.col("split") != "train")
+    unlearned = pl.when(pl.col(SPLIT) != "train")
     reference = everything.with_columns(unlearned.then(name).alias(name) for name in of_predictions)
     nobodys = [pl.lit(None, everything.schema[name]).alias(name) for name in shown if name in personal]
     return Undecided(
         {group: calibration for group, calibration in found.items() if calibration is not None},
-        test.select(*shown).with_columns(*nobodys, block=blocks),
+        test.select(*shown).with_columns(*nobodys, blocks.alias(BLOCK)),
         thinned(reference, MAX_REFERENCE_ROWS).select(*shown).with_columns(nobodys),
     )
 
@@ -123,18 +130,22 @@ def decided(
     if decisions:
         events = [] if time is None else [time.event]
         splits = {
-            split: one.with_columns(rows[split][event] for event in events)
+            split: one.rename({"score": SCORE, "action": ACTION}).with_columns(
+                rows[split][event] for event in events
+            )
             for split, one in decisions.items()
         }
         everything = in_order(splits, time)
-        unseen = everything.filter(pl.col("split") != "train")
-        calibration = _calibrated(unseen, {"action": "category"}, (1 - config.monitoring.level) / 2, config)
+        unseen = everything.filter(pl.col(SPLIT) != "train")
+        level = (1 - config.monitoring.level) / 2
+        actions = unseen.select(*events, pl.col(ACTION).alias(PLAIN_ACTION))
+        calibration = _calibrated(actions, {PLAIN_ACTION: "category"}, level, config)
         drift = drift if calibration is None else {**drift, "action": calibration}
-        of_test = thinned(everything.filter(pl.col("split") == "test"), MAX_TEST_ROWS)
-        unlearned = pl.when(pl.col("split") != "train").then("action").alias("action")
-        of_reference = thinned(everything, MAX_REFERENCE_ROWS).select(unlearned, "score")
-        test = test.with_columns(of_test["action"], of_test["score"])
-        reference = reference.with_columns(of_reference["action"], of_reference["score"])
+        of_test = thinned(everything.filter(pl.col(SPLIT) == "test"), MAX_TEST_ROWS)
+        unlearned = pl.when(pl.col(SPLIT) != "train").then(ACTION).alias(ACTION)
+        of_reference = thinned(everything, MAX_REFERENCE_ROWS).select(unlearned, SCORE)
+        test = test.with_columns(of_test[ACTION], of_test[SCORE])
+        reference = reference.with_columns(of_reference[ACTION], of_reference[SCORE])
     return Expectation(
         config.objective, time, config.data.derived, config.data.slices, config.seed,
         config.monitoring.level, baselines, drift, test, reference,
@@ -142,8 +153,8 @@ def decided(
 
 
 def in_order(splits: Mapping[str, pl.DataFrame], time: Time | None) -> pl.DataFrame:
-    """The rows of all splits by event time, with the name of each row's `split`."""
-    rows = pl.concat([part.with_columns(split=pl.lit(name)) for name, part in splits.items()])
+    """The rows of all splits by event time, with the name of each row's split."""
+    rows = pl.concat([part.with_columns(pl.lit(name).alias(SPLIT)) for name, part in splits.items()])
     return rows if time is None else rows.sort(time.event, maintain_order=True)
 
 
@@ -207,9 +218,19 @@ def load(folder: Path) -> Expectation:
             f"The model in {folder.parent} was made without {FOLDER}/; make it again: dvc repro bundle"
         )
     about, undecided = read_json(folder / "about.json"), load_undecided(folder)
+    objective = Objective.model_validate(about["objective"])
     return Expectation(
-        Objective.model_validate(about["objective"]),
+        objective,
         TypeAdapter(Time | None).validate_python(about["time"]),
         about["derived"], about["slices"], about["seed"], about["level"], about["baselines"],
-        undecided.drift, undecided.test, undecided.reference,
+        undecided.drift, _renamed(undecided.test, objective), _renamed(undecided.reference, objective),
     )  # fmt: skip
+
+
+def _renamed(rows: pl.DataFrame, objective: Objective) -> pl.DataFrame:
+    """The rows with our columns by their names, also if an earlier version wrote them under names that a column of the data may have."""
+    before = {"block": BLOCK, **({} if objective.policy is None else {"score": SCORE, PLAIN_ACTION: ACTION})}
+    is_earlier = {BLOCK, SCORE}.isdisjoint(rows.columns)
+    return rows.with_columns(
+        pl.col(old).alias(new) for old, new in before.items() if is_earlier and old in rows.columns
+    )

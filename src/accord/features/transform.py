@@ -122,8 +122,8 @@ def fit(
 def _fitted(column: pl.Series, settings: Features) -> Encoding:
     if column.dtype != pl.String:
         return Encoding(column.name)
-    counts = column.drop_nulls().value_counts(name="rows")
-    levels = counts.filter(pl.col("rows") >= settings.rare_level_rows)[column.name].sort()
+    counts = column.drop_nulls().alias("level").value_counts(name="rows")
+    levels = counts.filter(pl.col("rows") >= settings.rare_level_rows)["level"].sort()
     return Encoding(column.name, tuple(levels))
 
 

@@ -9,7 +9,15 @@ import polars as pl
 from accord.bundle.bundle import Bundle
 from accord.expectation.calibration import Calibration, Finding, alarms, whole_days
 from accord.expectation.drift import Drift, drifts
-from accord.expectation.expectation import ACTUAL, GROUPS, PREDICTED, Expectation, with_actuals
+from accord.expectation.expectation import (
+    ACTION,
+    ACTUAL,
+    GROUPS,
+    PLAIN_ACTION,
+    PREDICTED,
+    Expectation,
+    with_actuals,
+)
 from accord.monitoring import quality
 from accord.monitoring.comparison import Comparison, numbers, outcome_of
 from accord.monitoring.observed import EVENT, KNOWN, Window
@@ -61,6 +69,8 @@ def drift_of_columns(
             frame, n_rows = _actuals(rows, calibration, expectation), window.n_labelled
         else:
             frame, n_rows = rows, window.n_rows
+            if reported == "predictions":  # among which no column of the data is
+                frame = rows.with_columns(pl.col(ACTION).alias(PLAIN_ACTION))
         hours = None if expectation.time is None else window.hours
         whole = frame if expectation.time is None else _of_whole_days(frame)
         scores = drifts(calibration.references, whole)
@@ -121,7 +131,7 @@ def shifts_of_means(comparison: Comparison, bundle: Bundle) -> list[ShiftRow]:
         f"{PREDICTED}{name}": quality.of_mean(_prediction(name)) for name in comparison.live.predictions
     }
     if objective.policy is not None:
-        wanted["action"] = quality.of_mean(lambda part: np.asarray(part.action, dtype=np.float64))
+        wanted[PLAIN_ACTION] = quality.of_mean(lambda part: np.asarray(part.action, dtype=np.float64))
     watched = {name: quality.watch(comparison.live, one, "zero") for name, one in wanted.items()}
     judged = comparison.judge_rows(watched, MEANS_SHARE / 2)
     if comparison.has_outcomes:

@@ -10,7 +10,7 @@ from polars.exceptions import PolarsError
 from accord import bootstrap
 from accord.data import splitting
 from accord.errors import AccordError
-from accord.expectation.expectation import ACTUAL, PREDICTED, Expectation
+from accord.expectation.expectation import ACTION, ACTUAL, BLOCK, PREDICTED, SCORE, Expectation
 from accord.monitoring import quality
 from accord.monitoring.observed import EVENT, ID, KNOWN, Window, days, sampled, with_known
 from accord.monitoring.quality import Judged, Key, Watched
@@ -24,7 +24,6 @@ MAX_ROWS = 1_000_000
 """Rows that metrics rest on; of larger windows a sample. Drift is looked for in all of them."""
 MIN_DAYS = 7
 """With fewer days, hours and weekdays are not those of test, and means and metrics say nothing."""
-BLOCK = "block"
 
 
 @dataclass(frozen=True)
@@ -104,12 +103,12 @@ def answered(rows: pl.DataFrame, expectation: Expectation) -> Played:
     block, n_blocks = bootstrap.numbered(blocks)
     has_policy = objective.policy is not None
     return Played(
-        rows.drop(BLOCK, "score", "action", strict=False),
+        rows.drop(BLOCK, SCORE, ACTION, strict=False),
         {name: numbers(rows[f"{ACTUAL}{name}"]) for name in objective.targets},
         {name: numbers(rows[f"{PREDICTED}{name}"]) for name in columns_of(objective.targets)},
         {name: np.full(rows.height, value) for name, value in expectation.baselines.items()},
-        numbers(rows["score"]) if has_policy else None,
-        rows["action"].fill_null(False).to_numpy() if has_policy else None,
+        numbers(rows[SCORE]) if has_policy else None,
+        rows[ACTION].fill_null(False).to_numpy() if has_policy else None,
         block, n_blocks,
     )  # fmt: skip
 

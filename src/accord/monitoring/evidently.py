@@ -19,7 +19,7 @@ import polars as pl
 from markupsafe import Markup
 
 from accord.expectation.drift import KINDS
-from accord.expectation.expectation import ACTUAL, PREDICTED
+from accord.expectation.expectation import ACTION, ACTUAL, PLAIN_ACTION, PREDICTED
 from accord.monitoring.columns import DriftRow, ShiftRow
 from accord.monitoring.quality import Judged
 from accord.page.shell import environment
@@ -39,6 +39,9 @@ LABELS = {
 }  # fmt: skip
 MISSING, MEAN = "missing", "mean"
 METHODS = {"wasserstein": "number", "jensenshannon": "category"}
+FEATURES, PREDICTIONS = "features", "predictions"
+DRIFT = {"data_drift": FEATURES, "prediction_drift": PREDICTIONS, "target_drift": "targets"}
+"""The group of columns that each report on drift is about."""
 PANELS = {
     "data_drift": "Share of drifted columns",
     "prediction_drift": "Share of drifted predictions",
@@ -49,7 +52,6 @@ PANELS = {
 class Reading(NamedTuple):
     """What the decision says of a column: the score that raised an alarm, or else its distance."""
 
-    group: str
     column: str
     method: str
     value: float
@@ -57,19 +59,20 @@ class Reading(NamedTuple):
     alarm: bool
 
 
-def readings(drift: Sequence[DriftRow], shifts: Sequence[ShiftRow]) -> dict[str, Reading]:
-    """One per column that is judged. Of a mean the score is how far it is from that of test, in widths of its band."""
+def readings(drift: Sequence[DriftRow], shifts: Sequence[ShiftRow], group: str) -> dict[str, Reading]:
+    """One per column of the group that is judged. Of a mean the score is how far it is from that of test, in widths of its band."""
     found: dict[str, Reading] = {}
-    groups = {row.column: row.group for row in drift}
-    by_distance_first = sorted(drift, key=lambda row: row.score == MISSING)
+    rows = [row for row in drift if row.group == group]
+    by_distance_first = sorted(rows, key=lambda row: row.score == MISSING)
     scored = [
-        Reading(row.group, row.column, row.score, row.value, row.threshold, row.alarm)
+        Reading(row.column, row.score, row.value, row.threshold, row.alarm)
         for row in by_distance_first
         if row.threshold is not None and row.value is not None
     ]
+    columns = {row.column for row in rows} if group != FEATURES else set()  # whose means are not judged
     for row in shifts:
-        if row.column in groups and (score := _in_bands(row.judged)) is not None:
-            scored.append(Reading(groups[row.column], row.column, MEAN, score, 1.0, row.judged.alarm))
+        if row.column in columns and (score := _in_bands(row.judged)) is not None:
+            scored.append(Reading(row.column, MEAN, score, 1.0, row.judged.alarm))
     for one in scored:
         before = found.get(one.column)
         if before is None or (one.alarm and not before.alarm):
@@ -89,52 +92,69 @@ def reports(
 ) -> "tuple[dict[str, Snapshot], list[str]]":
     """Reports by name, and what had to be left out of them, in words. `drift` and `shifts` are the decision's rows; performance is
     shown from `min_rows` known outcomes on, beside that of `test`, as in the decision."""
-    from evidently import Report
-    from evidently.presets import DataDriftPreset, DataSummaryPreset
-
-    asked = {row.column: row for row in drift if row.score in METHODS and row.column in current.columns}
-    judged = readings(drift, shifts)
-    valued = {name for name in asked if _has_values(name, current, reference)}
-    shown = [one for one in judged.values() if one.column in valued or one.alarm]
-    left_out = [
-        f"{name}: {row.note or 'no values'}"
-        for name, row in asked.items()
-        if name not in {one.column for one in shown}
-    ]
-    kinds = {name: METHODS[row.score] for name, row in asked.items() if name in valued}
     found: dict[str, Snapshot] = {}
+    left_out: list[str] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for name, group in (
-            ("data_drift", "features"),
-            ("prediction_drift", "predictions"),
-            ("target_drift", "targets"),
-        ):
-            rows = [one for one in shown if one.group == group]
-            if not rows:
-                continue
-            columns = [one.column for one in rows]
-            preset = DataDriftPreset(
-                columns=columns,
-                per_column_method={one.column: _as_test(one) for one in rows},
-                per_column_threshold={one.column: one.threshold for one in rows},
-                drift_share=_share_of_one(len(rows)),
-            )
-            sides = [_dataset(_shown(side, columns, kinds), kinds) for side in (current, reference)]
-            found[name] = Report([preset], include_tests=True).run(
-                *sides, timestamp=at, name=name, tags=[name]
-            )
-        features = [name for name in kinds if asked[name].group == "features" and name in judged]
-        if features:
-            sides = [_dataset(side.select(features), kinds) for side in (current, reference)]
-            report = Report([DataSummaryPreset(columns=features)])
-            found["data_quality"] = report.run(
-                *sides, timestamp=at, name="data_quality", tags=["data_quality"]
-            )
+        for name, group in DRIFT.items():
+            sides = [_of_group(side, group) for side in (current, reference)]
+            judged = readings(drift, shifts, group)
+            asked = {
+                row.column: row for row in drift
+                if row.group == group and row.score in METHODS and row.column in sides[0].columns
+            }  # fmt: skip
+            kinds = {
+                column: METHODS[row.score] for column, row in asked.items() if _has_values(column, *sides)
+            }
+            shown = [one for one in judged.values() if one.column in kinds or one.alarm]
+            without = asked.keys() - {one.column for one in shown}
+            left_out += [
+                f"{column}: {asked[column].note or 'no values'}" for column in asked if column in without
+            ]
+            if shown:
+                found[name] = _drift(name, shown, sides, kinds, at)
+            summed_up = [column for column in kinds if column in judged]
+            if group == FEATURES and summed_up:
+                found["data_quality"] = _quality(summed_up, sides, kinds, at)
         performance, not_shown = _performance(current, test, targets, at, min_rows)
         if performance is not None:
             found["performance"] = performance
     return found, left_out + not_shown
+
+
+def _of_group(side: pl.DataFrame, group: str) -> pl.DataFrame:
+    """The rows, with the action under its plain name where no column of the data stands beside it."""
+    if group == PREDICTIONS and ACTION in side.columns:
+        return side.with_columns(pl.col(ACTION).alias(PLAIN_ACTION))
+    return side
+
+
+def _drift(
+    name: str, shown: Sequence[Reading], sides: Sequence[pl.DataFrame], kinds: Mapping[str, str], at: datetime
+) -> "Snapshot":
+    from evidently import Report
+    from evidently.presets import DataDriftPreset
+
+    columns = [one.column for one in shown]
+    preset = DataDriftPreset(
+        columns=columns,
+        per_column_method={one.column: _as_test(one) for one in shown},
+        per_column_threshold={one.column: one.threshold for one in shown},
+        drift_share=_share_of_one(len(shown)),
+    )
+    data = [_dataset(_shown(side, columns, kinds), kinds) for side in sides]
+    return Report([preset], include_tests=True).run(*data, timestamp=at, name=name, tags=[name])
+
+
+def _quality(
+    columns: Sequence[str], sides: Sequence[pl.DataFrame], kinds: Mapping[str, str], at: datetime
+) -> "Snapshot":
+    from evidently import Report
+    from evidently.presets import DataSummaryPreset
+
+    data = [_dataset(side.select(columns), kinds) for side in sides]
+    report = Report([DataSummaryPreset(columns=columns)])
+    return report.run(*data, timestamp=at, name="data_quality", tags=["data_quality"])
 
 
 def page(snapshot: "Snapshot", title: str) -> str:

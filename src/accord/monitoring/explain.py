@@ -84,9 +84,11 @@ class Explanation:
         """What came out otherwise this time, in words."""
         if self.recomputed is None:
             return []
-        before = {**self.logged.predicted, "score": self.logged.score}
-        if self.logged.probability is None:  # else the action was drawn
-            before["action"] = self.logged.action
+        before = dict(self.logged.predicted)
+        if self.found is not None and self.found[1].policy is not None:
+            before["score"] = self.logged.score
+            if self.logged.probability is None:  # else the action was drawn
+                before["action"] = self.logged.action
         return [
             f"{name} was {before.get(name)!r}, is {value!r} now"
             for name, value in self.recomputed.answer.items()

@@ -9,7 +9,7 @@ import polars as pl
 
 from accord.bundle.bundle import Bundle
 from accord.data.partitions import local
-from accord.expectation.expectation import PREDICTED, with_actuals
+from accord.expectation.expectation import ACTION, PREDICTED, SCORE, with_actuals
 from accord.schema.data import Column, Time
 from accord.schema.objective import Objective
 from accord.traffic.typed import as_declared, outcome_at
@@ -68,7 +68,7 @@ def window_of(rows: pl.LazyFrame, model: str) -> Window:
 
 def observed(labelled: pl.DataFrame | pl.LazyFrame, bundle: Bundle, time: Time | None) -> pl.LazyFrame:
     """The rows of `traffic.outcomes.labelled` with the contract's columns by name and in their types, `predicted|TARGET`,
-    `score`, `action`, and what the log knows of each. What identifies a person is null.
+    `policy|score`, `policy|action`, and what the log knows of each. What identifies a person is null.
 
     Times are those of the data where a row brings them, else those of its arrival, in UTC.
     """
@@ -86,8 +86,8 @@ def observed(labelled: pl.DataFrame | pl.LazyFrame, bundle: Bundle, time: Time |
     return rows.select(
         *(as_declared(name, column, schema) for name, column in logged_columns(bundle).items()),
         *(_or_null(f"{PREDICTED}{name}", schema, pl.Float64()) for name in bundle.predictions),
-        _or_null("score", schema, pl.Float64()),
-        _or_null("action", schema, pl.Boolean()),
+        _or_null("score", schema, pl.Float64()).alias(SCORE),
+        _or_null("action", schema, pl.Boolean()).alias(ACTION),
         *((pl.col(n) if n in schema else pl.lit(None)).alias(alias) for alias, n in log.items()),
         ARRIVED.alias(AT),
         known.alias(KNOWN),

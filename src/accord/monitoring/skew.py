@@ -8,7 +8,7 @@ from polars.exceptions import PolarsError
 
 from accord.bundle.bundle import Bundle
 from accord.errors import AccordError
-from accord.expectation.expectation import PREDICTED
+from accord.expectation.expectation import ACTION, PREDICTED, SCORE
 from accord.monitoring.observed import ID, PROBABILITY, WEIGHTS
 from accord.monitoring.quality import finite
 from accord.sql.rows import reason
@@ -43,8 +43,8 @@ def columns(bundle: Bundle) -> list[str]:
     return [
         *bundle.columns,
         *(f"{PREDICTED}{name}" for name in bundle.predictions),
-        "score",
-        "action",
+        SCORE,
+        ACTION,
         WEIGHTS,
         PROBABILITY,
     ]
@@ -68,12 +68,13 @@ def _compare(rows: pl.DataFrame, bundle: Bundle) -> Skew:
     again = bundle.answer(rows.select(list(bundle.columns)))
     own_policy = rows[WEIGHTS].is_null().to_numpy()
     asked = {name: np.ones(rows.height, bool) for name in again}
-    asked |= {"score": own_policy, "action": own_policy & rows[PROBABILITY].is_null().to_numpy()}
+    before = {name: f"{PREDICTED}{name}" for name in bundle.predictions}
+    if bundle.policy is not None:
+        before |= {"score": SCORE, "action": ACTION}
+        asked |= {"score": own_policy, "action": own_policy & rows[PROBABILITY].is_null().to_numpy()}
     different = {}
     for name, values in again.items():
-        logged = (
-            rows[name if name in ("score", "action") else f"{PREDICTED}{name}"].cast(pl.Float64).to_numpy()
-        )
+        logged = rows[before[name]].cast(pl.Float64).to_numpy()
         numbers = np.isfinite(logged) | np.isfinite(values.astype(float))  # the log has null for what is none
         different[name] = asked[name] & numbers & (logged != values)
     any_of = np.logical_or.reduce(list(different.values()))
@@ -81,7 +82,7 @@ def _compare(rows: pl.DataFrame, bundle: Bundle) -> Skew:
         Example(
             rows[ID][int(i)],
             name,
-            rows[name if name in ("score", "action") else f"{PREDICTED}{name}"][int(i)],
+            rows[before[name]][int(i)],
             finite(again[name][i].item()),
         )
         for name, mask in different.items()

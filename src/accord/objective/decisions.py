@@ -67,7 +67,7 @@ def decide(
     trained: Path,
 ) -> Decided:
     """What becomes of the scored splits' rows, with derived features, given each target's predictions for them."""
-    objective, key = config.objective, config.data.key or ["row_id"]
+    objective, key = config.objective, config.data.identity
     targets = registry.all_of(objective.targets).values()
     played = {
         split: teams.play(

@@ -108,7 +108,7 @@ def pair_on(
         rows = rows.filter(_unlearned(rows, config, champion))
     if rows.height < MIN_ROWS:
         return None
-    blocks = splitting.blocks(rows, data.key or ["row_id"], data.time)
+    blocks = splitting.blocks(rows, data.identity, data.time)
     baselines = baselines_of(config.objective, rows.height, paths)
 
     def played(bundle: Bundle) -> teams.Played:
@@ -129,9 +129,7 @@ def _unlearned(rows: pl.DataFrame, config: Config, champion: Bundle) -> NDArray[
     record: Mapping[str, Any] = champion.manifest["data"]
     split = Split.model_validate(record["split"])
     if config.data.time is None:
-        return (
-            splitting.by_key(rows, config.data.key or ["row_id"], split).is_in(["test", "holdout"]).to_numpy()
-        )
+        return splitting.by_key(rows, config.data.identity, split).is_in(["test", "holdout"]).to_numpy()
     event = rows.select(local(pl.col(config.data.time.event), config.data.time.zone)).to_series()
     days = event.dt.date()
     held = splitting.held_out(days.unique().to_list(), split.holdout)

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from accord import terminal
-from accord.bundle.bundle import Bundle
+from accord.bundle.bundle import Bundle, constant_beside
 from accord.monitoring.explain import Explanation, Values
 from accord.paths import Paths
 from accord.serving import bento
@@ -98,9 +98,10 @@ def _contributions(explanation: Explanation, every: bool) -> list[str]:
         return []
     lines = []
     answer, targets = explanation.recomputed.answer, explanation.found[1].predicted.values()
+    called = constant_beside([feature.name for feature in explanation.found[1].transform.features])
     losses = {column: target.loss for target in targets for column in target.raw_columns}
     for name, parts in explanation.recomputed.contributions.items():
-        constant = next(part for part in parts if part.feature == "constant")
+        constant = next(part for part in parts if part.feature == called)
         features = [part for part in parts if part is not constant]
         shown = features if every else features[:N_SHOWN]
         said = [(constant.amount, "constant")]

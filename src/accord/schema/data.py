@@ -163,6 +163,11 @@ class Time(Section):
     zone: str
 
 
+ROW_ID = "row|id"
+"""The column that numbers the rows of a data set without a key. Names in the config can't hold a bar, so that whatever has one
+never clashes with a column of the data."""
+BREACHES = ("type", "values", "min", "max", "inf", "nan", "nullability")
+"""What of its contract a column can break: a reason for quarantine has it behind the column's name and a bar."""
 DUPLICATES = "duplicates"
 """What rows that stand on both sides of the split are called in `accepted`."""
 
@@ -213,7 +218,7 @@ class Data(Section):
     as_of: dict[Name, AsOfJoin] = {}
     """Sources joined by when their values were available, by source name."""
     key: list[Name] = []
-    """Columns that identify a row. Default: its position in the source, as `row_id`."""
+    """Columns that identify a row. Default: its position in the source, which SQL knows as `"row|id"`."""
     subject: Name | None = None
     """The column that names the person a row is about, by whom `accord forget` erases. Default: the row's key."""
     time: Time | None = None
@@ -241,6 +246,11 @@ class Data(Section):
     def like_rows(self, path: Path) -> Source:
         """A file that somebody hands over, written as the rows' own source is: separator, words for missing values."""
         return self.sources[self.rows].model_copy(update={"path": str(path)})
+
+    @property
+    def identity(self) -> list[str]:
+        """The columns by which rows are told apart: the key or, without one, their numbers."""
+        return self.key or [ROW_ID]
 
     @property
     def personal(self) -> set[str]:

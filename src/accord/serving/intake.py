@@ -105,7 +105,9 @@ def from_file(source: Path, folder: Path, data: Data, settings: Serving) -> int:
     frame = contract.named(sources.read("outcomes", data.like_rows(source), Path()), columns)
     contract.refuse_missing(outcomes, frame.columns, str(source), "Outcomes need every outcome column")
     known = {name: column for name, column in columns.items() if name in frame.columns}
-    rows = frame.select(name for name in (ID, *known) if name in frame.columns)
+    # Where the data have a column of that name themselves, the file's is theirs, as long as a key can name the rows.
+    names_prediction = ID in frame.columns and not (ID in data.columns and data.key)
+    rows = frame.select([ID] * names_prediction + list(known))
     for name, column in known.items():
         value, lost = cast(rows[name], column)
         if lost.any():

@@ -152,10 +152,10 @@ def _first_refused(frame: pl.DataFrame, expression: pl.Expr) -> int | None:
 def _together(frame: pl.DataFrame, values: Mapping[str, pl.Expr]) -> pl.DataFrame:
     # Polars divides a column by a number as a product with its inverse, but a single value (also one that it knows to
     # fill a column, and one alone in a chunk) exactly. So a row goes twice, and columns are laid out in full.
-    columns = frame.get_columns()
+    columns, named = frame.get_columns(), [value.alias(name) for name, value in values.items()]
     if frame.height == 1:
         columns = [pl.concat([column, column]) for column in columns]
-    return pl.DataFrame(columns).rechunk().with_columns(**values).head(frame.height)
+    return pl.DataFrame(columns).rechunk().with_columns(named).head(frame.height)
 
 
 def kinds(node: Any) -> set[str]:

@@ -44,7 +44,11 @@ class Person:
             and all(name in schema for name in self.key)
         ):
             return pl.struct(self.key).map_elements(self._has_key, pl.Boolean)
-        names = (of_log["key"],) if self.column is None else (f"row|{self.column}", self.column)
+        is_log = "prediction_id" in schema and of_log["prediction_id"] == "prediction_id"
+        if self.column is None:
+            names = [of_log["key"]]
+        else:  # the log has columns of its own that may be called so
+            names = [f"row|{self.column}", *([] if is_log else [self.column])]
         matches = [
             pl.col(name) == value if schema[name].is_numeric() else pl.col(name).cast(pl.String) == value
             for name in names

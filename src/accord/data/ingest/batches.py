@@ -10,7 +10,7 @@ from accord.data.batch_list import Batch, sha256
 from accord.data.ingest import joins
 from accord.errors import AccordError
 from accord.paths import Paths
-from accord.schema.data import Column, Data
+from accord.schema.data import ROW_ID, Column, Data
 
 KEY = "key|"
 LOG = "log|"
@@ -32,10 +32,10 @@ def joined(
     """
     if not batches:
         return frame, ""
-    key = data.key or [joins.ROW_ID]
+    key = data.identity
     collected = pl.concat([_read(batch, paths) for batch in batches], how="diagonal_relaxed")
     if not data.key:
-        collected = collected.with_columns(collected[ID].map_elements(_row_id, pl.Int64).alias(joins.ROW_ID))
+        collected = collected.with_columns(collected[ID].map_elements(_row_id, pl.Int64).alias(ROW_ID))
     latest = collected.sort(OUTCOME_ID, ID).select(
         pl.col(name) if name in collected.columns else pl.lit(None).alias(name)
         for name in dict.fromkeys([*key, *data.columns])

@@ -15,13 +15,13 @@ from accord.data.casting import cast
 from accord.data.contract import AVAILABLE
 from accord.data.ingest import sources
 from accord.errors import AccordError, nearest
-from accord.schema.data import AsOfJoin, Column, Data, Reading
+from accord.schema.data import ROW_ID, AsOfJoin, Column, Data, Reading
 from accord.sql.rows import parse, reason, with_floats
 
-ROW_ID = "row_id"
-"""The column that numbers the rows of a data set without a key."""
 INSTANT = "decision|instant"
-"""Column names in the config can't hold a bar, so these never clash with one."""
+"""Names in the config can't hold a bar, so this never clashes with a column."""
+EARLIER_ROW_ID = "row_id"
+"""What SQL called the rows' number before its name had a bar; it still may where no source has a column of that name."""
 Kind = Literal["integer", "number", "datetime"]
 GUESSES: tuple[Kind, ...] = ("integer", "number", "datetime")
 """The types that an error proposes for a column of text, the narrowest first."""
@@ -51,10 +51,11 @@ def ingest(data: Data, root: Path) -> Ingested:
     frames = {name: frames[name] for name in data.as_of}
     if not data.key and ROW_ID not in joined.columns:
         raise AccordError(
-            f"data.joins of {data.name} leaves out row_id, which numbers the rows of '{data.rows}'; select it too, or declare a key"
+            f"data.joins of {data.name} leaves out \"{ROW_ID}\", which numbers the rows of '{data.rows}'; select it too, or declare a key"
         )
     rows = contract.named(joined, data.columns)
     for name, join in data.as_of.items():
+        rows = rows.drop(_named_alike(name, join, rows, joined, data))
         rows = _as_of(rows, name, join, frames[name], data)
     contract.refuse_missing(
         data.columns,
@@ -69,9 +70,25 @@ def ingest(data: Data, root: Path) -> Ingested:
     return Ingested(in_order(typed, data), left_aside)
 
 
+def _named_alike(
+    name: str, join: AsOfJoin, rows: pl.DataFrame, joined: pl.DataFrame, data: Data
+) -> list[str]:
+    """Columns of the contract that the source gives, although the rows have one that only the contract calls so. Raises AccordError
+    for one that the rows have by itself: of the two columns one would silently stand for the other."""
+    fed = {column.source or own for own, column in data.columns.items()} | data.columns.keys()
+    alike = [column for column in join.columns if column in rows.columns and column not in join.by]
+    for column in alike:
+        if column in fed and (column in joined.columns or column not in data.columns):
+            raise AccordError(
+                f"data.as_of.{name}.columns: '{column}' is a column of the rows too, so that it can't be told which is meant; leave it out "
+                f"of the rows by `joins`, such as SELECT * EXCLUDE ({quoted(column)}) FROM {data.rows}, or out of `as_of`"
+            )
+    return alike
+
+
 def in_order(rows: pl.DataFrame, data: Data) -> pl.DataFrame:
     """The rows, sorted by event time and key."""
-    order = [*([data.time.event] if data.time else []), *(data.key or [ROW_ID])]
+    order = [*([data.time.event] if data.time else []), *data.identity]
     by = [cast(rows[name], data.columns[name])[0] if name in data.columns else rows[name] for name in order]
     return rows.sort(by, nulls_last=True, maintain_order=True)
 
@@ -79,7 +96,14 @@ def in_order(rows: pl.DataFrame, data: Data) -> pl.DataFrame:
 def _source(name: str, data: Data, root: Path, fed: bool) -> pl.DataFrame:
     """The source with the types that it declares itself and, if `fed`, with those of the contract's columns that it feeds. The rows'
     own source is numbered before any join, which may change their order."""
-    frame = _with_declared_types(name, sources.read(name, data.sources[name], root), data)
+    frame = sources.read(name, data.sources[name], root)
+    for own in (ROW_ID, INSTANT, *(f"{other}{AVAILABLE}" for other in data.as_of)):
+        if own in frame.columns:
+            raise AccordError(
+                f"source '{name}' of {data.name} has a column '{own}', as a column that is added to the rows is called; give it another name "
+                "in the source"
+            )
+    frame = _with_declared_types(name, frame, data)
     if fed:
         frame = _with_contract_types(name, frame, data)
     if name == data.rows and not data.key:
@@ -106,11 +130,11 @@ def _joined(data: Data, frames: Mapping[str, pl.DataFrame], root: Path) -> pl.Da
         if name != data.rows and not data.sources[name].timeless:
             _refuse_times(name, frame, data)
     try:
-        joined = _queried(data.joins, timeless)
+        joined = _queried(data, timeless)
     except PolarsError as error:
         try:  # where SQL itself reads the text of a column, such as by strptime
             texts = {name: _source(name, data, root, fed=False) for name in timeless}
-            joined = _queried(data.joins, texts)
+            joined = _queried(data, texts)
         except PolarsError:
             raise AccordError(
                 f"data.joins of {data.name} fails: {reason(error)}. {_without_types(data, timeless)}Correct conf/data/{data.name}.yaml or "
@@ -126,7 +150,16 @@ def _joined(data: Data, frames: Mapping[str, pl.DataFrame], root: Path) -> pl.Da
     return joined
 
 
-def _queried(sql: str, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+def _queried(data: Data, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    sql, rows = data.joins or "", frames[data.rows]
+    is_taken = any(EARLIER_ROW_ID in frame.columns for frame in frames.values())
+    if ROW_ID in rows.columns and _names(sql, EARLIER_ROW_ID) and not is_taken:
+        frames = {**frames, data.rows: rows.rename({ROW_ID: EARLIER_ROW_ID})}
+        return _executed(sql, frames).rename({EARLIER_ROW_ID: ROW_ID}, strict=False)
+    return _executed(sql, frames)
+
+
+def _executed(sql: str, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     return pl.SQLContext(frames, eager=True).execute(with_floats(sql))
 
 
@@ -178,7 +211,7 @@ def _refuse_doubtful_order(data: Data, frames: Mapping[str, pl.DataFrame], joine
         for name, frame in frames.items()
     }
     try:
-        other = _queried(data.joins or "", numbers)
+        other = _queried(data, numbers)
     except PolarsError:  # SQL has no other reading of them than text
         return
     if other.height != joined.height or not all(
