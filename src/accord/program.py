@@ -2,6 +2,7 @@
 
 import errno
 import getpass
+import re
 import sys
 from collections.abc import Callable, Sequence
 
@@ -23,6 +24,9 @@ NO_MEMORY: Signs = (
     ),
 )  # fmt: skip
 
+MADE = re.compile(r"(\.\./)*(data|models|reports)/[^'\"\s]+")
+"""A path of what the pipeline writes, as a command names it."""
+
 
 def exit_with_message(work: Callable[[], None]) -> None:
     """Does the work; a user's mistake, a full disk, a file that may not be written, or too little memory ends the program with
@@ -35,10 +39,18 @@ def exit_with_message(work: Callable[[], None]) -> None:
             sys.exit(_failed(reason))
         sys.exit(_failed(error.message, error.details))
     except Exception as error:
-        reason = machines_reason(error)
+        reason = machines_reason(error) or _missing(error)
         if reason is None:
             raise
         sys.exit(_failed(reason))
+
+
+def _missing(error: Exception) -> str | None:
+    """Where a file that the pipeline writes isn't there: a stage that fails leaves none of its outputs."""
+    found = MADE.search(str(error)) if isinstance(error, FileNotFoundError) else None
+    if found is None:
+        return None
+    return f"{found[0]} is missing: what writes it was not run, or did not end. Make it: accord run"
 
 
 def _misread(error: AccordError) -> str | None:

@@ -103,6 +103,16 @@ BLAMES_USER = AccordError("data.columns: the column is missing; correct conf/dat
         (MemoryError(), None, "too little memory"),
         (RuntimeError("std::bad_alloc"), None, "too little memory"),
         (ValueError("wrapped"), MemoryError(), "too little memory"),
+        (
+            FileNotFoundError(errno.ENOENT, "No such file", "models/trained/late/baseline"),
+            None,
+            "Make it: accord run",
+        ),
+        (
+            FileNotFoundError(errno.ENOENT, "No such file", "../data/splits/test"),
+            None,
+            "../data/splits/test is missing",
+        ),
         (BLAMES_USER, PermissionError(errno.EACCES, "Permission denied"), "the column is missing"),
     ],
 )
@@ -120,3 +130,5 @@ def test_the_machine_is_blamed_for_what_it_did(
 def test_a_mistake_of_our_own_stays_a_traceback() -> None:
     with pytest.raises(ZeroDivisionError):
         exit_with_message(lambda: fails(ZeroDivisionError()))
+    with pytest.raises(FileNotFoundError):
+        exit_with_message(lambda: fails(FileNotFoundError(errno.ENOENT, "No such file", "/usr/lib/x")))
