@@ -20,7 +20,7 @@ from accord.paths import Paths
 from accord.promotion import judge, releases
 from accord.promotion.card import Scorecard
 from accord.schema.config import Config
-from accord.schema.data import Split
+from accord.schema.data import ROW_ID, Split
 from accord.schema.objective import Objective
 from accord.sql.rows import with_derived
 from accord.tasks.registry import all_of
@@ -90,12 +90,30 @@ def _champion(candidate: Bundle, config: Config, paths: Paths) -> Champion:
             None,
             f"the champion needs column '{min(missing)}', which the data contract no longer has; to replace it, give a --reason",
         )
+    for name, column in champion.columns.items():
+        if not _reads(column.type, config.data.columns[name].type):
+            return Champion(
+                None,
+                f"the champion reads column '{name}' as {column.type}, and the data contract has it as {config.data.columns[name].type} now; "
+                "to replace it, give a --reason",
+            )
+    if config.data.time is None and champion.key != config.data.key:
+        return Champion(
+            None,
+            f"the champion's rows were dealt by the key {', '.join(champion.key) or ROW_ID}, not {', '.join(config.data.identity)}, so that it "
+            "can't be told which of them it learned from; to replace it, give a --reason",
+        )
     if theirs["objective"] != ours["objective"]:
         return Champion(
             champion,
             f"the champion serves the objective {theirs['objective']}, the candidate {ours['objective']}; to change it, give a --reason",
         )
     return Champion(champion, None)
+
+
+def _reads(kind: str, found: str) -> bool:
+    """Whether a model that was made for values of one type takes those of another as they are."""
+    return kind == found or (kind == "number" and found == "integer")
 
 
 def pair_on(

@@ -22,7 +22,7 @@ from accord.data.ingest.batches import DATA, ID, LOG, OUTCOME_ID
 from accord.errors import AccordError
 from accord.paths import Paths
 from accord.schema.config import Config
-from accord.schema.data import Data
+from accord.schema.data import Column, Data
 from accord.schema.serving import Postgres
 from accord.sql.rows import TYPES, reason
 from accord.traffic import outcomes, typed
@@ -105,7 +105,10 @@ def _collected_in(temporary: Path, data: Data, postgres: Postgres | None, paths:
         n_rows=_n(fresh),
         n_corrected=_n(fresh.join(before, on=ID, how="semi")),
         n_unknown=_n(known.filter(pl.col("outcome_at").is_null())),
-        unread=typed.in_words(typed.n_unread(known.filter(HAS_OUTCOME), data.columns), data.columns),
+        unread=[
+            *typed.in_words(typed.n_unread(known.filter(HAS_OUTCOME), data.columns), data.columns),
+            *_of_another_contract(known, data),
+        ],
         lacking=_lacking(fresh, data),
     )
     if collected.n_rows:
@@ -129,7 +132,20 @@ def _in_contract(known: pl.LazyFrame, data: Data) -> pl.LazyFrame:
     predicted = [name for name in schema if name.startswith("predicted|")]
     kept = [*predicted, *(name for name in hashed if name in schema)]
     aside = (pl.col(name).alias(f"{LOG}{name}") for name in ASIDE)
-    return known.filter(HAS_OUTCOME & ~pl.any_horizontal(unread)).select(*declared, *aside, *kept)
+    foreign = typed.is_of_another_contract(_outcomes(data), schema)
+    return known.filter(HAS_OUTCOME & ~pl.any_horizontal(foreign, *unread)).select(*declared, *aside, *kept)
+
+
+def _of_another_contract(known: pl.LazyFrame, data: Data) -> list[str]:
+    n = _n(known.filter(HAS_OUTCOME & typed.is_of_another_contract(_outcomes(data), known.collect_schema())))
+    names = ", ".join(_outcomes(data))
+    return (
+        [f"{n:,} outcomes have other columns than the contract's, {names}: it has changed since"] if n else []
+    )
+
+
+def _outcomes(data: Data) -> dict[str, Column]:
+    return {name: column for name, column in data.columns.items() if column.role == "outcome"}
 
 
 def _before(data: Data, paths: Paths) -> pl.LazyFrame:

@@ -11,6 +11,7 @@ import polars as pl
 from accord.schema.data import Column
 from accord.sql.rows import TYPES
 
+OUTCOME = "outcome|"
 LOCAL, WITH_OFFSET = "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f%#z"
 """Instants as JSON has them. The service logs the first, in UTC."""
 
@@ -35,7 +36,21 @@ def is_unread(name: str, column: Column, schema: Mapping[str, pl.DataType]) -> p
 def outcome_at(outcomes: Mapping[str, Column], schema: Mapping[str, pl.DataType]) -> pl.Expr:
     """When the outcome beside a prediction was received. One that can't be read is not known: null is a value of outcomes."""
     unread = [is_unread(name, column, schema) for name, column in outcomes.items()]
-    return pl.when(~pl.any_horizontal(pl.lit(False), *unread)).then("outcome_at")
+    unknown = pl.any_horizontal(is_of_another_contract(outcomes, schema), *unread)
+    return pl.when(~unknown).then("outcome_at")
+
+
+def is_of_another_contract(outcomes: Mapping[str, Column], schema: Mapping[str, pl.DataType]) -> pl.Expr:
+    """Whether an outcome has values, and none in the columns that the contract has: null would say something else of it."""
+    logged = [name for name in schema if name.startswith(OUTCOME)]
+    own, others = (
+        pl.any_horizontal(
+            pl.lit(False),
+            *(pl.col(n).is_not_null() for n in logged if (n.removeprefix(OUTCOME) in outcomes) is is_own),
+        )
+        for is_own in (True, False)
+    )
+    return others & ~own
 
 
 def n_unread(rows: pl.LazyFrame, columns: Mapping[str, Column]) -> dict[str, int]:
@@ -55,7 +70,7 @@ def in_words(unread: Mapping[str, int], columns: Mapping[str, Column]) -> list[s
 
 
 def _logged(name: str, column: Column) -> str:
-    return f"{'outcome' if column.role == 'outcome' else 'row'}|{name}"
+    return f"{OUTCOME if column.role == 'outcome' else 'row|'}{name}"
 
 
 def _read(value: pl.Expr, type_: str, logged: pl.DataType) -> pl.Expr:
