@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from accord.bundle.bundle import Bundle
-from accord.data import contract
+from accord.data import contract, declared
 from accord.data.ingest import sources
 from accord.errors import AccordError
 from accord.files import replacing
@@ -29,8 +29,8 @@ def predict(bundle: Bundle, source: Source, output: Path, explain: bool = False)
             f"Can't write {output}: it is a folder; expected a file's name. Choose another, or remove it"
         )
     rows = sources.read("input", source, Path())
-    named = contract.named(rows, {**bundle.columns, **bundle.context})
-    contract.refuse_missing(bundle.columns, named.columns, source.path, "The model needs them")
+    named = declared.named(rows, {**bundle.columns, **bundle.context})
+    declared.refuse_missing(bundle.columns, named.columns, source.path, "The model needs them")
     known = {
         name: c.model_copy(update={"nullable": True})
         for name, c in bundle.context.items()

@@ -5,10 +5,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from accord.data.joins import Ingested, ingest
 from shipped import shipped
 
 from accord.data.contract import Checked, check
+from accord.data.ingest.joins import Ingested, ingest
 from accord.errors import AccordError
 from accord.features.transform import fit
 from accord.schema.config import Features

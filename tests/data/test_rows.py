@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from shipped import shipped
 
-from accord.data.contract import AVAILABLE
+from accord.data.declared import AVAILABLE
 from accord.data.ingest.joins import ingest
 from accord.data.partitions import partitions, read, write
 from accord.errors import AccordError

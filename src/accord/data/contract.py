@@ -1,8 +1,6 @@
 """Checks rows against the data contract by dataframely, and separates those that break it, with the reasons."""
 
-import difflib
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,19 +9,15 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
-from accord.data.advice import advice, line, quoted, shown
+from accord.data.advice import advice, line, shown
 from accord.data.casting import cast
-from accord.errors import AccordError
 from accord.schema.data import BREACHES, Column, Time
 from accord.sql.rows import parse, values_of
 
-AVAILABLE = "|available_at"
-"""Suffix of the columns that say when the values from a source became available."""
 INDEX = "row|index"
 """Names in the config can't hold a bar, so these never clash with a column."""
 
 REASONS = "reasons"
-MAX_NAMES = 40
 
 
 @dataclass(frozen=True)
@@ -74,46 +68,6 @@ def check(
         dict(sorted((_plain(name), n) for name, n in failure.counts().items())),
         is_broken,
     )
-
-
-def named(rows: pl.DataFrame, columns: Mapping[str, Column]) -> pl.DataFrame:
-    """The rows with each column that has another name in the sources by its own as well."""
-    return rows.with_columns(
-        rows[column.source].alias(name) for name, column in columns.items() if column.source in rows.columns
-    )
-
-
-def typed(rows: pl.DataFrame, columns: Mapping[str, Column]) -> pl.DataFrame:
-    """The rows with each of the columns in its declared type, unless that would lose a value, which `check` has to see."""
-    for name, column in columns.items():
-        value, lost = cast(rows[name], column)
-        if not lost.any():
-            rows = rows.with_columns(value)
-    return rows
-
-
-def refuse_missing(columns: Mapping[str, Column], found: Sequence[str], where: str, remedy: str) -> None:
-    """Raises AccordError that names all columns that aren't among those found, each with the name that it may have there."""
-    missing = {name: column.source or name for name, column in columns.items() if name not in found}
-    if not missing:
-        return
-    listed = ", ".join(f"'{wanted}'" for wanted in missing.values())
-    shown = ", ".join(found[:MAX_NAMES]) + (", ..." if len(found) > MAX_NAMES else "")
-    raise AccordError(
-        f"{'Column' if len(missing) == 1 else 'Columns'} {listed} {'is' if len(missing) == 1 else 'are'} missing from {where}; found "
-        f"{shown}. {remedy}",
-        [line for name, wanted in missing.items() if (line := _likest(name, wanted, columns[name], found))],
-    )
-
-
-def _likest(name: str, wanted: str, column: Column, found: Sequence[str]) -> str | None:
-    """The name most like the column's, other signs and cases aside, and the line of YAML that takes it."""
-    plain = {re.sub(r"\W|_", "", other).lower(): other for other in reversed(found)}
-    close = difflib.get_close_matches(re.sub(r"\W|_", "", wanted).lower(), plain, n=1)
-    if not close:
-        return None
-    other = plain[close[0]]
-    return f"did you mean '{other}'? As the contract has it: {name}: {{source: {quoted(other)}, type: {column.type}}}"
 
 
 def in_words(checked: Checked, columns: Mapping[str, Column], key: Sequence[str]) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from accord.data import contract, leaks
-from accord.data.contract import AVAILABLE
+from accord.data.declared import AVAILABLE
 from accord.data.validated import Validated
 from accord.errors import AccordError
 from accord.features.transform import feature_names

@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 from uuid_utils import uuid7
 
-from accord.data import contract
+from accord.data import declared
 from accord.data.advice import advice, shown
 from accord.data.casting import cast
 from accord.data.ingest import sources
@@ -102,8 +102,8 @@ def from_file(source: Path, folder: Path, data: Data, settings: Serving) -> int:
     key = {name: data.columns[name] for name in data.key}
     intake = Intake(outcomes, key, partial(Pseudonyms, folder), settings)
     columns = {**key, **outcomes}
-    frame = contract.named(sources.read("outcomes", data.like_rows(source), Path()), columns)
-    contract.refuse_missing(outcomes, frame.columns, str(source), "Outcomes need every outcome column")
+    frame = declared.named(sources.read("outcomes", data.like_rows(source), Path()), columns)
+    declared.refuse_missing(outcomes, frame.columns, str(source), "Outcomes need every outcome column")
     known = {name: column for name, column in columns.items() if name in frame.columns}
     # Where the data have a column of that name themselves, the file's is theirs, as long as a key can name the rows.
     names_prediction = ID in frame.columns and not (ID in data.columns and data.key)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import polars as pl
 
-from accord.data import casting
+from accord.data import casting, declared
 from accord.data.batch_list import Batch, sha256
 from accord.data.ingest import joins
 from accord.errors import AccordError
@@ -32,7 +32,7 @@ def joined(
     """
     if not batches:
         return frame, ""
-    key = data.identity
+    key, frame = data.identity, declared.typed(frame, data.columns)
     collected = pl.concat([_read(batch, paths) for batch in batches], how="diagonal_relaxed")
     if not data.key:
         collected = collected.with_columns(collected[ID].map_elements(_row_id, pl.Int64).alias(ROW_ID))
@@ -49,8 +49,11 @@ def joined(
     others = _with_typed_key(frame, key, data.columns).join(
         latest, left_on=[f"{KEY}{name}" for name in key], right_on=key, how="anti", maintain_order="left"
     )
-    types = {name: frame.schema[name] for name in latest.columns}
-    together = pl.concat([others.select(frame.columns), latest.cast(types, strict=False)], how="diagonal")  # type: ignore[arg-type]
+    texts = [
+        name for name in latest.columns if frame.schema[name] == pl.String
+    ]  # some value has not its type
+    latest = latest.with_columns(pl.col(texts).cast(pl.String, strict=False))
+    together = pl.concat([others.select(frame.columns), latest], how="diagonal_relaxed")
     n_replaced = frame.height - others.height
     told = (
         f"; {len(batches)} batches with {collected.height:,} rows: {n_replaced:,} replace rows of the sources, "

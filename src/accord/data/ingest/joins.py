@@ -9,10 +9,10 @@ from typing import Literal
 import polars as pl
 from polars.exceptions import PolarsError
 
-from accord.data import contract
+from accord.data import declared
 from accord.data.advice import advice, quoted, shown
 from accord.data.casting import cast
-from accord.data.contract import AVAILABLE
+from accord.data.declared import AVAILABLE
 from accord.data.ingest import sources
 from accord.errors import AccordError, nearest
 from accord.schema.data import ROW_ID, AsOfJoin, Column, Data, Reading
@@ -53,11 +53,11 @@ def ingest(data: Data, root: Path) -> Ingested:
         raise AccordError(
             f"data.joins of {data.name} leaves out \"{ROW_ID}\", which numbers the rows of '{data.rows}'; select it too, or declare a key"
         )
-    rows = contract.named(joined, data.columns)
+    rows = declared.named(joined, data.columns)
     for name, join in data.as_of.items():
         rows = rows.drop(_named_alike(name, join, rows, joined, data))
         rows = _as_of(rows, name, join, frames[name], data)
-    contract.refuse_missing(
+    declared.refuse_missing(
         data.columns,
         [name for name in rows.columns if name != ROW_ID],
         f"the rows of {data.name}",
@@ -66,7 +66,7 @@ def ingest(data: Data, root: Path) -> Ingested:
     kept = [*data.columns, *(f"{name}{AVAILABLE}" for name in data.as_of), *([] if data.key else [ROW_ID])]
     known = {*kept, *(column.source for column in data.columns.values())}
     left_aside = [name for name in joined.columns if name not in known and not _is_used(name, data)]
-    typed = contract.typed(rows.select(kept), data.columns)
+    typed = declared.typed(rows.select(kept), data.columns)
     return Ingested(in_order(typed, data), left_aside)
 
 
@@ -190,7 +190,7 @@ def _with_contract_types(name: str, frame: pl.DataFrame, data: Data) -> pl.DataF
     texts = [
         n for n, found in frame.schema.items() if found == pl.String and n not in data.sources[name].columns
     ]
-    return contract.typed(frame, {n: fed[n][0] for n in texts if len(fed.get(n, ())) == 1})
+    return declared.typed(frame, {n: fed[n][0] for n in texts if len(fed.get(n, ())) == 1})
 
 
 def _refuse_doubtful_order(data: Data, frames: Mapping[str, pl.DataFrame], joined: pl.DataFrame) -> None:
@@ -325,7 +325,7 @@ def _as_of(rows: pl.DataFrame, name: str, join: AsOfJoin, right: pl.DataFrame, d
     assert data.time is not None
     decision = data.time.decision or data.time.event
     available = f"{name}{AVAILABLE}"
-    named = contract.named(right, data.columns)
+    named = declared.named(right, data.columns)
     for side, frame, needed in (
         (data.rows, rows, [decision, *join.by]),
         (name, named, [*join.by, *join.columns]),
@@ -336,7 +336,7 @@ def _as_of(rows: pl.DataFrame, name: str, join: AsOfJoin, right: pl.DataFrame, d
                     f"data.as_of.{name}: source '{side}' has no column '{column}'; {nearest(column, frame.columns)}"
                 )
     by = {n: data.columns[n] for n in join.by if n in data.columns}
-    left = contract.typed(rows, by).with_columns(
+    left = declared.typed(rows, by).with_columns(
         cast(rows[decision], data.columns[decision])[0].alias(INSTANT)
     )
     try:
@@ -344,7 +344,7 @@ def _as_of(rows: pl.DataFrame, name: str, join: AsOfJoin, right: pl.DataFrame, d
         instant = parse(available_at, f"data.sources.{name}.available_at").cast(pl.Datetime("us"))
         times = right.select(instant.alias(available))
         right = times.with_columns(
-            contract.typed(named.select(*dict.fromkeys([*join.by, *join.columns])), by)
+            declared.typed(named.select(*dict.fromkeys([*join.by, *join.columns])), by)
         )
         right = right.drop_nulls(available)
         # Of two rows with the same time the later one in the source counts, whatever order the engine reads them in.
