@@ -73,6 +73,8 @@ class FastPath:
                 await self._serve(path, scope, headers, receive, send)
             elif path == "/" and scope["method"] in ("GET", "HEAD"):
                 await asgi.send_page(send, FRONT_PAGE)
+            elif path == "/":
+                await asgi.send_response(send, asgi.error("/ takes GET", 405), [(b"allow", b"GET, HEAD")])
             elif path in self._bentoml_paths:
                 await app(scope, receive, asgi.with_page_headers(send))
             else:
