@@ -17,7 +17,7 @@ from accord.doctor.objects import FILL_S, Hasher, Store, damaged, differing, is_
 from accord.doctor.project_files import folder_finding
 from accord.errors import AccordError
 from accord.paths import Paths
-from accord.promotion import releases
+from accord.promotion import made_from, releases
 
 
 class Release(msgspec.Struct):
@@ -106,7 +106,8 @@ def stored(paths: Paths, hasher: Hasher) -> Iterator[Finding]:
         held, _ = read(pointer, paths.root, yaml_of(dvc.Pointer))
         if held is not None and held.outs and held.outs[0].md5:
             yield from _bytes_of(pointer.with_suffix(""), held.outs[0].md5, folder, hasher, paths)
-    for bundle in sorted(path for path in paths.releases.glob("[!.]*") if path.is_dir()):
+    folders = [path for path in paths.releases.glob("[!.]*") if path.is_dir()]
+    for bundle in sorted(path for path in folders if not made_from.is_kept_in(path)):
         pointer = bundle.with_name(f"{bundle.name}.dvc")
         if not os.path.lexists(pointer):
             yield Finding(

@@ -20,6 +20,7 @@ from accord.files import remove, replacing
 from accord.paths import Paths
 from accord.promotion import commits
 
+SUFFIX = ".made_from"
 SHOWN = 5
 """How many files a message names."""
 
@@ -107,8 +108,13 @@ def _edited(paths: Paths) -> list[Path]:
     return [paths.params, paths.conf, paths.batch_list]
 
 
+def is_kept_in(folder: Path) -> bool:
+    """Whether the folder, which is beside the releases, has what one of them was made from."""
+    return folder.suffix == SUFFIX
+
+
 def _folder(model_id: str, paths: Paths) -> Path:
-    return paths.releases / f"{model_id}.made_from"
+    return paths.releases / f"{model_id}{SUFFIX}"
 
 
 def _unsaved(paths: Paths) -> list[str]:
@@ -123,7 +129,7 @@ def _unsaved(paths: Paths) -> list[str]:
 def _is_kept(name: str, paths: Paths) -> bool:
     """Whether restoring loses nothing of the file: it doesn't exist, or a release has the same, or none has it at all."""
     file = paths.root / name
-    copies = [copy for copy in paths.releases.glob(f"*.made_from/{name}") if copy.is_file()]
+    copies = [copy for copy in paths.releases.glob(f"*{SUFFIX}/{name}") if copy.is_file()]
     if not file.is_file() or (not copies and name not in commits.tracked(paths, file)):
         return True
     return any(copy.read_bytes() == file.read_bytes() for copy in copies)
