@@ -74,14 +74,15 @@ def untouched(new_project: Callable[[], Project]) -> Project:
 
 
 def refusal(project: Project) -> str:
-    """The line with which ingest, or else validate, refuses its input."""
+    """The line with which ingest, or else validate, refuses its input, and a line per column that it is about."""
     for stage in ("ingest", "validate"):
         done = project.run("python", "-m", f"accord.stages.{stage}", ok=False)
         if done.returncode:
             assert done.returncode == 2, done.stderr
-            [line] = done.stderr.splitlines()
-            assert line.startswith("accord: ")
-            return line
+            first, *details = done.stderr.splitlines()
+            assert first.startswith("accord: ")
+            assert all(line.startswith("  ") for line in details), done.stderr
+            return done.stderr
     raise AssertionError("nothing was refused")
 
 
@@ -114,11 +115,11 @@ REFUSED: dict[str, tuple[Callable[[str], bytes], list[str]]] = {
     "a header alone": (lambda text: text.splitlines()[0].encode(), ["has no rows", "expected at least one"]),
     "no UTF-8": (
         lambda text: text.encode().replace(b"harbour", b"harb\xffur", 1),
-        ["can't be read", "utf-8"],
+        ["is not written in utf-8", "byte 0xff in line", "encoding: latin-1"],
     ),
     "another separator": (
         lambda text: text.replace(",", ";").encode(),
-        ["Column 'ride' is missing", "found ride;started_at;"],
+        ["has one column, 'ride;started_at;", "with the separator ','", 'separator: ";"'],
     ),
 }
 

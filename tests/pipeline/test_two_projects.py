@@ -62,7 +62,7 @@ def test_two_projects_are_run_judged_and_shown_in_turns(two: list[Paths]):
     write_json(two[1].champion, {})
     for config, made, paths in zip(configs, bundles, two, strict=True):
         card = pairs.judge_candidate(config, made, Measured(), paths)
-        assert card["candidate"] == made.model_id
+        assert card.candidate == made.model_id
         assert pages.write(paths) == [paths.page, paths.scorecard_page, paths.model_card]
         decision, folder, _ = window.monitor(config, window.Asked(), lambda *_: "", False, paths)
         assert (decision.model, folder.parent) == (made.model_id, paths.monitoring)

@@ -81,7 +81,8 @@ def test_what_a_champions_release_and_the_candidate_have_in_common_is_one_bento(
     """A service that was started for the one is not the past of the other."""
     before = bento(own)
     own.run("accord", "promote")
-    [release] = (own.root / "models/releases").glob("[0-9a-f]*/")
+    [pointer] = (own.root / "models/releases").glob("*.dvc")
+    release = pointer.with_suffix("")
     script = "import sys, pathlib; from accord.paths import Paths; from accord.config import lock; from accord.serving import bento; bento.package(pathlib.Path(sys.argv[1]), lock.load(paths := Paths(pathlib.Path())).serving, paths)"
     own.run("python", "-c", script, str(release))
     assert bento(own) == before
