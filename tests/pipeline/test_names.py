@@ -29,7 +29,7 @@ OF_LANGUAGES = (
     """select order group where having limit by table class def lambda import from null_ true_ inf nan"""
 )
 OF_SETTINGS = """duplicates features predictions targets policy data segment team metric objective error explain contributions"""
-WITHOUT_A_POLICY = ("score", "action", "actual_late", "late")
+WITHOUT_A_POLICY = ("score", "action", "actual_late")
 """Names that SQL of the policy and of metrics may use, so that they are refused where there is any."""
 NAMES = " ".join((OF_FRAMES, OF_THE_LOG, OF_LIBRARIES, OF_LANGUAGES, OF_SETTINGS)).split()
 N_ROWS, N_ASKED = 1600, 40

@@ -16,7 +16,7 @@ from traffic_records import predicted, reported
 
 from accord.schema.data import Column
 from accord.traffic.frames import frames
-from accord.traffic.typed import as_declared, is_unread, n_unread
+from accord.traffic.typed import as_declared, is_of_another_contract, is_unread, n_unread, outcome_at
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "integer": st.integers(-(2**53) + 1, 2**53 - 1),
@@ -106,3 +106,24 @@ def test_an_outcome_is_read_from_where_outcomes_are_logged():
     log = frames([reported("a", row={"x": "no"}, x="1.5")])["outcomes"]
     column = shipped(Column, type="number", role="outcome")
     assert log.select(as_declared("x", column, log.schema))["x"].to_list() == [1.5]
+
+
+def test_an_outcome_reported_under_another_contract_is_not_known_rather_than_null():
+    """Null is a value: of a flight that was cancelled, say. A column that has another name by now says nothing of the kind."""
+    rows = [
+        {"outcome|delay": 3.0, "outcome|lateness": None},
+        {"outcome|delay": None, "outcome|lateness": 4.0},
+        {"outcome|delay": None, "outcome|lateness": None},
+    ]
+    log = pl.DataFrame(rows, schema=dict.fromkeys(rows[0], pl.Float64)).with_columns(
+        outcome_at=pl.lit("then")
+    )
+    now = {"lateness": shipped(Column, type="number", role="outcome", nullable=True)}
+    found = log.select(foreign=is_of_another_contract(now, log.schema), at=outcome_at(now, log.schema))
+    assert found.rows() == [(True, None), (False, "then"), (False, "then")]
+    before = log.drop("outcome|lateness")
+    assert before.select(is_of_another_contract(now, before.schema)).to_series().to_list() == [
+        True,
+        False,
+        False,
+    ]
