@@ -350,3 +350,30 @@ def test_without_what_data_sets_begin_with_nothing_composes(composed, selected_f
 def test_a_section_that_is_null_gets_nothing_to_begin_with(composed, cleared: str):
     with pytest.raises(AccordError, match=rf"data\.({cleared}|as_of)"):
         composed(data={cleared: None})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("  s2: ", "\ts2: ", r", line 15, is not valid YAML: found character '\\t' .*: '\\ts2: {.*indented by blanks"),
+        ("  s2: ", "   s2: ", r", line 15, is not valid YAML: .*: '   s2: {.*in one column"),
+        ("  s2: ", "s2: ", r", line 16, is not valid YAML: .*in one column"),
+        ("  s2: ", "  s1: ", r", line 15, is not valid YAML: found duplicate key s1"),
+        ("{type: category}", "*text", r", line 11, is not valid YAML: found undefined alias 'text'"),
+        ("columns:", "columns: &all\n  more: *all", r" is not valid YAML: "),
+        ("sql: target", "sql: @target", r", line [0-9]+, is not valid YAML: found character '@' .*in quotes"),
+        ("years", "ann\u00e9es", r" is no text in UTF-8: .*Save it as UTF-8"),
+        (None, "- age\n- sex\n", r" holds no keys with values"),
+        (None, "12\n", r" holds no keys with values"),
+    ],
+)  # fmt: skip
+def test_a_file_of_conf_that_is_no_yaml_is_named_with_its_line(
+    composed, selected_folder: Path, old: str | None, new: str, said: str
+):
+    file = selected_folder / "conf/data/diabetes.yaml"
+    text = file.read_text(encoding="utf-8")
+    assert old is None or old in text
+    file.write_text(new if old is None else text.replace(old, new, 1), encoding="latin-1")
+    with pytest.raises(AccordError, match=rf"conf/data/diabetes\.yaml{said}") as error:
+        composed("data=diabetes", "objective=quality")
+    assert "\n" not in str(error.value)

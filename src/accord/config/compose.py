@@ -12,7 +12,7 @@ from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 
 from accord.config.check import check_expressions, check_model
-from accord.config.fitting import with_options, without_misfits
+from accord.config.fitting import refuse_unreadable, with_options, without_misfits
 from accord.config.selection import Selection, options, read, shipped, with_words, write
 from accord.errors import AccordError, nearest
 from accord.models import loading
@@ -44,6 +44,7 @@ def composed(selection: Selection, conf: Path) -> dict[str, Any]:
     except InterpolationKeyError as error:
         raise AccordError(_unfitting(error, selection, conf)) from error
     except (HydraException, OmegaConfBaseException) as error:
+        refuse_unreadable(conf)
         raise AccordError(f"{conf}: {_first_lines(error)}") from error
     try:
         typed = Config.model_validate(values)

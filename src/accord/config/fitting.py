@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
+import yaml
 from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from accord.config.selection import Selection, leaves, options, without
+from accord.errors import AccordError
 from accord.schema.config import Config
 from accord.schema.section import Section
 
@@ -19,9 +21,55 @@ Keys = tuple[str, ...]
 
 
 def with_options(groups: Mapping[str, str], conf: Path) -> DictConfig:
-    """The config of these options, with no overrides, and with references as they stand."""
-    with initialize_config_dir(str(conf.absolute()), version_base="1.3"):
-        return compose("config", overrides=[f"{group}={option}" for group, option in groups.items()])
+    """The config of these options, with no overrides, and with references as they stand. Raises AccordError for a file that is
+    no YAML, or holds something else than keys with values."""
+    try:
+        with initialize_config_dir(str(conf.absolute()), version_base="1.3"):
+            config = compose("config", overrides=[f"{group}={option}" for group, option in groups.items()])
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        refuse_unreadable(conf)
+        raise AccordError(f"{conf} is not valid YAML: {' '.join(str(error).split())}") from error
+    except OSError:
+        refuse_unreadable(conf)
+        raise
+    for group, option in groups.items():
+        if isinstance(config.get(group), ListConfig):
+            raise AccordError(_keyless(conf / group / f"{option}.yaml"))
+    return config
+
+
+def refuse_unreadable(conf: Path) -> None:
+    """Raises AccordError for the first file that OmegaConf can't read, with the line that it stumbles over."""
+    for file in sorted(conf.rglob("*.yaml")):
+        try:
+            OmegaConf.load(file)
+        except yaml.MarkedYAMLError as error:
+            raise AccordError(_misread(file, error)) from error
+        except UnicodeDecodeError as error:
+            raise AccordError(f"{file} is no text in UTF-8: {error}. Save it as UTF-8") from error
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            raise AccordError(_keyless(file)) from error  # so OmegaConf refuses a single value
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            raise AccordError(f"{file} is not valid YAML: {' '.join(str(error).split())}") from error
+
+
+def _misread(file: Path, error: yaml.MarkedYAMLError) -> str:
+    """Where the file is no YAML, and why, with the line itself."""
+    where, shown = "", ""
+    if error.problem_mark is not None:
+        number = error.problem_mark.line
+        lines = file.read_text(encoding="utf-8").splitlines()
+        where, shown = f", line {number + 1},", f": {lines[number]!r}" if number < len(lines) else ""
+    return (
+        f"{file}{where} is not valid YAML: {error.problem or error.context}{shown}. Expected `key: value`, each key once, keys of one "
+        "section in one column, indented by blanks, and text with signs such as : # * & % @ in quotes"
+    )
+
+
+def _keyless(file: Path) -> str:
+    return f"{file} holds no keys with values; expected lines such as `name: ...`, and no list, text or number alone"
 
 
 def without_misfits(selection: Selection, conf: Path) -> Selection:
