@@ -254,9 +254,12 @@ def test_weights_are_not_changed_without_the_token(live: Running, token: str) ->
 )
 def test_weights_that_do_not_fit_are_refused(live: Running, body: Any, expected: str) -> None:
     before = live.client.get("/policy").json()
+    file = live.home.traffic / "policy.jsonl"
+    changes = file.read_bytes() if file.exists() else None
     answer = live.client.post("/policy", json=body, headers=AUTHORISED)
     assert answer.status_code == 422
     assert expected in answer.json()["error"]
+    assert (file.read_bytes() if file.exists() else None) == changes
     assert live.client.get("/policy").json() == before
 
 

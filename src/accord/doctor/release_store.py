@@ -106,8 +106,9 @@ def stored(paths: Paths, hasher: Hasher) -> Iterator[Finding]:
         held, _ = read(pointer, paths.root, yaml_of(dvc.Pointer))
         if held is not None and held.outs and held.outs[0].md5:
             yield from _bytes_of(pointer.with_suffix(""), held.outs[0].md5, folder, hasher, paths)
-    folders = [path for path in paths.releases.glob("[!.]*") if path.is_dir()]
-    for bundle in sorted(path for path in folders if not made_from.is_kept_in(path)):
+    for bundle in sorted(path for path in paths.releases.glob("[!.]*") if path.is_dir()):
+        if made_from.is_folder(bundle):
+            continue
         pointer = bundle.with_name(f"{bundle.name}.dvc")
         if not os.path.lexists(pointer):
             yield Finding(

@@ -108,9 +108,9 @@ def _edited(paths: Paths) -> list[Path]:
     return [paths.params, paths.conf, paths.batch_list]
 
 
-def is_kept_in(folder: Path) -> bool:
-    """Whether the folder, which is beside the releases, has what one of them was made from."""
-    return folder.suffix == SUFFIX
+def is_folder(path: Path) -> bool:
+    """Whether a folder among the releases is of this kind: plain files in git beside the bundles, which DVC has."""
+    return path.suffix == SUFFIX
 
 
 def _folder(model_id: str, paths: Paths) -> Path:

@@ -77,6 +77,7 @@ class ModelInUse:
         """Sets weights of the policy of the model in use, for all workers and for restarts, until another model comes.
         Raises RefusedError for weights that the policy doesn't have."""
         change = weights.read_change(body)
+        weights.check(change.weights, self.engine.bundle.policy)  # before the lock, which makes the file
         try:
             with self._changing, self._changes.lock():
                 self._look_at_policy()  # another worker may have made a change that this one adds to
