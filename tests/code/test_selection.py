@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shipped import shipped_option
 
+from accord import cli
 from accord.config import selection
 from accord.config.compose import fitted, select
 from accord.config.selection import Selection
@@ -308,6 +309,14 @@ def test_a_broken_params_yaml_ends_in_one_error(text: str, said: str):
         selection.read(HERE)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_run_without_words_refuses_a_broken_params_yaml_too(capsys: pytest.CaptureFixture[str]):
+    Path("params.yaml").write_text("data: flights\n\tmodel: linear\n", encoding="utf-8")
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["run"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("accord: params.yaml is not valid YAML: ")
 
 
 def test_a_missing_params_yaml_says_how_to_get_it_back():

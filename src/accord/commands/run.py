@@ -19,11 +19,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord import dvc, pipeline
-    from accord.config import compose
+    from accord.config import compose, selection
     from accord.report import measurement, pages, scorecard
 
     if arguments.words or arguments.reset:
         say(*compose.select(arguments.words, paths, arguments.reset))
+    selection.read(
+        paths
+    )  # DVC, which reads params.yaml too, names no key that is wrong, and ends with a code of its own
     dvc.reproduce(paths)
     pages.write_of_run(paths)
     candidate = pipeline.candidate(paths)
