@@ -166,6 +166,32 @@ def test_an_outcome_that_does_not_vary_leaks_nothing(y: np.ndarray):
     assert found(np.zeros(len(y)), "regression", target=y) == []
 
 
+@pytest.mark.parametrize(
+    ("task", "y"),
+    [
+        ("binary", np.where(BINARY > 0, 4.0, -3.0)),
+        ("binary", np.where(AMOUNT > 1, np.inf, BINARY)),
+        ("regression", np.where(AMOUNT > 1, np.inf, AMOUNT)),
+        ("regression", np.where(AMOUNT > 1, -np.inf, AMOUNT)),
+    ],
+    ids=[
+        "other values than 0 and 1",
+        "an infinite condition",
+        "infinite amounts",
+        "negative infinite amounts",
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_an_outcome_that_training_refuses_or_leaves_out_is_looked_at_without_a_warning(
+    task: str, y: np.ndarray
+):
+    rng = np.random.default_rng(1)
+    frame = pl.DataFrame(
+        {"number": rng.normal(size=N), "few": rng.integers(0, 5, N), "text": rng.choice(["a", "b"], N)}
+    )
+    assert suspects(frame, {"y": (y, OWN[task].outcome)}, shipped(LeakCheck)) == []
+
+
 # Whole tables
 
 HIDDEN_IN_AMOUNTS = {"copy and noise 0.3", "copy and noise 0.7"}

@@ -44,13 +44,17 @@ def suspects(
     check: LeakCheck,
     around: Surroundings | None = None,
 ) -> list[Suspect]:
-    """Suspects among the features (n rows) for targets given as name to (values (n,), their kind), feature by feature."""
+    """Suspects among the features (n rows) for targets given as name to (values (n,), their kind), feature by feature. Infinite
+    values count as missing, as in training, which refuses conditions that have other values than 0 and 1."""
     around = around or Surroundings()
     shared: dict[bytes, Rows] = {}  # targets mostly have the same rows
     found = []
     for name, (y, kind) in targets.items():
+        y = np.where(np.isfinite(y), y, np.nan)
         known = np.flatnonzero(~np.isnan(y))
         if not len(known) or (y[known] == y[known[0]]).all():
+            continue
+        if kind == "condition" and not np.isin(y[known], (0, 1)).all():
             continue
         rows = shared.setdefault(np.packbits(np.isnan(y)).tobytes(), Rows(features, around, known))
         case = Case(rows, Outcome(name, kind, y), check)
