@@ -9,11 +9,10 @@ import polars as pl
 import pytest
 from shipped import shipped
 
-from accord.data.declared import AVAILABLE
 from accord.data.ingest.joins import ingest
 from accord.data.partitions import partitions, read, write
 from accord.errors import AccordError
-from accord.schema.data import ROW_ID, Data
+from accord.schema.data import AVAILABLE, ROW_ID, Data
 
 HERE = Path()  # the sources' paths are absolute
 

@@ -12,8 +12,6 @@ from accord.data.casting import cast
 from accord.errors import AccordError
 from accord.schema.data import Column
 
-AVAILABLE = "|available_at"
-"""Suffix of the columns that say when the values from a source became available."""
 MAX_NAMES = 40
 
 

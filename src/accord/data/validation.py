@@ -6,12 +6,11 @@ from dataclasses import dataclass
 import polars as pl
 
 from accord.data import contract, leaks
-from accord.data.declared import AVAILABLE
 from accord.data.validated import Validated
 from accord.errors import AccordError
 from accord.features.transform import feature_names
 from accord.schema.config import Features
-from accord.schema.data import Data
+from accord.schema.data import AVAILABLE, Data
 from accord.schema.objective import Target
 from accord.sql.rows import columns_of, evaluate, with_derived
 from accord.tasks.registry import task

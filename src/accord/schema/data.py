@@ -166,6 +166,8 @@ class Time(Section):
 ROW_ID = "row|id"
 """The column that numbers the rows of a data set without a key. Names in the config can't hold a bar, so that whatever has one
 never clashes with a column of the data."""
+AVAILABLE = "|available_at"
+"""Suffix of the columns that say when the values from a source became available."""
 BREACHES = ("type", "values", "min", "max", "inf", "nan", "nullability")
 """What of its contract a column can break: a reason for quarantine has it behind the column's name and a bar."""
 DUPLICATES = "duplicates"

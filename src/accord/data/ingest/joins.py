@@ -12,10 +12,9 @@ from polars.exceptions import PolarsError
 from accord.data import declared
 from accord.data.advice import advice, quoted, shown
 from accord.data.casting import cast
-from accord.data.declared import AVAILABLE
 from accord.data.ingest import sources
 from accord.errors import AccordError, nearest
-from accord.schema.data import ROW_ID, AsOfJoin, Column, Data, Reading
+from accord.schema.data import AVAILABLE, ROW_ID, AsOfJoin, Column, Data, Reading
 from accord.sql.rows import parse, reason, with_floats
 
 INSTANT = "decision|instant"
