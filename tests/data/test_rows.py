@@ -374,16 +374,19 @@ def test_all_missing_columns_are_named_at_once_with_what_mends_them(tmp_path: Pa
     columns = {
         "postal_code": {"type": "category"},
         "size": {"type": "number"},
-        "batch": {"type": "category", "source": "Betch"},
+        "batch": {"type": "category", "source": "Betch", "role": "info", "nulls": ["?"]},
+        "weight": {"type": "number", "source": "Weight kg", "decimal": ",", "max": 9.5},
     }
     with pytest.raises(
-        AccordError, match=r"Columns 'postal_code', 'size', 'Betch' are missing from the rows of small"
+        AccordError,
+        match=r"'postal_code', 'size', 'Betch', 'Weight kg' are missing from the rows of small; found Postal Code, SIZE, Batch, .*, y\. ",
     ) as error:
-        found(table(tmp_path, '"Postal Code",SIZE,Batch,y\n1,2,3,1\n', columns=columns))
-    assert [line.split(": ", 1)[1] for line in error.value.details] == [
-        'postal_code: {source: "Postal Code", type: category}',
-        'size: {source: "SIZE", type: number}',
-        'batch: {source: "Batch", type: category}',
+        found(table(tmp_path, '"Postal Code",SIZE,Batch,Weight\u00a0kg,y\n1,2,3,4,1\n', columns=columns))
+    assert [line.split("As the contract has it: ", 1)[1] for line in error.value.details] == [
+        'postal_code: {type: category, source: "Postal Code"}',
+        'size: {type: number, source: "SIZE"}',
+        'batch: {type: category, nulls: ["?"], source: "Batch", role: info}',
+        r'weight: {type: number, decimal: ",", source: "Weight\u00a0kg", max: 9.5}',
     ]
 
 

@@ -1,8 +1,10 @@
 """The line of YAML that mends a column whose values aren't of the type that the contract declares."""
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from math import nan
 from typing import Any
 
 import polars as pl
@@ -16,6 +18,7 @@ CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S")
 N_TRIED = 1000
 MAX_SHOWN = 80
 CURRENCIES = "$€£¥"
+ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t"}
 
 
 def advice(name: str, reading: Reading, found: pl.Series, lost: pl.Series) -> str:
@@ -96,6 +99,7 @@ def _of_numbers(name: str, reading: Reading, texts: pl.Series) -> str:
         {"decimal": ",", "thousands": " "},
     ]  # fmt: skip
     more = {**({"percent": True} if percent else {}), **({"currency": signs[0]} if signs else {})}
+    fits: dict[tuple[float, ...], str] = {}  # each reading that has other values than those before it
     for kind_of in dict.fromkeys((reading.type, "number")):
         if percent and kind_of == "integer":
             continue
@@ -105,7 +109,12 @@ def _of_numbers(name: str, reading: Reading, texts: pl.Series) -> str:
                 continue
             value, lost = cast(sample, Reading(**tried))
             if not lost.any() and not value.cast(pl.Float64).is_infinite().any():
-                return line(name, reading, **tried)
+                fits.setdefault(tuple(value.cast(pl.Float64).fill_null(nan)), line(name, reading, **tried))
+        if len(fits) > 1:
+            readings = [f"{one} reads '{sample[0]}' as {values[0]:.17g}" for values, one in fits.items()]
+            return f"the numbers are ambiguous: {', or '.join(readings)}"
+        if fits:
+            return next(iter(fits.values()))
     words = sample.filter(~sample.str.contains(r"^[^A-Za-z]*\d")).to_list()
     if (words and len(words) == len(sample) <= 5) or (
         len(sample) <= 3 and not any(re.search(r"[.,]\d", w) for w in sample)
@@ -145,8 +154,20 @@ def _yaml(value: Any) -> str:
 
 def quoted(text: str) -> str:
     """The text as YAML has it in double quotes."""
+    return f'"{"".join(map(_escaped, text))}"'
+
+
+def _escaped(character: str) -> str:
+    """What can't be told from something else on a terminal is written as a number: other blanks than the space, accents alone."""
+    if character in ESCAPES:
+        return ESCAPES[character]
+    is_plain = character.isprintable() and not unicodedata.combining(character)
     return (
-        '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t") + '"'
+        character
+        if is_plain
+        else f"\\U{ord(character):08x}"
+        if ord(character) > 0xFFFF
+        else f"\\u{ord(character):04x}"
     )
 
 

@@ -150,8 +150,11 @@ def _plain(text: pl.Series, reading: Reading) -> pl.Series:
         text = text.str.replace(r"\s*%\s*$", "")
     point = reading.decimal or "."
     if reading.thousands:
-        groups, mark = _literal(reading.thousands), _literal(point)
-        grouped = rf"^\s*[+-]?(?:\d{{1,3}}(?:{groups}\d{{3}})+|\d*)(?:{mark}\d*)?(?:[eE][+-]?\d+)?\s*$"
+        groups, mark = (
+            _literal(reading.thousands),
+            _literal(point),
+        )  # groups don't begin with 0: 0,500 is no 500
+        grouped = rf"^\s*[+-]?(?:[1-9]\d{{0,2}}(?:{groups}\d{{3}})+|\d*)(?:{mark}\d*)?(?:[eE][+-]?\d+)?\s*$"
         text = _nulled(text, ~text.str.contains(grouped)).str.replace_all(reading.thousands, "", literal=True)
     if point != ".":
         text = _nulled(text, text.str.contains(".", literal=True)).str.replace(point, ".", literal=True)

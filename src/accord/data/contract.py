@@ -91,7 +91,7 @@ def _broken(
     if rule == "primary_key":
         return f"duplicate keys ({', '.join(key)}: {n_rows})", ""
     if name not in columns or kind not in BREACHES:
-        return f"rule {rule} ({n_rows})", ""
+        return f"the rule {rule.removeprefix('rule|')} ({n_rows})", ""
     column, mend = columns[name], ""
     found = checked.quarantine.filter(checked.reasons.list.contains(rule))[name]
     wanted = {

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from accord.data.advice import quoted
+from accord.data.advice import line
 from accord.data.casting import cast
 from accord.errors import AccordError
 from accord.schema.data import Column
@@ -37,11 +37,12 @@ def refuse_missing(columns: Mapping[str, Column], found: Sequence[str], where: s
     if not missing:
         return
     listed = ", ".join(f"'{wanted}'" for wanted in missing.values())
+    found = [name for name in found if name not in columns or columns[name].source not in found]  # as the file has them
     shown = ", ".join(found[:MAX_NAMES]) + (", ..." if len(found) > MAX_NAMES else "")
     raise AccordError(
         f"{'Column' if len(missing) == 1 else 'Columns'} {listed} {'is' if len(missing) == 1 else 'are'} missing from {where}; found "
         f"{shown}. {remedy}",
-        [line for name, wanted in missing.items() if (line := _likest(name, wanted, columns[name], found))],
+        [mend for name, wanted in missing.items() if (mend := _likest(name, wanted, columns[name], found))],
     )
 
 
@@ -52,4 +53,5 @@ def _likest(name: str, wanted: str, column: Column, found: Sequence[str]) -> str
     if not close:
         return None
     other = plain[close[0]]
-    return f"did you mean '{other}'? As the contract has it: {name}: {{source: {quoted(other)}, type: {column.type}}}"
+    mended = line(name, column.model_copy(update={"source": other}))
+    return f"did you mean '{other}'? As the contract has it: {mended}"
