@@ -101,6 +101,14 @@ def test_an_empty_file_is_named_as_empty(tmp_path: Path, name: str):
         read("t", put(tmp_path, name, b""), tmp_path)
 
 
+@pytest.mark.parametrize(("content", "said"), [(b"", "is empty"), (b"PAR1", "is no CSV but a Parquet file")])
+def test_of_several_files_the_one_that_can_not_be_read_is_named(tmp_path: Path, content: bytes, said: str):
+    put(tmp_path, "a.csv", CSV.encode())
+    put(tmp_path, "b.csv", content)
+    with pytest.raises(AccordError, match=rf"Source 't' .*, file b\.csv {said}"):
+        read("t", shipped(Source, path=str(tmp_path / "*.csv")), tmp_path)
+
+
 @pytest.mark.parametrize("name", ["t.zip", "t.gz", "t.parquet"])
 def test_a_file_of_no_bytes_is_one_error(tmp_path: Path, name: str):
     (tmp_path / name).touch()
@@ -212,11 +220,18 @@ def test_encodings_and_line_ends_are_read_as_the_same_table(tmp_path: Path, enco
             "a,b\n1,münster\n".encode("latin-1"),
             "0xfc in line 2, which would be 'a,b 1,münster' in latin-1. .* encoding: latin-1",
         ),
+        (
+            "a €,b\n1,müns\n".encode("cp1252"),
+            "0x80 in line 1, which would be 'a €,b 1,müns' in cp1252. .* encoding: cp1252",
+        ),
         ("a,b\n1,x\n".encode("utf-16"), "begins with the mark of utf-16. .* encoding: utf-16"),
         ("a,b\n1,x\n".encode("utf-16-le"), "a zero byte beside each letter. .* encoding: utf-16-le"),
         ("a,b\n1,x\n".encode("utf-16-be"), "a zero byte beside each letter. .* encoding: utf-16-be"),
         (b"a;b\n1;2\n", "one column, 'a;b', with the separator ','. .* separator: \";\""),
         (b"a\tb\n1\t2\n", r'separator: "\\t"'),
+        (b"PK\x03\x04\x14\0\0\0", "is no CSV but a zip archive, such as .xlsx, by its first bytes"),
+        (b"PAR1\x15\x04", "is no CSV but a Parquet file"),
+        (gzip.compress(b"a,b\n1,2\n"), "is no CSV but a gzip file"),
         (b"a,b\n1,2\n1,2,3\n", "line 3: found 3 fields; expected at most 2"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,13 @@ from accord.schema.data import Source
 
 MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 """Byte-order marks, by which a file says its encoding."""
+OTHERS = {
+    b"PAR1": "a Parquet file",
+    b"PK\x03\x04": "a zip archive, such as .xlsx",
+    b"\x1f\x8b": "a gzip file",
+    b"ARROW1": "an Arrow file",
+}
+"""What begins with other bytes than text does."""
 SEPARATORS = {",": '","', ";": '";"', "\t": r'"\t"', "|": '"|"'}
 SHOWN = 40
 """Characters of a line that an error quotes."""
@@ -40,6 +48,9 @@ def read(where: str, content: bytes, source: Source) -> pl.DataFrame:
 
 
 def _in_utf8(where: str, content: bytes, source: Source) -> bytes:
+    other = next((kind for start, kind in OTHERS.items() if content.startswith(start)), None)
+    if other:
+        raise AccordError(f"{where} is no CSV but {other}, by its first bytes. Call it so, or save it as CSV")
     mark = next((name for start, name in MARKS.items() if content.startswith(start)), None)
     encoding = source.encoding.lower().replace("_", "-")
     if mark and not encoding.startswith(mark[:6]):
@@ -54,12 +65,11 @@ def _in_utf8(where: str, content: bytes, source: Source) -> bytes:
             content.decode()
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
-            text = content[max(error.start - SHOWN // 2, 0) : error.start + SHOWN // 2].decode(
-                "cp1252", "replace"
-            )
+            which = "cp1252" if _is_of_windows(content) else "latin-1"
+            text = content[max(error.start - SHOWN // 2, 0) : error.start + SHOWN // 2].decode(which)
             shown = " ".join(text.split())
-            found = f"has the byte 0x{content[error.start]:02x} in line {line}, which would be '{shown}' in latin-1"
-            raise AccordError(_encoded(where, source, found, "latin-1")) from error
+            found = f"has the byte 0x{content[error.start]:02x} in line {line}, which would be '{shown}' in {which}"
+            raise AccordError(_encoded(where, source, found, which)) from error
         return content
     try:
         return content.decode(source.encoding).encode()
@@ -68,6 +78,14 @@ def _in_utf8(where: str, content: bytes, source: Source) -> bytes:
             f"{where} is not written in {source.encoding}, as `encoding` says: {error}. Correct `encoding` in conf/data, or leave it "
             "out if it is utf-8"
         ) from error
+
+
+def _is_of_windows(content: bytes) -> bool:
+    """Whether it has signs, such as the one for the euro, where latin-1 has characters that no text has."""
+    try:
+        return re.search(rb"[\x80-\x9f]", content) is not None and bool(content.decode("cp1252"))
+    except UnicodeDecodeError:
+        return False
 
 
 def _encoded(where: str, source: Source, found: str, which: str) -> str:
@@ -107,6 +125,6 @@ def _too_many_fields(where: str, content: bytes, source: Source) -> str:
         if len(row) > len(header):
             return (
                 f"{where}, line {reader.line_num}: found {len(row)} fields; expected at most {len(header)}, as many as the header has. "
-                f"Put a field that holds a '{source.separator}' in quotes, or correct `separator` in conf/data"
+                f"Put a field that holds a '{source.separator}' in quotes, or correct `separator` in conf/data; above the header nothing may stand"
             )
     return f"{where}: a row has more fields than the header; expected at most {len(header)}. Correct the file"

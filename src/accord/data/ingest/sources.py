@@ -3,6 +3,7 @@
 import glob
 import gzip
 import zipfile
+import zlib
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,17 +21,7 @@ def read(name: str, source: Source, root: Path) -> pl.DataFrame:
     """The source, whose path is relative to `root`, as a frame; all columns of CSV are text, for the contract to cast. Raises
     AccordError if it can't be read, holds no row, or has two columns of one name."""
     where = f"Source '{name}' ({source.path})"
-    try:
-        frame = _read(where, source, root)
-    except NoDataError as error:
-        raise AccordError(
-            f"{where} is empty; expected a header and rows. Put the data there or remove the source"
-        ) from error
-    except (PolarsError, zipfile.BadZipFile, gzip.BadGzipFile, EOFError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise AccordError(
-            f"{where} can't be read: {reason}. It may be damaged or cut short: fetch it again"
-        ) from error
+    frame = _read(where, source, root)
     if frame.is_empty():
         raise AccordError(
             f"{where} has no rows; expected at least one. Put the data there or remove the source"
@@ -93,6 +84,20 @@ def _fit(one: pl.Series, other: pl.Series) -> bool:
 
 
 def _file(where: str, path: Path, source: Source) -> pl.DataFrame:
+    try:
+        return _decoded(where, path, source)
+    except NoDataError as error:
+        raise AccordError(
+            f"{where} is empty; expected a header and rows. Put the data there or remove the source"
+        ) from error
+    except (PolarsError, zipfile.BadZipFile, zlib.error, gzip.BadGzipFile, EOFError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise AccordError(
+            f"{where} can't be read: {reason}. It may be damaged or cut short: fetch it again"
+        ) from error
+
+
+def _decoded(where: str, path: Path, source: Source) -> pl.DataFrame:
     suffix = path.suffix.lower()
     if suffix == ".parquet":
         return pl.read_parquet(path, glob=False)
