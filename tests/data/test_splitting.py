@@ -97,6 +97,24 @@ def test_a_day_begins_where_the_zone_says(days: pl.DataFrame):
     assert by_time(rows, shipped(Time, event="at"), settings)[0][-1] == "future"
 
 
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "UTC", "Pacific/Honolulu"])
+def test_instants_that_no_calendar_has_are_split_like_its_ends(days: pl.DataFrame, zone: str):
+    far = [
+        -900_000_000_000_000_000,
+        -62_135_596_800_000_000,
+        253_402_300_799_000_000,
+        900_000_000_000_000_000,
+    ]
+    ends = pl.DataFrame({"at": pl.Series(far, dtype=pl.Int64).cast(pl.Datetime("us"))})
+    rows = pl.concat([days.select("at"), ends])
+    time = shipped(Time, event="at", label_delay="1d", zone=zone)
+    assigned, _ = by_time(
+        rows, time, shipped(Split, cutoff=date(2024, 4, 1), test="1mo", tune="1mo", holdout=0)
+    )
+    assert assigned[-4:].to_list() == ["train", "train", "future", "future"]
+    assert blocks(rows, [], time).n_unique() == blocks(days, [], time).n_unique() + 2
+
+
 def test_shares_are_of_the_past_rows(days: pl.DataFrame):
     assigned, _ = by_time(days, shipped(Time, event="at"), shipped(Split, test=0.2, tune=0.1, holdout=0))
     counts = dict(assigned.value_counts().rows())

@@ -2,6 +2,7 @@
 is a Parquet file of a folder; their order is that of the files' names."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +12,7 @@ from accord.schema.data import Time
 
 PARTITION_ROWS = 1_000_000
 ROW_GROUP_ROWS = 131_072
+FIRST, LAST = datetime(1, 1, 2), datetime(9999, 12, 30)
 MONTH = "partition|month"
 """Names in the config can't hold a bar, so this never clashes with a column."""
 
@@ -27,8 +29,14 @@ def partitions(rows: pl.DataFrame, time: Time | None) -> list[tuple[str, pl.Data
 
 
 def local(instant: pl.Expr, zone: str) -> pl.Expr:
-    """A UTC instant as the clocks of the zone show it."""
-    return instant.dt.replace_time_zone("UTC").dt.convert_time_zone(zone).dt.replace_time_zone(None)
+    """A UTC instant as the clocks of the zone show it; one outside the years 1 to 9999, which Python's dates are bound to, counts
+    as the first or last that is surely within them in all zones."""
+    return (
+        instant.clip(FIRST, LAST)
+        .dt.replace_time_zone("UTC")
+        .dt.convert_time_zone(zone)
+        .dt.replace_time_zone(None)
+    )
 
 
 def write(folder: Path, parts: Iterable[tuple[str, pl.DataFrame]]) -> None:
