@@ -187,7 +187,12 @@ def test_an_outcome_that_training_refuses_or_leaves_out_is_looked_at_without_a_w
 ):
     rng = np.random.default_rng(1)
     frame = pl.DataFrame(
-        {"number": rng.normal(size=N), "few": rng.integers(0, 5, N), "text": rng.choice(["a", "b"], N)}
+        {
+            "number": rng.normal(size=N),
+            "huge": np.exp(700 * rng.random(N)),
+            "few": rng.integers(0, 50, N),
+            "text": rng.choice(["a", "b"], N),
+        }
     )
     assert suspects(frame, {"y": (y, OWN[task].outcome)}, shipped(LeakCheck)) == []
 

@@ -166,7 +166,14 @@ def _quality(builtin: str, played: Played, keep: NDArray[np.bool_], target: Pred
         return measured(builtin, played.predictions)
     proper = target.task.proper_loss
     model, baseline = measured(proper, played.predictions), measured(proper, played.baselines)
-    return lambda drawn: 1 - model(drawn) / baseline(drawn)
+
+    def skill(drawn: Counts) -> NDArray[np.float64]:
+        with np.errstate(
+            divide="ignore", invalid="ignore"
+        ):  # a baseline without a loss leaves nothing to gain: no value
+            return 1 - model(drawn) / baseline(drawn)
+
+    return skill
 
 
 def fits(metric: Metric, target: Predicted) -> bool:

@@ -58,7 +58,9 @@ def suspects(
             continue
         rows = shared.setdefault(np.packbits(np.isnan(y)).tobytes(), Rows(features, around, known))
         case = Case(rows, Outcome(name, kind, y), check)
-        with threadpool_limits(1, "blas"):  # products this small cost more than they save on several threads
+        # Products this small cost more than they save on several threads. Sums of values near the end of a float's range may
+        # overflow, which no comparison takes for evidence.
+        with threadpool_limits(1, "blas"), np.errstate(all="ignore"):
             found += [(name, finding) for look in CHECKS for finding in look(case)]
     place = {feature: i for i, feature in enumerate(features.columns)}
     found.sort(key=lambda one: place[one[1].feature])
