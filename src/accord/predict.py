@@ -28,6 +28,10 @@ def predict(bundle: Bundle, source: Source, output: Path, explain: bool = False)
         raise AccordError(
             f"Can't write {output}: it is a folder; expected a file's name. Choose another, or remove it"
         )
+    if output.exists() and Path(source.path).exists() and output.samefile(source.path):
+        raise AccordError(
+            f"Can't write {output}: it is the file to be predicted, and would be overwritten. Choose another name for the output"
+        )
     rows = sources.read("input", source, Path())
     named = declared.named(rows, {**bundle.columns, **bundle.context})
     declared.refuse_missing(bundle.columns, named.columns, source.path, "The model needs them")

@@ -12,6 +12,7 @@ from shipped import shipped
 
 from accord import cli
 from accord.bundle.bundle import load_bundle
+from accord.errors import AccordError
 from accord.predict import predict
 from accord.schema.data import Source
 
@@ -51,6 +52,16 @@ def test_a_file_is_predicted_with_the_bits_of_the_pipeline(
     given = READ[Path(source).suffix](files / source)
     assert found.columns == [*given.columns, *sorted(expected.columns)]
     assert found.height == given.height
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.parquet"])
+def test_the_file_that_is_predicted_is_never_written(packaged: Project, files: Path, name: str):
+    (files / f"linked_{name}").symlink_to(files / name)
+    before = (files / name).read_bytes()
+    for output in (files / name, files / f"linked_{name}"):
+        with pytest.raises(AccordError, match="it is the file to be predicted"):
+            predict(load_bundle(packaged.paths.bundle), shipped(Source, path=str(files / name)), output)
+    assert (files / name).read_bytes() == before
 
 
 def test_paths_are_relative_to_where_the_user_stands(
