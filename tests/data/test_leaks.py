@@ -191,7 +191,7 @@ def test_an_outcome_that_training_refuses_or_leaves_out_is_looked_at_without_a_w
             "number": rng.normal(size=N),
             "huge": np.exp(700 * rng.random(N)),
             "few": rng.integers(0, 50, N),
-            "text": rng.choice(["a", "b"], N),
+            "text": [f"t{level}" for level in rng.integers(0, 50, N)],
         }
     )
     assert suspects(frame, {"y": (y, OWN[task].outcome)}, shipped(LeakCheck)) == []

@@ -95,6 +95,13 @@ def test_a_file_that_was_cut_short_is_one_error(tmp_path: Path, name: str):
     assert "\n" not in str(error.value)
 
 
+def test_bytes_that_no_gzip_wrote_are_one_error(tmp_path: Path):
+    source = put(tmp_path, "t.csv.gz", b"")
+    Path(source.path).write_bytes(gzip.compress(CSV.encode())[:10] + b"\xff" * 50)  # a header, and no block
+    with pytest.raises(AccordError, match=r"Source 't' .*damaged"):
+        read("t", source, tmp_path)
+
+
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.zip", "t.csv.gz"])
 def test_an_empty_file_is_named_as_empty(tmp_path: Path, name: str):
     with pytest.raises(AccordError, match=r"Source 't' .* is empty"):
