@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime, time
 from math import nan
 from typing import Any
 
@@ -172,8 +172,12 @@ def _escaped(character: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as an error shows it, however long it is."""
-    text = repr(value)
+    """A value as an error shows it, however long it is.
+
+    >>> shown(date(2024, 1, 1)), shown("far")
+    ('2024-01-01', "'far'")
+    """
+    text = str(value) if isinstance(value, date | time) else repr(value)
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
