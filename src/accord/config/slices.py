@@ -29,7 +29,7 @@ SECTIONS = {
 """Commas separate keys of a section, and a star stands for all keys. Stage evaluate gets the policy's expressions without the
 weights, since what it proves about them holds for any weights."""
 LIBRARIES = {
-    "ingest": ("dataframely", "polars"),
+    "ingest": ("polars",),
     "validate": ("dataframely", "numpy", "polars", "threadpoolctl"),
     "split": ("numpy", "polars", "threadpoolctl"),
     "featurize": ("numpy", "polars"),
