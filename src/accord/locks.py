@@ -72,9 +72,13 @@ def alone(path: Path) -> Iterator[int]:
 
 
 def at_work(path: Path) -> str | None:
-    """Who has the lock that `alone` takes, as far as can be told without taking it; None if nobody has."""
+    """Which other process has the lock that `alone` takes, as far as can be told without taking it; None if none has."""
     holder = _holder(path) if path.is_file() else None
-    if holder is None or not _runs(holder):
+    if (
+        holder is None
+        or not _runs(holder)
+        or (holder["pid"], holder["host"]) == (os.getpid(), platform.node())
+    ):
         return None
     return f"'{holder['command']}' (process {holder['pid']}, since {holder['since']})"
 

@@ -461,6 +461,29 @@ def test_a_bundle_of_other_code_is_named(project: Project) -> None:
 
 
 @pytest.mark.slow
+def test_the_bento_of_a_champion_that_was_made_again_by_other_code_is_none_of_other_code(
+    project: Project,
+) -> None:
+    with_line("src/accord/bundle/bundle.py", "# changed")(project)
+    project.run("accord", "run")
+    made, released = (
+        json.loads((folder / "manifest.json").read_text())
+        for folder in (project.paths.bundle, project.paths.releases / champion(project)["model_id"])
+    )
+    assert made["model_id"] == released["model_id"]
+    assert made["code_sha256"] != released["code_sha256"]
+    assert not any("Bento" in line for line in named(project))
+
+
+@pytest.mark.slow
+def test_the_doctor_does_not_take_itself_for_another_command(project: Project) -> None:
+    of_champion(remove, "/manifest.json")(project)
+    done = project.run("accord", "doctor", "--fix", ok=False)
+    assert "is at work in this project" not in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("Healthy: ")
+
+
+@pytest.mark.slow
 def test_nothing_is_mended_while_another_command_is_at_work(project: Project) -> None:
     zeroed("models/champion.json")(project)
     with locks.alone(project.paths.command_lock):

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -57,17 +57,22 @@ def packaged(paths: Paths) -> Iterator[Finding]:
     of = _served(paths)
     if problem is not None or of is None:
         return  # said of the folders, or of the bundle
-    version = read(of / "manifest.json", paths.root, json_of(dict[str, Any]))[0]
-    if version is None or "model_id" not in version:
+    model_id = _model_id(of, paths)
+    if model_id is None:
         return
-    tag = f"accord:{version['model_id']}"
+    tag = f"accord:{model_id}"
     link = bento.folder(tag, paths)
     settings = lock.load(paths).serving
     fix = partial(_built, of, paths)
     means, what = "accord serve builds it again before it starts", f"Bento {tag}"
-    problem = _bento_problem(link, bento.content_sha256(of, settings, paths), paths)
+    # A model that was made again, by other code or from more rows, has the same id: its Bento is as good as the release's.
+    same = [
+        of,
+        *([paths.bundle] if paths.bundle != of and _model_id(paths.bundle, paths) == model_id else []),
+    ]
+    problem = _bento_problem(link, [bento.content_sha256(one, settings, paths) for one in same], paths)
     if problem is not None:
-        yield Finding(what, problem, means, "accord package, or accord serve", fix)
+        yield Finding(what, problem, means, "accord serve, or accord doctor --fix", fix)
         return
     for part in (link.resolve(), *sorted(link.resolve().rglob("*"))):
         if "__pycache__" in part.parts:
@@ -126,7 +131,13 @@ def _served(paths: Paths) -> Path | None:
     return folder if (folder / "manifest.json").is_file() else None
 
 
-def _bento_problem(link: Path, content: str, paths: Paths) -> str | None:
+def _model_id(bundle: Path, paths: Paths) -> str | None:
+    manifest, _ = read(bundle / "manifest.json", paths.root, json_of(dict[str, Any]))
+    return (manifest or {}).get("model_id")
+
+
+def _bento_problem(link: Path, contents: Sequence[str], paths: Paths) -> str | None:
+    """What is wrong with the Bento, which should hold one of these contents."""
     if not os.path.lexists(link):
         return "is missing"
     if not link.exists():
@@ -137,7 +148,7 @@ def _bento_problem(link: Path, content: str, paths: Paths) -> str | None:
     if problem is not None or not isinstance(described, dict):
         return f"has a bento.yaml that {problem or ('is missing' if described is None else 'is none')}"
     labels = described.get("labels") or {}
-    if labels.get("content_sha256") != content:
+    if labels.get("content_sha256") not in contents:
         return "holds other code, another bundle or other settings than the project has now"
     src = link / "src"
     try:
