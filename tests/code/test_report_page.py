@@ -129,6 +129,20 @@ def test_a_regression_alone_renders_with_its_unit(plots: dict[str, dict[str, pl.
     assert "ROC" not in html
 
 
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({}, "late or not; binary, log loss"),
+        ({"description": ""}, ">binary, log loss"),
+        ({"description": "", "unit": "USD"}, "> (USD); binary, log loss"),
+    ],
+)
+def test_a_target_is_introduced_by_what_is_told_of_it(
+    plots: dict[str, dict[str, pl.DataFrame]], told: dict[str, str], said: str
+) -> None:
+    assert said in page(report(late=target("binary", **told)), plots)
+
+
 def test_every_row_read_is_accounted_for() -> None:
     html = page(report(), {})
     assert "Sum = 1,300 = rows read" in html
