@@ -37,7 +37,8 @@ def refuse_missing(columns: Mapping[str, Column], found: Sequence[str], where: s
     if not missing:
         return
     listed = ", ".join(f"'{wanted}'" for wanted in missing.values())
-    found = [name for name in found if name not in columns or columns[name].source not in found]  # as the file has them
+    # As the file has them, without the contract's own names.
+    found = [name for name in found if name not in columns or columns[name].source not in found]
     shown = ", ".join(found[:MAX_NAMES]) + (", ..." if len(found) > MAX_NAMES else "")
     raise AccordError(
         f"{'Column' if len(missing) == 1 else 'Columns'} {listed} {'is' if len(missing) == 1 else 'are'} missing from {where}; found "
