@@ -30,11 +30,7 @@ def candidate(paths: Paths) -> Candidate:
 
     config = lock.load(paths)
     tag = bento.package(paths.bundle, config.serving, paths)
-    measured = (
-        measure.measure(config.serving, config.objective, paths)
-        if asks_for_measuring(config.objective)
-        else None
-    )
+    measured = measure.measure(config, paths) if asks_for_measuring(config.objective) else None
     return Candidate(tag, measured, judged(config, paths))
 
 

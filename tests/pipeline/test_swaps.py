@@ -158,3 +158,16 @@ def wait_for_queue(project: Project) -> None:
             return
         time.sleep(1)
     raise AssertionError(status)
+
+
+@pytest.mark.slow
+def test_a_champion_of_another_data_set_is_not_asked_for_rows_that_it_can_not_answer(
+    new_project: Callable[[], Project],
+) -> None:
+    project = new_project()
+    project.run("accord", "run", "data=rides", "objective=quality", "model=baseline")
+    project.run("accord", "promote")
+    latency = "objective.metrics.latency={team: product, builtin: p99_ms, max: 10000}"
+    done = project.run("accord", "run", "data=diabetes", latency)
+    assert set(json.loads(project.read("reports/measurement.json"))["figures"]) == {"candidate"}
+    assert "the champion serves the data set rides, not diabetes" in done.stdout

@@ -15,4 +15,4 @@ def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.report import measurement
 
     config = lock.load(paths)
-    say(measurement.as_text(measure.measure(config.serving, config.objective, paths)))
+    say(measurement.as_text(measure.measure(config, paths)))

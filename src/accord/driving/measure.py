@@ -32,8 +32,9 @@ from accord.errors import AccordError
 from accord.files import read_as, write_json
 from accord.objective.teams import MEASURED
 from accord.paths import Paths
-from accord.promotion import releases
+from accord.promotion import pairs, releases
 from accord.promotion.judge import Measured, is_untold
+from accord.schema.config import Config
 from accord.schema.objective import Objective
 from accord.schema.serving import Serving
 from accord.serving import bento, server
@@ -146,7 +147,7 @@ class Models:
 
 @dataclass(frozen=True)
 class Measurement:
-    """reports/measurement.json. Figures and clients are by role: candidate, and champion if it is another model."""
+    """reports/measurement.json. Figures and clients are by role: candidate, and champion if it is another model, of the same rows."""
 
     model: Models
     figures: dict[str, dict[str, float]]
@@ -173,13 +174,14 @@ class Measurement:
         return Measured(figures, self.best, self.busy)
 
 
-def measure(settings: Serving, objective: Objective, paths: Paths) -> Measurement:
-    """Measures models/bundle and the champion, if it is another model, and writes reports/measurement.json. The objective says
-    whether further rounds could tell more."""
+def measure(config: Config, paths: Paths) -> Measurement:
+    """Measures models/bundle and the champion, if it is another model that answers the same rows, and writes
+    reports/measurement.json. The objective says whether further rounds could tell more."""
+    settings = config.serving
     champion = releases.champion_id(paths)
-    candidate = load_bundle(paths.bundle).model_id
+    candidate = load_bundle(paths.bundle)
     folders = {"candidate": paths.bundle}
-    if champion is not None and champion != candidate:
+    if champion is not None and pairs.champion_beside(candidate, config, paths).bundle is not None:
         folders["champion"] = releases.restored(champion, paths)
     with ExitStack() as stack:
         services = {
@@ -191,8 +193,8 @@ def measure(settings: Serving, objective: Objective, paths: Paths) -> Measuremen
         for i in range(MORE_ROUNDS * settings.measure.rounds):
             for service in services.values():
                 service.rounds.append(asyncio.run(_round(service, list(services.values()), settings)))
-            result = _measurement(Models(candidate, champion), services, load, settings, paths)
-            if i + 1 >= settings.measure.rounds and not _is_untold(objective, result):
+            result = _measurement(Models(candidate.model_id, champion), services, load, settings, paths)
+            if i + 1 >= settings.measure.rounds and not _is_untold(config.objective, result):
                 break
     write_json(paths.measurement, result)
     return result

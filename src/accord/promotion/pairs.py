@@ -39,7 +39,7 @@ class Champion:
 
 def judge_candidate(config: Config, candidate: Bundle, measured: judge.Measured, paths: Paths) -> Scorecard:
     """Writes and returns the scorecard. Raises AccordError if too few rows are left to judge on."""
-    champion = _champion(candidate, config, paths)
+    champion = champion_beside(candidate, config, paths)
     pairs = {}
     for split in ("test", "holdout"):
         pair = pair_on(config, split, candidate, champion.bundle, paths)
@@ -66,7 +66,8 @@ def judge_candidate(config: Config, candidate: Bundle, measured: judge.Measured,
     return card
 
 
-def _champion(candidate: Bundle, config: Config, paths: Paths) -> Champion:
+def champion_beside(candidate: Bundle, config: Config, paths: Paths) -> Champion:
+    """The champion as far as it answers the candidate's rows."""
     model_id = releases.champion_id(paths)
     if model_id is None:
         return Champion(None, None)
