@@ -377,3 +377,13 @@ def test_a_file_of_conf_that_is_no_yaml_is_named_with_its_line(
     with pytest.raises(AccordError, match=rf"conf/data/diabetes\.yaml{said}") as error:
         composed("data=diabetes", "objective=quality")
     assert "\n" not in str(error.value)
+
+
+def test_a_data_set_without_a_feature_is_refused(composed):
+    columns = ["age", "sex", "bmi", "bp", *(f"s{i}" for i in range(1, 7))]
+    words = ("data=diabetes", "objective=quality")
+    with pytest.raises(AccordError, match=r"data\.columns: no column is a feature"):
+        composed(*words, data={"columns": {name: {"role": "info"} for name in columns}})
+    with pytest.raises(AccordError, match=r"data\.columns: no column is a feature"):
+        composed(*words, features={"drop": columns})
+    composed(*words, features={"drop": columns[1:]})

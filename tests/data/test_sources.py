@@ -97,7 +97,9 @@ def test_a_file_that_was_cut_short_is_one_error(tmp_path: Path, name: str):
 
 def test_bytes_that_no_gzip_wrote_are_one_error(tmp_path: Path):
     source = put(tmp_path, "t.csv.gz", b"")
-    Path(source.path).write_bytes(gzip.compress(CSV.encode(), mtime=0)[:10] + b"\xff" * 50)  # a header, and no block
+    Path(source.path).write_bytes(
+        gzip.compress(CSV.encode(), mtime=0)[:10] + b"\xff" * 50
+    )  # a header, and no block
     with pytest.raises(AccordError, match=r"Source 't' .*damaged"):
         read("t", source, tmp_path)
 

@@ -51,6 +51,11 @@ def check_expressions(config: Config) -> None:
         _are_known(names, where, known)
     features = [name for name, column in data.columns.items() if column.role == "feature"]
     _are_known(config.features.drop, "features.drop", [*features, *data.derived])
+    if not {*features, *data.derived} - {*config.features.drop}:
+        raise AccordError(
+            "data.columns: no column is a feature, so that there is nothing to predict from; expected at least one of role feature, or one "
+            "of data.derived, that features.drop doesn't name"
+        )
     beside = [*data.as_of, DUPLICATES, *([data.subject] if data.subject else [])]
     _are_known(data.checks.leaks.accepted, "data.checks.leaks.accepted", [*features, *data.derived, *beside])
 
