@@ -253,7 +253,7 @@ def _mend(paths: Paths) -> None:
                 _sweep(paths)
                 break
         if time.monotonic() > deadline:
-            raise AccordError(_at_work(processes.described(running[0])))
+            raise AccordError(locks.in_the_way(processes.described(running[0])))
         if not is_said:
             is_said = True
             complain(f"Waiting for {processes.described(running[0])} to end")
@@ -268,7 +268,7 @@ def _dvc_locked(paths: Paths) -> Iterator[None]:
     with ExitStack() as stack:
         for path in (paths.dvc / LOCK, paths.dvc / RWLOCK_LOCK):  # in DVC's own order
             if stack.enter_context(locks.held(path, WAIT_S)) is None:
-                raise AccordError(_at_work(_holder_of(path)))
+                raise AccordError(locks.in_the_way(_holder_of(path)))
         yield
 
 
@@ -276,7 +276,7 @@ def _mend_rwlock(paths: Paths) -> None:
     """Empties .dvc/tmp/rwlock if only dead processes stand in it, or if it can't be read and no DVC runs here."""
     problem, living = rwlock_state(paths)
     if living:
-        raise AccordError(_at_work(processes.described(living[0])))
+        raise AccordError(locks.in_the_way(processes.described(living[0])))
     if problem is not None:
         files.write_text(paths.dvc / RWLOCK, "{}")
 
@@ -450,9 +450,11 @@ def _in_the_way(said: str, paths: Paths) -> str:
     """Which process is at work, according to DVC's message."""
     blocked = re.search(r"\(PID (\d+)\): (.*)", said)
     if blocked is None:
-        return _at_work(_holder_of(paths.dvc / LOCK))
+        return locks.in_the_way(_holder_of(paths.dvc / LOCK))
     process = processes.found(int(blocked[1]))
-    return _at_work(processes.described(process) if process else f"'{blocked[2]}' (process {blocked[1]})")
+    return locks.in_the_way(
+        processes.described(process) if process else f"'{blocked[2]}' (process {blocked[1]})"
+    )
 
 
 def _holder_of(lock: Path) -> str:
@@ -460,7 +462,3 @@ def _holder_of(lock: Path) -> str:
     text = lock.read_text(encoding="utf-8").strip() if lock.exists() else ""
     process = processes.found(int(text)) if text.isdecimal() else None
     return processes.described(process) if process else f"A DVC that has {lock} locked"
-
-
-def _at_work(who: str) -> str:
-    return f"{who} is at work in this project; wait until it has ended, or end it, and run this again"

@@ -55,10 +55,7 @@ def alone(path: Path) -> Iterator[int]:
         while not locked(fd):
             holder = _holder(path)
             if holder is not None and _runs(holder):
-                raise AccordError(
-                    f"'{holder['command']}' (process {holder['pid']}, since {holder['since']}) is at work in this project; "
-                    "wait until it has ended, or end it, and run this again"
-                )
+                raise AccordError(in_the_way(_described(holder)))
             if time.monotonic() > deadline:
                 raise AccordError(
                     f"What a killed command has started still runs after {ORPHAN_S:g} s and holds {path}; end it, if it hangs, and run this again"
@@ -80,6 +77,15 @@ def at_work(path: Path) -> str | None:
         or (holder["pid"], holder["host"]) == (os.getpid(), platform.node())
     ):
         return None
+    return _described(holder)
+
+
+def in_the_way(who: str) -> str:
+    """What a command says that has to wait for another."""
+    return f"{who} is at work in this project; wait until it has ended, or end it, and run this again"
+
+
+def _described(holder: dict[str, Any]) -> str:
     return f"'{holder['command']}' (process {holder['pid']}, since {holder['since']})"
 
 

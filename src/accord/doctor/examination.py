@@ -75,9 +75,7 @@ def treat(paths: Paths, seconds: float, say: Callable[[str], None]) -> Examinati
     another command is at work."""
     working = _at_work(paths)
     if working is not None:
-        raise AccordError(
-            f"{working} is at work in this project; wait until it has ended, or end it, and run this again"
-        )
+        raise AccordError(locks.in_the_way(working))
     tried: set[tuple[str, str]] = set()
     found = examine(paths, seconds)
     for _ in range(ROUNDS):
