@@ -3,10 +3,8 @@
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from functools import partial
 from pathlib import Path
-from socket import AF_INET, AF_INET6, SOCK_STREAM, socket
 from typing import Any
 
 import msgspec
@@ -19,7 +17,7 @@ from accord.doctor import mending
 from accord.doctor.finding import Finding, in_one_line, json_of, read, trouble
 from accord.files import sha256
 from accord.paths import Paths
-from accord.serving import handover, token
+from accord.serving import handover, listening, token
 
 
 class Champion(msgspec.Struct):
@@ -111,11 +109,9 @@ def port(paths: Paths) -> Iterator[Finding]:
     from accord.config import lock
 
     settings = lock.load(paths).serving
-    if _is_free(settings.host, settings.port) or _is_ours(settings.port, paths):
+    if not listening.in_use(settings.host, settings.port) or _is_ours(settings.port, paths):
         return
-    free = next(
-        (port for port in range(settings.port + 1, 65536) if _is_free(settings.host, port)), settings.port
-    )
+    free = listening.next_free(settings.host, settings.port) or settings.port
     process = _listener(settings.port)
     who = "another program" if process is None else processes.described(process)
     yield Finding(
@@ -197,12 +193,6 @@ def _umask() -> int:
     umask = os.umask(0)
     os.umask(umask)
     return umask
-
-
-def _is_free(host: str, port: int) -> bool:
-    with closing(socket(AF_INET6 if ":" in host else AF_INET, SOCK_STREAM)) as one:
-        one.settimeout(2)
-        return one.connect_ex(("127.0.0.1" if host == "0.0.0.0" else host, port)) != 0
 
 
 def _is_ours(port: int, paths: Paths) -> bool:

@@ -16,6 +16,8 @@ from accord.doctor import mending
 from accord.doctor.finding import Finding, in_one_line, json_of, read, some, trouble
 from accord.doctor.project_files import folder_finding
 from accord.paths import Paths
+from accord.serving import weights
+from accord.traffic import forget
 from accord.traffic.compaction import DAMAGED, REPORT
 from accord.traffic.frames import SCHEMAS
 from accord.traffic.log import SEGMENTS
@@ -23,7 +25,7 @@ from accord.traffic.segments import Lines, listed
 
 DECODED_S = 30.0
 """How long Parquet files are decoded; of those that are left only the footer is read."""
-LINES = ("policy.jsonl", "forgotten.jsonl")
+LINES = (weights.FILE, forget.RECORD)
 
 
 def folders(paths: Paths) -> Iterator[Finding]:

@@ -29,14 +29,7 @@ def address(host: str, port: int) -> str:
     if problem is None:
         return found
     if problem == errno.EADDRINUSE:
-        free = next(
-            (
-                p
-                for p in range(port + 1, min(port + N_PORTS, MAX_PORT) + 1)
-                if _problem(family, found, p) is None
-            ),
-            None,
-        )
+        free = _next_free(family, found, port)
         instead = "" if free is None else f", such as --port {free}, which is free"
         raise AccordError(f"Port {port} of {host} is in use; end what uses it, or give another port{instead}")
     if problem in (errno.EACCES, errno.EPERM):
@@ -46,6 +39,21 @@ def address(host: str, port: int) -> str:
     raise AccordError(
         f"Can't listen on {host} ({os.strerror(problem)}); expected an address of this machine. Give another: --host, or serving.host"
     )
+
+
+def in_use(host: str, port: int) -> bool:
+    """Whether something else listens there. Raises AccordError for a host that stands for no address."""
+    return _problem(*_resolved(host, port), port) == errno.EADDRINUSE
+
+
+def next_free(host: str, port: int) -> int | None:
+    """The next port above on which a service can listen, if one is near."""
+    return _next_free(*_resolved(host, port), port)
+
+
+def _next_free(family: socket.AddressFamily, host: str, port: int) -> int | None:
+    near = range(port + 1, min(port + N_PORTS, MAX_PORT) + 1)
+    return next((other for other in near if _problem(family, host, other) is None), None)
 
 
 def _resolved(host: str, port: int) -> tuple[socket.AddressFamily, str]:
