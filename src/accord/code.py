@@ -1,7 +1,8 @@
 """Which files of this package decide what a module does: its own, those that it imports, and those that they import.
 
 DVC runs a stage again when one of its files changes, and a bundle names the hash of the files that decide its answers.
-`make deps` puts each stage's files among its deps in dvc.yaml; a test fails while that is due.
+`make deps` puts each stage's files among its deps in dvc.yaml, and the project's own modules beside this package; a test
+fails while that is due.
 """
 
 import ast
@@ -47,6 +48,8 @@ ADDED: dict[str, tuple[str, ...]] = {
     "accord.bundle.build": ANSWERING,  # hashes their files
 }
 """What a module depends on without an import that can be seen."""
+IMPORT_OWN = ("accord.tasks.registry", "accord.models.loading")
+"""What imports the tasks and models that conf/ names, which may be the project's own, beside this package."""
 
 
 def files(modules: Iterable[str], unasked: Collection[str] = ()) -> set[Path]:
@@ -83,25 +86,40 @@ def hash_of_all() -> str:
 
 def deps(stage: str) -> list[str]:
     """What stage depends on of this package, as paths in the project: a folder where all of it decides, else files."""
-    return sorted(
-        f"src/{path.relative_to(PACKAGE.parent)}"
-        for path in _whole(PACKAGE, files([f"accord.stages.{stage}"], UNASKED.get(stage, ())))
-    )
+    return _in_project(_whole(PACKAGE, files([f"accord.stages.{stage}"], UNASKED.get(stage, ()))))
+
+
+def own_deps(stage: str) -> list[str]:
+    """The project's own modules and packages beside this one, if the stage may import a task or a model of theirs. All of
+    them, whatever conf/ names now: an option that is chosen later finds them here."""
+    decisive = files([f"accord.stages.{stage}"], UNASKED.get(stage, ()))
+    if decisive.isdisjoint(_file(module) for module in IMPORT_OWN):
+        return []
+    return _in_project({PACKAGE.parent / path.relative_to(PACKAGE.parent).parts[0] for path in _beside()})
 
 
 def with_deps(pipeline: str) -> str:
-    """The text of dvc.yaml with each stage's files of this package last among its deps."""
+    """The text of dvc.yaml with the project's own modules first among each stage's deps, and files of this package last.
+
+    In that order a project's line has neighbours that no later version of the template changes, and git can merge it.
+    """
     lines, stage, in_deps = [], "", False
     for line in pipeline.splitlines():
         if line.startswith("  ") and line[2] not in " #-" and line.endswith(":"):
             stage = line.strip(" :")
-        if in_deps and line.startswith("      - src/accord"):
+        if in_deps and line.startswith("      - src/"):
             continue
         if in_deps and not line.startswith("      "):
             lines += [f"      - {dep}" for dep in deps(stage)]
         in_deps = line == "    deps:" or (in_deps and line.startswith("      "))
         lines.append(line)
+        if line == "    deps:":
+            lines += [f"      - {dep}" for dep in own_deps(stage)]
     return "\n".join(lines) + "\n"
+
+
+def _in_project(paths: Iterable[Path]) -> list[str]:
+    return sorted(f"src/{path.relative_to(PACKAGE.parent)}" for path in paths)
 
 
 def _whole(folder: Path, wanted: set[Path]) -> Iterator[Path]:

@@ -34,6 +34,7 @@ def own(new_project: Callable[[], Project]) -> Project:
     """A project that has run with a module of its own beside src/accord."""
     project = new_project()
     shutil.copy(TOY, project.root / "src/mytasks.py")
+    project.run("python", "-m", "accord.code")
     target = "delay: {task: mytasks.LEVELS, sql: delay, owner: operations, unit: minutes}"
     project.replace(
         "conf/data/rides.yaml",
@@ -145,6 +146,16 @@ def test_its_traffic_is_logged_monitored_and_explained(own: Project, service: Ru
     assert "same bits" in text
     assert "What adds up to delay_middle" in text
     assert "minutes" in text.split("delay_high")[1].splitlines()[0]
+
+
+def test_an_edit_of_its_module_makes_the_stages_stale_that_ask_it(own: Project) -> None:
+    text = own.read("src/mytasks.py")
+    try:
+        own.write("src/mytasks.py", f"{text}# an edit\n")
+        stale = json.loads(own.run("dvc", "status", "--json").stdout)
+    finally:
+        own.write("src/mytasks.py", text)
+    assert set(stale) == {"compose", "validate", "train", "evaluate", "decide", "bundle"}
 
 
 def test_a_model_that_cannot_learn_it_says_so_before_anything_runs(own: Project) -> None:

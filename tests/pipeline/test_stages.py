@@ -44,6 +44,31 @@ def test_the_deps_in_the_code_are_what_each_stage_imports() -> None:
     assert code.with_deps(TEXT) == TEXT, "run `make deps`"
 
 
+def test_modules_beside_accord_are_the_first_deps_of_the_stages_that_ask_tasks_and_models(
+    tmp_path: Path,
+) -> None:
+    shutil.copytree(ROOT / "src/accord", tmp_path / "src/accord")
+    shutil.copyfile(ROOT / "dvc.yaml", tmp_path / "dvc.yaml")
+    project = Project(tmp_path)
+    project.write("src/mine/tasks/levels.py", "LEVELS = 1\n")
+    project.write("src/mymodel.py", "")
+    project.write("src/other.egg-info/PKG-INFO", "")
+    project.run("python", "-m", "accord.code")
+    stages = yaml.safe_load(project.read("dvc.yaml"))["stages"]
+    own = ["src/mine", "src/mymodel.py"]
+    asking = {name for name, stage in stages.items() if stage["deps"][:2] == own}
+    assert asking == {"compose", "validate", "train", "evaluate", "decide", "bundle"}
+    for name, stage in stages.items():
+        assert [dep for dep in stage["deps"] if dep not in own] == STAGES[name]["deps"]
+    again = project.read("dvc.yaml")
+    project.run("python", "-m", "accord.code")
+    assert project.read("dvc.yaml") == again
+    shutil.rmtree(tmp_path / "src/mine")
+    (tmp_path / "src/mymodel.py").unlink()
+    project.run("python", "-m", "accord.code")
+    assert project.read("dvc.yaml") == TEXT
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_what_importing_a_stage_loads_is_among_what_decides_it(stage: str) -> None:
     """Python's own account of a stage's imports against the one that was read from the code."""
