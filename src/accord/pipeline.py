@@ -6,7 +6,7 @@ from accord.bundle.bundle import load_bundle
 from accord.config import lock
 from accord.objective.teams import MEASURED
 from accord.paths import Paths
-from accord.promotion import pairs, releases
+from accord.promotion import data_sets, pairs, releases
 from accord.promotion.card import Scorecard
 from accord.schema.config import Config
 from accord.schema.objective import Objective
@@ -36,9 +36,10 @@ def candidate(paths: Paths) -> Candidate:
 
 def judged(config: Config, paths: Paths) -> Scorecard:
     """Judges models/bundle with the last figures of its service, writes the scorecard, and returns it. Raises AccordError
-    if no bundle exists."""
+    if no bundle of the selected data set exists."""
     from accord.driving import measure
 
+    data_sets.check_candidate(config.data.name, paths)
     made = load_bundle(paths.bundle)
     measured = measure.measured_for(made.model_id, releases.champion_id(paths), paths)
     return pairs.judge_candidate(config, made, measured, paths)

@@ -171,3 +171,54 @@ def test_a_champion_of_another_data_set_is_not_asked_for_rows_that_it_can_not_an
     done = project.run("accord", "run", "data=diabetes", latency)
     assert set(json.loads(project.read("reports/measurement.json"))["figures"]) == {"candidate"}
     assert "the champion serves the data set rides, not diabetes" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_champion_of_another_data_set_is_never_taken_for_one_of_the_selected(
+    new_project: Callable[[], Project],
+) -> None:
+    project = new_project()
+    project.run("accord", "run", "data=rides", "objective=quality", "model=baseline")
+    project.run("accord", "promote")
+    rides = champion(project)
+    project.run("python", "-m", "accord.stages.compose", "data=diabetes")
+    for command in ("judge", "promote"):
+        said = project.refused("accord", command, *(["--reason", "mine"] if command == "promote" else []))
+        assert "models/bundle holds a model of the data set rides, but diabetes is selected" in said
+    project.run("accord", "run", "data=diabetes")
+    other = f"The champion {rides} is of the data set rides, but diabetes is selected"
+    said = project.refused("accord", "serve")
+    assert other in said
+    assert "accord serve --data rides" in said
+    assert f"{rides} is of the data set rides, but flights is" in project.refused(
+        "accord", "serve", "--data", "flights"
+    )
+    assert other in project.refused("accord", "retrain", "--now")
+    assert "--reason" in project.refused("accord", "promote")
+
+    done = project.run("accord", "promote", "--reason", "the rides are over")
+    assert f"{other}; it is replaced all the same" in done.stdout
+    diabetes = champion(project)
+    assert diabetes != rides
+    said = project.refused("accord", "rollback")
+    assert f"before the champion, {rides}, is of the data set rides, but diabetes is selected" in said
+    assert champion(project) == diabetes
+    assert other in project.run("accord", "rollback", rides).stdout
+    assert champion(project) == rides
+    assert f"{rides}; " not in project.run("accord", "rollback").stdout
+    assert champion(project) == diabetes
+
+
+@pytest.mark.slow
+def test_a_candidate_of_another_data_set_is_not_served_in_the_place_of_a_champion(
+    new_project: Callable[[], Project],
+) -> None:
+    project = new_project()
+    project.run("accord", "run", "data=rides", "objective=quality", "model=baseline")
+    project.run("python", "-m", "accord.stages.compose", "data=diabetes")
+    said = project.refused("accord", "serve")
+    assert "models/bundle holds a model of the data set rides, but diabetes is selected" in said
+
+
+def champion(project: Project) -> str:
+    return str(json.loads(project.read("models/champion.json"))["model_id"])

@@ -27,17 +27,21 @@ def resolves(paths: Paths) -> tuple[Path, ...]:
 
 def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.config import lock
-    from accord.promotion import made_from, releases
+    from accord.promotion import data_sets, made_from, releases
     from accord.serving import bento
 
     record = releases.uncommitted("rollback", paths) if arguments.commit else None
     if record is None or arguments.model not in (None, record.model_id):
-        record = releases.rollback(arguments.model, arguments.reason, paths, arguments.commit)
+        selected = None if arguments.model else lock.load(paths).data.name
+        record = releases.rollback(arguments.model, arguments.reason, selected, paths, arguments.commit)
     else:
         made_from.check_restorable(record.model_id, paths)
     left_out = releases.commit_rollback(record, paths) if arguments.commit else ""
-    tag = bento.package(releases.restored(record.model_id, paths), lock.load(paths).serving, paths)
+    config = lock.load(paths)
+    tag = bento.package(releases.restored(record.model_id, paths), config.serving, paths)
     say(f"{record.model_id} is the champion again; a running service takes it up by itself, or serve {tag}")
+    if other := data_sets.other_champion(config.data.name, paths):
+        say(other)
     if arguments.commit:
         say(
             "Committed, with what it was made from; dvc checkout brings its data and models, accord run makes them"

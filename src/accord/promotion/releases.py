@@ -92,11 +92,13 @@ def promote(scorecard: Scorecard | None, reason: str | None, paths: Paths, commi
     return _name(replace(release, scorecard=kept, overridden=bool(reason) and overridden), paths)
 
 
-def rollback(model_id: str | None, reason: str | None, paths: Paths, commit: bool = False) -> Release:
-    """Makes an earlier release the champion again: the one before the current, or the one named, which also ends a
-    conflict of two champions. If it is to be committed, what the model was made from is put back. Raises AccordError if
-    that can't be done without a loss."""
-    released = [record.model_id for record in history(paths)]
+def rollback(
+    model_id: str | None, reason: str | None, selected: str | None, paths: Paths, commit: bool = False
+) -> Release:
+    """Makes an earlier release the champion again: the one named, which also ends a conflict of two champions, or else the
+    one before the current, if that is of the selected data set. If it is to be committed, what the model was made from is
+    put back. Raises AccordError if that can't be done without a loss."""
+    released, named = [record.model_id for record in history(paths)], model_id
     if model_id is None:
         earlier = _before(released, champion_id(paths))
         if earlier is None:
@@ -106,7 +108,12 @@ def rollback(model_id: str | None, reason: str | None, paths: Paths, commit: boo
         raise AccordError(f"'{model_id}' was never released; {nearest(model_id, released)}")
     if commit:
         made_from.check_restorable(model_id, paths)
-    load_bundle(restored(model_id, paths))
+    found = load_bundle(restored(model_id, paths)).manifest["data"]["name"]
+    if named is None and found != selected:
+        raise AccordError(
+            f"The release before the champion, {model_id}, is of the data set {found}, but {selected} is selected. "
+            f"Go back to it all the same: accord rollback {model_id}"
+        )
     return _name(_release("rollback", model_id, reason or "rolled back", paths), paths)
 
 

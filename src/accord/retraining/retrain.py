@@ -25,7 +25,7 @@ from accord.errors import AccordError
 from accord.files import read_as, read_json, write_json
 from accord.monitoring.alarms import Alarm
 from accord.paths import Paths
-from accord.promotion import releases
+from accord.promotion import data_sets, releases
 from accord.promotion.judge import PASS
 from accord.retraining import collect, decision_log, rules
 from accord.retraining.decision_log import Line, Plan
@@ -91,6 +91,7 @@ def moved(chosen: Selection, cutoff: date | None, window: str, conf: Path) -> Se
 
 def _planned(config: Config, now: bool, cutoff: date | None, paths: Paths) -> Plan:
     """The decision, as a plan that is carried out if a training is due."""
+    data_sets.check_champion(config.data.name, paths, "Retraining would not replace it: select {} again")
     settings, split = config.retraining, config.data.split
     decision = read_as(paths.decision, _Monitored) if paths.decision.exists() else None
     if decision is None and settings.when in ("drift", "quality") and not now:
