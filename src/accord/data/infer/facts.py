@@ -1,0 +1,84 @@
+"""What is counted once for each column and used by several guesses."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from accord.data.infer.guess import Inferred
+
+MAX_DISTINCT = 500
+"""Different values that are looked at one by one."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A column of a table (n_rows,), counted. Nothing here depends on the order of its rows."""
+
+    column: Inferred
+
+    @property
+    def name(self) -> str:
+        return self.column.name
+
+    @property
+    def source(self) -> str:
+        return self.column.source
+
+    @property
+    def is_text(self) -> bool:
+        return self.column.values.dtype == pl.String
+
+    @property
+    def is_instant(self) -> bool:
+        return self.column.values.dtype.is_temporal()
+
+    @property
+    def is_number(self) -> bool:
+        return self.column.values.dtype.is_numeric()
+
+    @cached_property
+    def present(self) -> pl.Series:
+        """The values that are not missing."""
+        values = self.column.values.drop_nulls()
+        return values.filter(values.is_finite()) if values.dtype.is_float() else values
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.column.values)
+
+    @property
+    def n_present(self) -> int:
+        return len(self.present)
+
+    @property
+    def missing_share(self) -> float:
+        return 1 - self.n_present / self.n_rows if self.n_rows else 1.0
+
+    @cached_property
+    def distinct(self) -> pl.DataFrame:
+        """The different values in `value`, and how often each occurs in `n`, the commonest first."""
+        counts = self.present.alias("value").value_counts(name="n")
+        return counts.sort("n", pl.col("value").hash(0), descending=[True, False])
+
+    @property
+    def n_distinct(self) -> int:
+        return self.distinct.height
+
+    @property
+    def uniqueness(self) -> float:
+        """Different values for each present one, at most 1."""
+        return self.n_distinct / self.n_present if self.n_present else 0.0
+
+    @cached_property
+    def is_whole(self) -> bool:
+        """Whether its values are whole numbers."""
+        return self.is_number and bool((self.present % 1 == 0).all())
+
+    @cached_property
+    def sample(self) -> list[str]:
+        """Some of its different values as text, the same ones in whatever order the rows are."""
+        values = self.distinct["value"]
+        if len(values) > MAX_DISTINCT:
+            values = values.gather(values.hash(0).arg_sort()[:MAX_DISTINCT])
+        return [text.strip() for text in values.cast(pl.String).to_list()]
