@@ -32,9 +32,11 @@ LEFT_OUT = {
     ("*", "accord.training.cost"): "notes what training cost, beside the pipeline",
 }
 """Imports, of a module or of all, that decide no output of a stage, and why."""
-SHOWN, MEASURED = ("accord.measures.curves", "accord.measures.estimates"), ("accord.measures.metrics",)
+SHOWN = ("accord.measures.curves", "accord.measures.estimates")
+OF_CLASSES = ("accord.measures.multinomial",)
+MEASURED = ("accord.measures.metrics", *OF_CLASSES)
 UNASKED = {
-    "compose": (*SHOWN, "accord.bootstrap", "accord.objective.policy"),
+    "compose": (*SHOWN, *OF_CLASSES, "accord.bootstrap", "accord.objective.policy"),
     "validate": (*SHOWN, *MEASURED),
     "train": (*SHOWN, *MEASURED),
     "evaluate": ("accord.measures.estimates",),

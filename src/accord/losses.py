@@ -37,7 +37,8 @@ class Loss:
     of_rows: Callable[[Vector, Matrix], Vector] | None = None
     """Each row's loss (n,), beside `gradient`: training stops when its mean on tune does not fall any more."""
     family: str | None = None
-    """The family of a generalised linear model with this loss: binomial, gaussian, poisson or tweedie."""
+    """The family of a generalised linear model with this loss: binomial, gaussian, poisson or tweedie; multinomial where
+    outcomes are the numbers of classes and each has a raw score."""
     link_of_row: Callable[[Sequence[float]], float] | None = None
     """`link` of one row, for a single raw score and a single prediction: quicker, with the same bits."""
     scale: str = ""

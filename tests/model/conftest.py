@@ -13,7 +13,9 @@ from accord.tasks.registry import OWN
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = sorted(path.stem for path in (ROOT / "conf/model").glob("*.yaml"))
-LOSS_OF = {loss.name: loss for task in OWN.values() for loss in task.losses}
+CLASSES = ("low", "middle", "high")
+TASKS = {name: task.of_classes(CLASSES) if task.of_classes else task for name, task in OWN.items()}
+LOSS_OF = {loss.name: loss for task in TASKS.values() for loss in task.losses}
 LOSSES = tuple(LOSS_OF)
 UNSEEN, MISSING = 4, 5
 FEATURES = [
@@ -51,7 +53,8 @@ def outcomes(X: Matrix, loss: str, generator: np.random.Generator) -> Vector:
         return generator.poisson(np.exp(raw)).astype(float)
     if loss == "tweedie":  # a sum for some, zero for the others
         return np.where(generator.random(len(X)) < 0.5, generator.gamma(2.0, np.exp(raw)), 0.0)
-    return raw + 0.1 * generator.normal(size=len(X))
+    noise = 0.1 * generator.normal(size=len(X))
+    return np.digitize(raw + noise, [-0.5, 0.5]).astype(float) if loss == "softmax" else raw + noise
 
 
 def problem(loss: str) -> Problem:

@@ -21,11 +21,16 @@ from accord.measures.metrics import value
 from accord.models import Examples, Fitted, loading
 from accord.schema.config import Features
 from accord.schema.data import Column
-from accord.tasks.registry import METRICS, OWN
+from accord.tasks.registry import OWN
 
 ROOT = Path(__file__).parents[2]
-LOSS_OF = {loss.name: loss for task in OWN.values() for loss in task.losses}
+TASKS = {
+    name: task.of_classes(("low", "middle", "high")) if task.of_classes else task
+    for name, task in OWN.items()
+}
+LOSS_OF = {loss.name: loss for task in TASKS.values() for loss in task.losses}
 LOSSES = tuple(LOSS_OF)
+TASK_OF = {loss.name: task for task in TASKS.values() for loss in task.losses}
 POSITIVE_LOSSES = ("poisson", "tweedie")
 LEARNERS = sorted({path.stem for path in (ROOT / "conf/model").glob("*.yaml")} - {"baseline"})
 UNSEEN, MISSING = 4.0, 5.0
@@ -35,6 +40,11 @@ Fit = Callable[..., Fitted]
 
 def prediction(raw: np.ndarray, loss: str) -> np.ndarray:
     return LOSS_OF[loss].link(raw)
+
+
+def expected(predicted: np.ndarray) -> np.ndarray:
+    """The outcome that predictions expect: of several, the mean of the numbers of their classes."""
+    return predicted @ np.arange(predicted.shape[1]) if predicted.shape[1] > 1 else predicted[:, 0]
 
 
 def saved(fitted: Fitted, path: Path) -> bytes:
@@ -86,9 +96,10 @@ def test_rows_that_are_not_contiguous_in_memory_are_predicted_alike(trained: Fit
     assert trained.raw(X[::2]).tobytes() == trained.raw(np.ascontiguousarray(X[::2])).tobytes()
 
 
-def test_no_rows_give_no_predictions(trained: Fitted, data):
-    assert trained.raw(data.test.X[:0]).shape == (0, 1)
-    assert trained.contributions(data.test.X[:0]).shape == (0, 1, data.test.X.shape[1] + 1)
+def test_no_rows_give_no_predictions(case: Case, trained: Fitted, data):
+    n_raw = LOSS_OF[case[1]].n_raw
+    assert trained.raw(data.test.X[:0]).shape == (0, n_raw)
+    assert trained.contributions(data.test.X[:0]).shape == (0, n_raw, data.test.X.shape[1] + 1)
 
 
 def test_fitting_and_predicting_leave_their_inputs_untouched(case: Case, fit: Fit, trained: Fitted, problems):
@@ -102,10 +113,10 @@ def test_fitting_and_predicting_leave_their_inputs_untouched(case: Case, fit: Fi
     assert train.y.tobytes() == original.y.tobytes()
 
 
-def test_contributions_add_up_to_the_raw_score(trained: Fitted, data):
+def test_contributions_add_up_to_the_raw_scores(case: Case, trained: Fitted, data):
     X = data.test.X
     parts = trained.contributions(X)
-    assert parts.shape == (len(X), 1, X.shape[1] + 1)
+    assert parts.shape == (len(X), LOSS_OF[case[1]].n_raw, X.shape[1] + 1)
     np.testing.assert_allclose(parts.sum(axis=2), trained.raw(X), rtol=1e-9, atol=1e-9)
 
 
@@ -115,7 +126,7 @@ def test_a_constant_and_an_empty_column_contribute_nothing(trained: Fitted, data
     changed[:, 3] = 7.0
     changed[:, 4] = np.nan
     assert trained.raw(changed).tobytes() == raw.tobytes()
-    spread = trained.contributions(changed)[:, 0, 3:5].std(axis=0)
+    spread = trained.contributions(changed)[:, :, 3:5].std(axis=0)
     np.testing.assert_allclose(spread, 0, atol=1e-12)
 
 
@@ -154,19 +165,24 @@ def test_predictions_lie_where_the_loss_allows(case: Case, trained: Fitted, data
     assert np.isfinite(predicted).all()
     if case[1] == "log":
         assert ((predicted > 0) & (predicted < 1)).all()
+    if case[1] == "softmax":
+        assert (predicted > 0).all()
+        np.testing.assert_allclose(predicted.sum(axis=1), 1, rtol=1e-12)
     if case[1] in POSITIVE_LOSSES:
         assert (predicted > 0).all()
 
 
 def test_the_mean_prediction_is_near_the_mean_outcome(case: Case, trained: Fitted, data):
     predicted = prediction(trained.raw(data.train.X), case[1])
-    assert predicted.mean() == pytest.approx(data.train.y.mean(), rel=0.25, abs=0.05)
+    assert expected(predicted).mean() == pytest.approx(data.train.y.mean(), rel=0.25, abs=0.05)
 
 
 def test_weights_matter(case: Case, fit: Fit, trained: Fitted, data):
     weight = np.where(data.train.y > data.train.y.mean(), 2.0, 1.0)
     weighted = fit(*case, train=Examples(data.train.X, data.train.y, weight))
-    higher, shipped = (prediction(model.raw(data.test.X), case[1]).mean() for model in (weighted, trained))
+    higher, shipped = (
+        expected(prediction(model.raw(data.test.X), case[1])).mean() for model in (weighted, trained)
+    )
     assert higher > shipped + 1e-3 * data.train.y.std()
 
 
@@ -197,7 +213,7 @@ def test_a_model_without_tune_rows_still_trains(case: Case, data):
 )
 def test_a_model_learns_what_the_baseline_cannot(case: Case, fit: Fit, trained: Fitted, data):
     loss = case[1]
-    metric = METRICS["log_loss" if loss == "log" else "deviance"]
+    metric = TASK_OF[loss].metric(TASK_OF[loss].proper_loss)
     scores = [
         value(metric, data.test.y, prediction(model.raw(data.test.X), loss), LOSS_OF[loss])
         for model in (trained, fit("baseline", loss))

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from msgspec import UNSET, UnsetType
+
 from accord.features.transform import Transform
 from accord.objective.policy import inputs
 from accord.schema.data import Column, Data
@@ -18,6 +20,9 @@ class Answered:
     owner: str
     task: str
     unit: str | None
+    classes: list[str] | UnsetType = UNSET
+    """What the outcome is one of, if the target's task needs to know; so that contracts without it stay as they are, it is left
+    out of others."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ def contract(data: Data, transform: Transform, objective: Objective) -> Contract
             name: sql for name, sql in data.rules.items() if columns_of(sql, f"data.rules.{name}") <= at_hand
         },
         targets={
-            name: Answered(t.description, t.loss, t.owner, t.task, t.unit)
+            name: Answered(t.description, t.loss, t.owner, t.task, t.unit, t.classes or UNSET)
             for name, t in objective.targets.items()
         },
     )

@@ -73,7 +73,12 @@ def _check_target(
     for key, sql in readings.items():
         kind = check(sql, key, columns, {})
         if not (kind.is_numeric() or kind == pl.Boolean):
-            raise AccordError(f"{key}: `{sql}` gives {kind}; expected a number or a condition")
+            if kind == pl.String and target.classes and key != f"{where}.weight":
+                continue
+            raise AccordError(
+                f"{key}: `{sql}` gives {kind}; expected a number or a condition"
+                + ("" if kind != pl.String else ", or task: multiclass with the texts as its classes")
+            )
     if not outcomes.keys() & columns_of(target.sql, f"{where}.sql"):
         raise AccordError(
             f"{where}.sql: `{target.sql}` uses no outcome; expected one of the columns of role outcome: {', '.join(outcomes) or 'none is declared'}"
@@ -156,12 +161,12 @@ def _check_weights(config: Config) -> None:
 def _check_metric(where: str, metric: Metric, config: Config, columns: dict[str, pl.DataType]) -> None:
     targets, policy = registry.all_of(config.objective.targets), config.objective.policy
     builtins = {*BUILTINS, *(builtin for target in targets.values() for builtin in target.task.metric_names)}
-    numbers = [
-        *registry.columns_of(config.objective.targets),
-        *(f"actual_{name}" for name in targets),
-        *(policy.weights if policy else ()),
-    ]
-    names = {**columns, **dict.fromkeys(numbers, pl.Float64())}
+    names = {
+        **columns,
+        **dict.fromkeys(registry.columns_of(config.objective.targets), pl.Float64()),
+        **{f"actual_{name}": target.task.actual_type for name, target in targets.items()},
+        **dict.fromkeys(policy.weights if policy else (), pl.Float64()),
+    }
     if policy is not None:
         names |= {"score": pl.Float64(), "action": pl.Boolean()}
     if metric.sql is not None:

@@ -80,6 +80,7 @@ def _with_losses(targets: Mapping[str, Target], section: str) -> dict[str, Targe
     for name, target in targets.items():
         where = f"{section}.targets.{name}"
         _at(f"{where}.task", registry.task, target.task)
+        _at(f"{where}.classes", registry.task_of, target)
         loss = _at(f"{where}.loss", registry.predicted, name, target).loss
         found[name] = target.model_copy(update={"loss": loss.name})
     return found

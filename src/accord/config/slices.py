@@ -18,10 +18,10 @@ Values = Mapping[str, Any]
 
 SECTIONS = {
     "ingest": "data.name,sources,rows,joins,as_of,key,time data.columns.*.type,source,format,nulls,decimal,thousands,percent,currency,true_words,false_words",
-    "validate": "data.name,key,subject,time,as_of,derived,rules,checks data.columns.*.type,role,min,max,values,nullable,source,format,nulls,decimal,thousands,percent,currency,true_words,false_words features objective.targets.*.task,sql",
+    "validate": "data.name,key,subject,time,as_of,derived,rules,checks data.columns.*.type,role,min,max,values,nullable,source,format,nulls,decimal,thousands,percent,currency,true_words,false_words features objective.targets.*.task,sql,classes",
     "split": "data.name,key,subject,time,split,checks data.columns.*.role",
     "featurize": "data.derived data.columns.*.type,role features",
-    "train": "seed model objective.targets.*.task,sql,loss,weight engine",
+    "train": "seed model objective.targets.*.task,sql,classes,loss,weight engine",
     "evaluate": "seed data.key,subject,time,columns,derived,rules,slices model objective.targets objective.policy.score,action engine evaluation monitoring.level",
     "decide": "seed data.key,time,derived,slices,groups objective evaluation.n_resamples,level,min_slice_rows monitoring.level",
     "bundle": "seed data features model objective",
@@ -84,8 +84,9 @@ def _cut(values: Any, path: Sequence[str]) -> Any:
     if not path or values is None:
         return values
     names = list(values) if path[0] == "*" else path[0].split(",")
-    # The lock leaves out how a column is written wherever the data set doesn't say it.
-    return {name: _cut(values[name], path[1:]) for name in names if name in values or name not in READING}
+    # The lock leaves out how a column is written, and a target's classes, wherever the data set doesn't say it.
+    optional = (*READING, "classes")
+    return {name: _cut(values[name], path[1:]) for name in names if name in values or name not in optional}
 
 
 def _merge(into: dict[str, Any], more: Values) -> None:

@@ -12,8 +12,8 @@ from accord.features.transform import feature_names
 from accord.schema.config import Features
 from accord.schema.data import AVAILABLE, Data
 from accord.schema.objective import Target
-from accord.sql.rows import columns_of, evaluate, with_derived
-from accord.tasks.registry import task
+from accord.sql.rows import columns_of, with_derived
+from accord.tasks.registry import task_of
 
 REPORT = "reports/validation.json"
 
@@ -37,7 +37,8 @@ class Validation:
 
 def validate(rows: pl.DataFrame, data: Data, features: Features, targets: Mapping[str, Target]) -> Validation:
     """The rows apart, the report of it, and why the data as a whole is refused, if it is."""
-    checked = contract.check(rows, data.columns, data.key, data.rules, data.time)
+    rules = {**data.rules, **_of_outcomes(targets)}
+    checked = contract.check(rows, data.columns, data.key, rules, data.time)
     found = _leaks(checked.valid, data, features, targets)
     report = Validated(
         rows.height, checked.valid.height, checked.quarantine.height, dict(checked.broken), found
@@ -83,12 +84,18 @@ def _leaks(
     frame = _features(valid, data, names)
     values = {
         name: (
-            evaluate(valid, t.sql, f"objective.targets.{name}.sql").to_numpy(),
-            task(t.task).outcome,
+            task_of(t).outcomes(valid, t.sql, f"objective.targets.{name}.sql"),
+            task_of(t).outcome,
         )
         for name, t in targets.items()
     }
     return found + leaks.suspects(frame, values, data.checks.leaks, _around(valid, data, names))
+
+
+def _of_outcomes(targets: Mapping[str, Target]) -> dict[str, str]:
+    """The rules that outcomes keep which their target's config names, by what breaks them, as SQL."""
+    rules = {f"{name} is one of its classes": task_of(t).rule(t.sql) for name, t in targets.items()}
+    return {name: sql for name, sql in rules.items() if sql is not None}
 
 
 def _features(valid: pl.DataFrame, data: Data, names: list[str]) -> pl.DataFrame:

@@ -106,7 +106,7 @@ def _of_target(name: str, given: _Given) -> _OfTarget:
     scored = {
         split: targets.Scored(
             frame,
-            targets.outcomes(frame, target.sql, f"objective.targets.{name}.sql"),
+            what.task.outcomes(frame, target.sql, f"objective.targets.{name}.sql"),
             predictions[split],
             baseline_of(what, given.trained, frame.height),
             given.blocks[split],

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import UNSET, UnsetType
+
 from accord.bootstrap import Estimate
 from accord.schema.config import Evaluation
 
@@ -73,6 +75,8 @@ class TargetReport:
     alternatives: list[OtherReading]
     importance: list[Importance]
     """The largest contribution first."""
+    classes: list[str] | UnsetType = UNSET
+    """Left out of a target that names none."""
 
 
 @dataclass(frozen=True)

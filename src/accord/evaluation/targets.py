@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from msgspec import UNSET
 from numpy.typing import NDArray
 
 from accord import bootstrap
@@ -94,7 +95,7 @@ def alternatives_table(
             split: evaluate(s.rows, alternative.rows, f"{where}.rows").sum() for split, s in scored.items()
         }
         test = scored["test"]
-        other = outcomes(test.rows, alternative.sql, f"{where}.sql")
+        other = target.task.outcomes(test.rows, alternative.sql, f"{where}.sql")
         read = np.isfinite(other)
         metrics = {
             metric.name: Readings(
@@ -113,11 +114,6 @@ def alternatives_table(
             )
         )
     return table
-
-
-def outcomes(rows: pl.DataFrame, sql: str, where: str) -> Vector:
-    """The target's values (n,)."""
-    return evaluate(rows, sql, where).to_numpy()
 
 
 def importance(contributions: NDArray[np.float64], names: Sequence[str]) -> list[Importance]:
@@ -179,4 +175,5 @@ def evaluate_target(
         slices=slice_table(known["test"], what, slices, settings, seed),
         alternatives=alternatives_table(known, what, target.alternatives),
         importance=importance,
+        classes=target.classes or UNSET,
     )

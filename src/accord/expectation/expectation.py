@@ -21,8 +21,7 @@ from accord.files import read_json, replacing, write_json
 from accord.schema.config import Config
 from accord.schema.data import Column, Time
 from accord.schema.objective import Objective
-from accord.sql.rows import evaluate
-from accord.tasks.registry import all_of
+from accord.tasks.registry import all_of, task_of
 
 FOLDER = "monitoring"
 PREDICTED, ACTUAL = "predicted|", "actual|"
@@ -171,7 +170,7 @@ def _calibrated(
 def with_actuals(rows: pl.DataFrame, objective: Objective) -> pl.DataFrame:
     """The rows with each target's outcome as `actual|TARGET`, null where it can't be told."""
     return rows.with_columns(
-        evaluate(rows, target.sql, f"objective.targets.{name}.sql").fill_nan(None).alias(f"{ACTUAL}{name}")
+        task_of(target).actual(rows, target.sql, f"objective.targets.{name}.sql").alias(f"{ACTUAL}{name}")
         for name, target in objective.targets.items()
     )
 

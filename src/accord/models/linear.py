@@ -17,6 +17,8 @@ from accord.tasks.regression import TWEEDIE_POWER
 MAX_NUMBER = 1e140
 """Numbers beyond this count as this, so that their squares can be summed."""
 FAMILIES = ("binomial", "gaussian", "poisson", "tweedie")
+OF_SEVERAL = "multinomial"
+"""The family with a raw score per class."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,42 @@ class FittedLinear:
         return np.column_stack([*parts, np.full(len(X), self.intercept)])[:, None]
 
     def save(self, path: Path) -> None:
-        write_json(path, {"intercept": self.intercept, "terms": [vars(term) for term in self.terms]})
+        write_json(path, self.as_dict())
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"intercept": self.intercept, "terms": [vars(term) for term in self.terms]}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "FittedLinear":
+        terms = [
+            Term(**{**term, "values": None if term["values"] is None else tuple(term["values"])})
+            for term in values["terms"]
+        ]
+        return cls(values["intercept"], tuple(terms))
+
+
+@dataclass(frozen=True)
+class FittedSeveral:
+    """A linear model per raw score, side by side."""
+
+    parts: tuple[FittedLinear, ...]
+
+    def raw(self, X: Matrix) -> Matrix:
+        return np.concatenate([part.raw(X) for part in self.parts], axis=1)
+
+    def of_row(self, row: Row) -> Callable[[], tuple[float, ...]]:
+        functions = [part.of_row(row) for part in self.parts]
+        return lambda: tuple(score for raw in functions for score in raw())
+
+    def contributions(self, X: Matrix) -> Contributions:
+        return np.concatenate([part.contributions(X) for part in self.parts], axis=1)
+
+    def save(self, path: Path) -> None:
+        write_json(path, {"scores": [part.as_dict() for part in self.parts]})
 
 
 class Linear(Model):
-    """Logistic, ridge, Poisson or Tweedie regression, by the family of the target's loss."""
+    """Logistic, multinomial logistic, ridge, Poisson or Tweedie regression, by the family of the target's loss."""
 
     C: float = Field(gt=0)
     """Inverse strength of the L2 penalty, as in scikit-learn's LogisticRegression."""
@@ -81,13 +114,13 @@ class Linear(Model):
 
     @classmethod
     def lacks(cls, loss: Loss) -> str | None:
-        if loss.n_raw == 1 and loss.family in FAMILIES:
+        if loss.family == OF_SEVERAL or (loss.n_raw == 1 and loss.family in FAMILIES):
             return None
-        return f"a single raw score and one of the families {', '.join(FAMILIES)}"
+        return f"a single raw score and one of the families {', '.join(FAMILIES)}, or the family {OF_SEVERAL}"
 
     def fit(
         self, features: list[Feature], loss: Loss, train: Examples, tune: Examples, seed: int
-    ) -> FittedLinear:
+    ) -> FittedLinear | FittedSeveral:
         X = train.X
         centres = _per_column(np.nanmean, X)
         scales = _per_column(np.nanstd, X)
@@ -95,29 +128,30 @@ class Linear(Model):
         design = _design(features, X, centres, scales)
         estimator = self._estimator(loss, len(X))
         estimator.fit(design, train.y, sample_weight=train.weight)
-        weights = iter(np.ravel(estimator.coef_).tolist())
-        terms = []
-        for feature, centre, scale in zip(features, centres.tolist(), scales.tolist(), strict=True):
-            if feature.n_codes is not None:
-                terms.append(Term(values=tuple(next(weights) for _ in range(feature.n_codes))))
-            else:
-                terms.append(Term(centre, scale, slope=next(weights), missing=next(weights)))
-        return FittedLinear(float(np.ravel(estimator.intercept_)[0]), tuple(terms))
+        parts = [
+            FittedLinear(intercept, _terms(features, centres, scales, weights))
+            for intercept, weights in zip(
+                np.ravel(estimator.intercept_).tolist(), np.atleast_2d(estimator.coef_), strict=True
+            )
+        ]
+        if loss.family != OF_SEVERAL:
+            return parts[0]
+        return FittedSeveral(tuple(parts) if len(parts) == loss.n_raw else (_of_zero(parts[0]), parts[0]))
 
     @staticmethod
-    def load(path: Path) -> FittedLinear:
+    def load(path: Path) -> FittedLinear | FittedSeveral:
         values = read_json(path)
-        terms = [
-            Term(**{**term, "values": None if term["values"] is None else tuple(term["values"])})
-            for term in values["terms"]
-        ]
-        return FittedLinear(values["intercept"], tuple(terms))
+        if "scores" in values:
+            return FittedSeveral(tuple(FittedLinear.from_dict(part) for part in values["scores"]))
+        return FittedLinear.from_dict(values)
 
     def _estimator(self, loss: Loss, n_rows: int) -> Any:
         from sklearn import linear_model
 
         if loss.family == "binomial":
             return linear_model.LogisticRegression(C=self.C, max_iter=self.max_iter, solver="newton-cholesky")
+        if loss.family == OF_SEVERAL:  # whose Hessian would have a row and a column per class and term
+            return linear_model.LogisticRegression(C=self.C, max_iter=self.max_iter, solver="lbfgs", tol=1e-6)
         if loss.family == "gaussian":
             return linear_model.Ridge(alpha=1 / self.C, solver="lsqr", tol=1e-8)
         # These penalise the mean loss, the two above its sum.
@@ -129,6 +163,25 @@ class Linear(Model):
             max_iter=self.max_iter,
             solver="newton-cholesky",
         )
+
+
+def _terms(features: list[Feature], centres: Vector, scales: Vector, weights: Vector) -> tuple[Term, ...]:
+    """The features' terms from the weights of the design's columns."""
+    given = iter(weights.tolist())
+    terms = []
+    for feature, centre, scale in zip(features, centres.tolist(), scales.tolist(), strict=True):
+        if feature.n_codes is not None:
+            terms.append(Term(values=tuple(next(given) for _ in range(feature.n_codes))))
+        else:
+            terms.append(Term(centre, scale, slope=next(given), missing=next(given)))
+    return tuple(terms)
+
+
+def _of_zero(one: FittedLinear) -> FittedLinear:
+    """The raw score of the first of two classes, where that of the second alone tells them apart."""
+    return FittedLinear(
+        0.0, tuple(Term(values=None if t.values is None else (0.0,) * len(t.values)) for t in one.terms)
+    )
 
 
 def _per_column(statistic: Any, X: Matrix) -> Vector:

@@ -18,7 +18,7 @@ from accord.objective import teams
 from accord.objective.teams import Played
 from accord.schema.loop import Monitoring
 from accord.sql.rows import with_derived
-from accord.tasks.registry import columns_of
+from accord.tasks.registry import columns_of, task_of
 
 MAX_ROWS = 1_000_000
 """Rows that metrics rest on; of larger windows a sample. Drift is looked for in all of them."""
@@ -104,7 +104,7 @@ def answered(rows: pl.DataFrame, expectation: Expectation) -> Played:
     has_policy = objective.policy is not None
     return Played(
         rows.drop(BLOCK, SCORE, ACTION, strict=False),
-        {name: numbers(rows[f"{ACTUAL}{name}"]) for name in objective.targets},
+        {name: task_of(t).of_actual(rows[f"{ACTUAL}{name}"]) for name, t in objective.targets.items()},
         {name: numbers(rows[f"{PREDICTED}{name}"]) for name in columns_of(objective.targets)},
         {name: np.full(rows.height, value) for name, value in expectation.baselines.items()},
         numbers(rows[SCORE]) if has_policy else None,

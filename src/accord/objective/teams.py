@@ -14,7 +14,7 @@ from accord.objective.policy import decide
 from accord.schema.objective import Metric, Policy, Target
 from accord.sql import aggregates
 from accord.sql.rows import evaluate
-from accord.tasks.registry import METRICS, all_of
+from accord.tasks.registry import METRICS, all_of, task_of
 from accord.tasks.task import Predicted
 
 Vector = NDArray[np.float64]
@@ -61,7 +61,7 @@ def play(
 ) -> Played:
     """The rows as the policy would have treated them."""
     outcomes = {
-        name: evaluate(rows, t.sql, f"objective.targets.{name}.sql").to_numpy() for name, t in targets.items()
+        name: task_of(t).outcomes(rows, t.sql, f"objective.targets.{name}.sql") for name, t in targets.items()
     }
     score, action = decide(policy, rows, predictions) if policy else (None, None)
     block, n_blocks = bootstrap.numbered(blocks)
@@ -83,7 +83,7 @@ def statistic(
     where = f"objective.metrics.{name}"
     keep = np.ones(played.rows.height, bool)
     if metric.where is not None:
-        keep = evaluate(_frame(played, policy), metric.where, f"{where}.where").to_numpy() == 1
+        keep = evaluate(_frame(played, targets, policy), metric.where, f"{where}.where").to_numpy() == 1
     if metric.group is None:
         return _plain(where, metric, played, keep, targets, policy)
     labels = played.rows[metric.group]
@@ -135,7 +135,7 @@ def _plain(
         return aggregates.statistic(
             metric.sql,
             f"{where}.sql",
-            _frame(played, policy).filter(keep),
+            _frame(played, targets, policy).filter(keep),
             played.block[keep],
             played.n_blocks,
             policy.weights if policy else {},
@@ -181,15 +181,15 @@ def fits(metric: Metric, target: Predicted) -> bool:
     return metric.builtin == SKILL or metric.builtin in target.task.metric_names
 
 
-def _frame(played: Played, policy: Policy | None) -> pl.DataFrame:
+def _frame(played: Played, targets: Mapping[str, Target], policy: Policy | None) -> pl.DataFrame:
     """The rows with everything that a team's expression may use. NaN in an outcome, prediction or score says that there
     is none, which is null here."""
-    numbers = {
-        **played.predictions,
-        **{f"actual_{name}": values for name, values in played.outcomes.items()},
-        **({} if played.score is None else {"score": played.score}),
-    }
+    numbers = {**played.predictions, **({} if played.score is None else {"score": played.score})}
     added = [pl.Series(name, values).fill_nan(None) for name, values in numbers.items()]
+    added += [
+        task_of(targets[name]).as_actual(values).alias(f"actual_{name}")
+        for name, values in played.outcomes.items()
+    ]
     if played.action is not None:
         added.append(pl.Series("action", played.action))
     weights = [pl.lit(value).alias(name) for name, value in (policy.weights if policy else {}).items()]

@@ -331,7 +331,11 @@ def _quantile(values: NDArray[np.float64], share: float) -> float | None:
 
 def targets_differ(ours: Mapping[str, Target], theirs: Mapping[str, Answered]) -> bool:
     """Whether two models predict different things."""
-    return {n: (t.task, t.loss) for n, t in ours.items()} != {n: (t.task, t.loss) for n, t in theirs.items()}
+
+    def kind(target: Target | Answered) -> tuple[str, str | None, tuple[str, ...]]:
+        return target.task, target.loss, tuple(target.classes or ())
+
+    return {n: kind(t) for n, t in ours.items()} != {n: kind(t) for n, t in theirs.items()}
 
 
 def _words(value: float) -> str:

@@ -133,7 +133,7 @@ def team_rows(decisions: DecisionReport) -> list[TeamRow]:
 
 
 def target_view(name: str, target: TargetReport, tables: Tables) -> TargetView:
-    task = registry.task(target.task)
+    task = registry.task_of(target)
     splits = [split for split in words.SPLITS if split in target.metrics]
     by_split = [(split, target.metrics[split]) for split in splits]
     return TargetView(

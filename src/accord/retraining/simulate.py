@@ -332,7 +332,7 @@ def followed(objective: Objective) -> dict[str, Metric]:
             team=target.owner, builtin=metric.name, better=metric.better, target=name, weight=0, scale=1
         )
         for name, target in objective.targets.items()
-        for metric in registry.task(target.task).watched
+        for metric in registry.task_of(target).watched
     }
     return {**quality, **objective.metrics}
 

@@ -5,26 +5,13 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from accord.schema.objective import Target
-from accord.schema.section import Duration, Name, Section, Share, Sql
-
-
-def _word(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError(
-            "YAML takes yes, no, on, off, true and false without quotes for true or false; write the word in quotes"
-        )
-    if isinstance(value, int | float | date):
-        raise ValueError(f'YAML takes {value} without quotes for a {type(value).__name__}; write "{value}"')
-    return value
-
+from accord.schema.section import Duration, Name, Section, Share, Sql, Word, written
 
 SourceName = Annotated[str, StringConstraints(min_length=1)]
 """The name of a column in a source: any text."""
-Word = Annotated[str, BeforeValidator(_word)]
-"""Text as it stands in a table."""
 Sign = Annotated[str, StringConstraints(pattern=r"^[^0-9+\-eE]$")]
 """One character that is no part of a plain number but the decimal point."""
 
@@ -39,31 +26,26 @@ def _encoding(value: str) -> str:
     return value
 
 
-def _written(default: Any = None) -> Any:
-    """A key that the config leaves out wherever it isn't written, so that contracts without it stay as they are."""
-    return Field(default, exclude_if=lambda value: value is None)
-
-
 class Reading(Section):
     """How the values of a column are written in a table, and the type that they are read in. What is said of text holds for CSV and
     for columns of text in Parquet."""
 
     type: Literal["integer", "number", "category", "boolean", "datetime"]
-    format: Annotated[str, StringConstraints(min_length=1)] | None = _written()
+    format: Annotated[str, StringConstraints(min_length=1)] | None = written()
     """How instants are written, in the words of strptime: "%m/%d/%Y". Without it ISO 8601 is read, and nothing else."""
-    nulls: list[Word] | None = _written()
+    nulls: list[Word] | None = written()
     """Further words that mean a missing value in this column."""
-    decimal: Sign | None = _written()
+    decimal: Sign | None = written()
     """The decimal point of numbers, if it is no point."""
-    thousands: Sign | None = _written()
+    thousands: Sign | None = written()
     """What stands between groups of three digits."""
-    percent: bool | None = _written()
+    percent: bool | None = written()
     """Numbers are written with a percent sign: 12 % is read as 0.12."""
-    currency: Word | None = _written()
+    currency: Word | None = written()
     """A sign or word that stands before or after numbers, such as $."""
-    true_words: list[Word] | None = _written()
+    true_words: list[Word] | None = written()
     """The words for true and, in `false_words`, for false, in any case. Without them: true and 1, false and 0."""
-    false_words: list[Word] | None = _written()
+    false_words: list[Word] | None = written()
 
     @model_validator(mode="after")
     def _is_written_as_its_type(self) -> "Reading":
@@ -126,7 +108,7 @@ class AsOfJoin(Section):
 class Column(Reading):
     """What the contract promises of one column; a row that breaks it is quarantined with the reason."""
 
-    source: SourceName | None = _written()
+    source: SourceName | None = written()
     """Its name in the sources, which may be any text. Default: its own name."""
     role: Literal["feature", "outcome", "info"]
     """outcome: known only after the label delay, for targets alone. info: kept for slices, groups and reports."""

@@ -1,10 +1,10 @@
 """The section objective: targets, the policy that acts on them, and what each team wants of it."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from accord.schema.section import Name, ObjectPath, Section, Sql
+from accord.schema.section import Name, ObjectPath, Section, Sql, Word, written
 
 
 class Alternative(Section):
@@ -17,13 +17,27 @@ class Alternative(Section):
     """The target under this reading."""
 
 
+def _distinct(classes: list[str]) -> list[str]:
+    twice = sorted({name for name in classes if classes.count(name) > 1})
+    if twice:
+        raise ValueError(f"'{twice[0]}' stands there twice; expected each class once")
+    return classes
+
+
+Classes = Annotated[
+    list[Annotated[Word, Field(min_length=1)]], Field(min_length=2), AfterValidator(_distinct)
+]
+
+
 class Target(Section):
     """What is to be predicted, one model each."""
 
     task: ObjectPath
-    """binary or regression, or where another stands, such as mytasks.LEVELS: docs/add-a-task.md."""
+    """binary, regression or multiclass, or where another stands, such as mytasks.LEVELS: docs/add-a-task.md."""
     sql: Sql
     """The target as a SQL expression over outcome columns."""
+    classes: Classes | None = written()
+    """For task multiclass: what the value of `sql` is one of, as text, in the order in which they are shown."""
     owner: str
     """The team that answers for it."""
     loss: Name | None = None
@@ -37,8 +51,8 @@ class Target(Section):
 
 class Policy(Section):
     """What is done with the predictions of a row. Its expressions may use the row's columns that are known at decision
-    time, each target's prediction by the target's name (several, as `TARGET_low`, where its task has several), and the
-    weights by theirs."""
+    time, each target's prediction by the target's name (several, as `TARGET_low` or `TARGET.low`, where its task has
+    several), and the weights by theirs."""
 
     weights: dict[Name, float] = {}
     """Numbers to turn without training anything again."""

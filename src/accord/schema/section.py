@@ -1,10 +1,27 @@
 """What the sections of the config are made of: names, SQL, durations, shares."""
 
 from collections.abc import Mapping
+from datetime import date
 from types import UnionType
 from typing import Annotated, Any, Self, Union, cast, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, TypeAdapter
+
+
+def _word(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(
+            "YAML takes yes, no, on, off, true and false without quotes for true or false; write the word in quotes"
+        )
+    if isinstance(value, int | float | date):
+        raise ValueError(f'YAML takes {value} without quotes for a {type(value).__name__}; write "{value}"')
+    return value
+
+
+def written(default: Any = None) -> Any:
+    """A key that the config leaves out wherever it isn't written, so that contracts without it stay as they are."""
+    return Field(default, exclude_if=lambda value: value is None)
+
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 ObjectPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
@@ -13,6 +30,8 @@ Sql = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Duration = Annotated[str, StringConstraints(pattern=r"^\d+(mo|[mhdwqy])$")]
 """A count and a unit, such as 90m, 3h, 1d, 2w, 1mo or 1y."""
 Share = Annotated[float, Field(ge=0, lt=1)]
+Word = Annotated[str, BeforeValidator(_word)]
+"""Text as it stands in a table."""
 
 
 class Section(BaseModel):

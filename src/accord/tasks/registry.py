@@ -1,20 +1,26 @@
 """From the name of a task, as a target has it, to the object: a task of accord's own by name, another by its path."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from typing import Protocol
 
+from msgspec import UnsetType
+
 from accord.errors import AccordError, nearest
 from accord.losses import Loss
+from accord.measures.metrics import Metric
 from accord.schema.objective import Target
 from accord.tasks.binary import BINARY
+from accord.tasks.multiclass import MULTICLASS
 from accord.tasks.regression import REGRESSION
 from accord.tasks.task import Predicted, Task
 
-OWN = {"binary": BINARY, "regression": REGRESSION}
-METRICS = {metric.name: metric for task in OWN.values() for metric in task.metrics}
-"""The metrics of accord's own tasks by name."""
+OWN = {"binary": BINARY, "regression": REGRESSION, "multiclass": MULTICLASS}
+METRICS: dict[str, Metric] = {}
+"""The metrics of accord's own tasks by name; of those that share one, the first."""
+for _metric in (metric for task in OWN.values() for metric in task.metrics):
+    METRICS.setdefault(_metric.name, _metric)
 
 
 @cache
@@ -47,10 +53,33 @@ class Asked(Protocol):
     @property
     def loss(self) -> str | None: ...
 
+    @property
+    def classes(self) -> Sequence[str] | UnsetType | None: ...
+
+
+def task_of(target: Asked) -> Task:
+    """The target's task, which may depend on its classes. Raises AccordError for a task that there isn't, and for classes that
+    are missing or not wanted."""
+    return _of_classes(target.task, tuple(target.classes or ()))
+
+
+@cache
+def _of_classes(name: str, classes: tuple[str, ...]) -> Task:
+    found = task(name)
+    if found.of_classes is None and classes:
+        raise AccordError(f"a {name} target has no classes; leave them out, or make it task: multiclass")
+    if found.of_classes is None:
+        return found
+    if not classes:
+        raise AccordError(
+            f"a {name} target needs classes; expected what the values of its sql may be, such as [low, middle, high]"
+        )
+    return found.of_classes(classes)
+
 
 def predicted(name: str, target: Asked) -> Predicted:
     """The target of this name. Raises AccordError for a task that there isn't, or a loss that isn't the task's."""
-    return Predicted(name, found := task(target.task), _loss(found, target.task, target.loss))
+    return Predicted(name, found := task_of(target), _loss(found, target.task, target.loss))
 
 
 def all_of(targets: Mapping[str, Target]) -> dict[str, Predicted]:

@@ -1,15 +1,18 @@
 """A task: all that depends on what is predicted, as one object. docs/add-a-task.md shows how to write another."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
+import polars as pl
 
 from accord.errors import AccordError
 from accord.losses import ONE, Kind, Loss, Matrix, Vector
 from accord.measures.curves import Plot
 from accord.measures.metrics import Metric
+from accord.sql.rows import evaluate, parse, values_of
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,11 @@ class Task:
     """What each of the k columns of predictions is called after the target's name and an underscore. Default: one column,
     called like the target itself."""
     outcome: Kind = "amount"
+    classes: tuple[str, ...] = ()
+    """What each class is called in the data, where a target names them: its SQL gives these texts, and outcomes are their
+    numbers from 0 on."""
+    of_classes: Callable[[tuple[str, ...]], "Task"] | None = None
+    """The task of a target with these classes. None: targets of this task name none."""
     fault: Callable[[Vector, str], str | None] = lambda y, split: None
     """What is wrong with the known outcomes of a split, such as train, if anything: in words that go on after the key of the
     target's SQL."""
@@ -74,6 +82,53 @@ class Task:
         """The task's metric of that name."""
         return self.metrics[self.metric_names.index(name)]
 
+    @property
+    def actual_type(self) -> pl.DataType:
+        """The type of actual outcomes as people write them: in the teams' SQL and in what monitoring keeps."""
+        return pl.String() if self.classes else pl.Float64()
+
+    def actual(self, rows: pl.DataFrame, sql: str, where: str) -> pl.Series:
+        """The outcome of each row by a target's SQL as people write it, null where unknown: a number, or the text of its class.
+        One that is none of the classes stays as it is."""
+        if not self.classes:
+            return evaluate(rows, sql, where).fill_nan(None)
+        return values_of(rows, parse(sql, where).cast(pl.String), sql, where).replace(self._read_as)
+
+    def outcomes(self, rows: pl.DataFrame, sql: str, where: str) -> Vector:
+        """The same as what is predicted and measured: a number, or that of the class (n,), NaN where it is unknown or none of
+        the classes."""
+        if not self.classes:
+            return evaluate(rows, sql, where).to_numpy()
+        return self.of_actual(self.actual(rows, sql, where))
+
+    def of_actual(self, actual: pl.Series) -> Vector:
+        """Outcomes (n,) from how people write them."""
+        if not self.classes:
+            return actual.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        numbers = {name: float(number) for number, name in enumerate(self.classes)}
+        found = actual.cast(pl.String).replace_strict(numbers, default=None, return_dtype=pl.Float64)
+        return found.fill_null(float("nan")).to_numpy()
+
+    def as_actual(self, outcomes: Vector) -> pl.Series:
+        """Outcomes (n,) as people write them."""
+        numbers = pl.Series(outcomes).fill_nan(None)
+        if not self.classes:
+            return numbers
+        return pl.Series(self.classes, dtype=pl.String).gather(numbers.cast(pl.UInt32))
+
+    def rule(self, sql: str) -> str | None:
+        """The condition that known outcomes meet by a target's SQL, if there is one."""
+        if not self.classes:
+            return None
+        words = ", ".join("'{}'".format(text.replace("'", "''")) for text in (*self.classes, *self._read_as))
+        return f"CAST(({sql}) AS VARCHAR) IN ({words})"
+
+    @property
+    def _read_as(self) -> dict[str, str]:
+        """Other texts for a class: a whole number may come as a float."""
+        floats = {f"{name}.0": name for name in self.classes if re.fullmatch(r"-?\d+", name)}
+        return {text: name for text, name in floats.items() if text not in self.classes}
+
 
 @dataclass(frozen=True)
 class Predicted:
@@ -108,6 +163,14 @@ class Predicted:
     def by_column(self, predictions: Matrix) -> dict[str, Vector]:
         """Each column (n,) of predictions (n, k) by its name."""
         return {column: predictions[:, j] for j, column in enumerate(self.columns)}
+
+    def likeliest(self, predictions: Mapping[str, float | None]) -> str | None:
+        """The class that the row's predictions by column make the likeliest, the first of several; None without classes, or
+        where a prediction is missing."""
+        shares = [share for column in self.columns if (share := predictions[column]) is not None]
+        if len(shares) < len(self.columns) or not self.task.classes:
+            return None
+        return self.task.classes[max(range(len(shares)), key=shares.__getitem__)]
 
     def together(self, columns: Mapping[str, Vector]) -> Matrix:
         """Predictions (n, k) from their columns by name; others may be among them."""

@@ -17,7 +17,7 @@ from accord.models import loading
 from accord.models.trained import BASELINE_FILE, MODEL_FILE
 from accord.schema.objective import Target
 from accord.sql.rows import evaluate
-from accord.tasks.registry import predicted
+from accord.tasks.registry import predicted, task_of
 
 MAX_OUTCOME = 1e140
 BASELINE = {"_target_": "accord.models.baseline.Baseline"}
@@ -66,7 +66,7 @@ def _examples(job: Job, split: str) -> models.Examples:
     rows = partitions.read(job.splits / split)
     X = load_matrix(job.features / f"{split}.npy")
     where = f"objective.targets.{job.name}"
-    y = evaluate(rows, job.target.sql, f"{where}.sql").to_numpy()
+    y = task_of(job.target).outcomes(rows, job.target.sql, f"{where}.sql")
     weight = (
         None if job.target.weight is None else evaluate(rows, job.target.weight, f"{where}.weight").to_numpy()
     )

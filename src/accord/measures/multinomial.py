@@ -1,0 +1,71 @@
+"""Metrics of several classes: outcomes are the classes' numbers, and predictions (n, k) their probabilities.
+
+Each is a statistic of block counts. Those of one class against the rest are the binary ones.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from accord.bootstrap import Counts, Statistic
+from accord.losses import Vector
+from accord.measures.metrics import PROBABILITY_FLOOR, Sample
+
+OfSample = Callable[[Sample], Statistic]
+
+
+def log_loss(sample: Sample) -> Statistic:
+    p = sample.predictions[np.arange(len(sample.y)), sample.y.astype(np.intp)]
+    return sample.mean(-np.log(np.maximum(p, PROBABILITY_FLOOR)))
+
+
+def accuracy(sample: Sample) -> Statistic:
+    return sample.mean(_is_likeliest(sample))
+
+
+def balanced_accuracy(sample: Sample) -> Statistic:
+    """The mean recall of the classes that are drawn. Brodersen, Ong, Stephan and Buhmann (2010), The balanced accuracy and its
+    posterior distribution."""
+    recalls = []
+    for k in range(sample.predictions.shape[1]):
+        is_it = sample.y == k
+        members = replace(
+            sample, y=sample.y[is_it], predictions=sample.predictions[is_it], block=sample.block[is_it]
+        )
+        recalls.append(accuracy(members))
+    return _mean(recalls)
+
+
+def of_class(statistic: OfSample, number: int) -> OfSample:
+    """A binary metric of one class against the rest."""
+    return lambda sample: statistic(_against_the_rest(sample, number))
+
+
+def mean_of_classes(statistic: OfSample) -> OfSample:
+    """The mean of a binary metric over the classes, each against the rest; one that isn't drawn, or alone is, doesn't count."""
+    return lambda sample: _mean(
+        [statistic(_against_the_rest(sample, k)) for k in range(sample.predictions.shape[1])]
+    )
+
+
+def _against_the_rest(sample: Sample, number: int) -> Sample:
+    is_it = (sample.y == number).astype(np.float64)
+    return replace(sample, y=is_it, predictions=sample.predictions[:, number : number + 1])
+
+
+def _is_likeliest(sample: Sample) -> Vector:
+    """Whether each row's class has the largest probability, the first of several that have it."""
+    return np.asarray(sample.predictions.argmax(axis=1) == sample.y, dtype=np.float64)
+
+
+def _mean(statistics: Sequence[Statistic]) -> Statistic:
+    """The mean of those that have a value."""
+
+    def mean(drawn: Counts) -> Vector:
+        values = np.array([one(drawn) for one in statistics])
+        is_there = np.isfinite(values)
+        total, n = np.where(is_there, values, 0).sum(axis=0), is_there.sum(axis=0)
+        return np.asarray(np.divide(total, n, out=np.full(len(drawn), np.nan), where=n > 0))
+
+    return mean
