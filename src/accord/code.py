@@ -34,7 +34,7 @@ LEFT_OUT = {
 """Imports, of a module or of all, that decide no output of a stage, and why."""
 SHOWN = ("accord.measures.curves", "accord.measures.estimates")
 OF_CLASSES = ("accord.measures.multinomial",)
-MEASURED = ("accord.measures.metrics", *OF_CLASSES)
+MEASURED = ("accord.measures.metrics", "accord.bootstrap", *OF_CLASSES)
 UNASKED = {
     "compose": (*SHOWN, *OF_CLASSES, "accord.bootstrap", "accord.objective.policy"),
     "validate": (*SHOWN, *MEASURED),

@@ -12,6 +12,8 @@ import polars as pl
 import pytest
 from shipped import shipped
 
+from accord.measures import estimates, recalibration
+from accord.measures.estimates import Implied
 from accord.monitoring import estimate, quality, webhook
 from accord.monitoring.alarms import Alarm
 from accord.monitoring.decision import Decision
@@ -92,14 +94,66 @@ def test_what_does_not_vary_on_test_has_no_limits_and_says_so() -> None:
     json.dumps(asdict(found), allow_nan=False)
 
 
-@pytest.mark.parametrize("name", BINARY.estimates)
-def test_estimates_of_calibrated_predictions_are_near_what_comes_true(name: str) -> None:
-    test, live = played(0), played(1)
-    p = live.predictions["late"]
-    q = estimate.calibrated(test.outcomes["late"], test.predictions["late"], p)
-    metric = BINARY.metric(name)
-    realised = quality.watch(live, quality.of_metric(predicted("late", TARGET), metric), metric.better).value
-    assert BINARY.estimates[name](p, q) == pytest.approx(realised, abs=0.03)
+def shifted(seed: int, by: float, n: int, warp: float = 1.0) -> Played:
+    """Rows whose columns have moved by so many standard deviations, while what follows from them has not; the predictions'
+    log-odds are too large by the factor `warp`."""
+    rng = np.random.default_rng([seed, n])
+    logit = rng.normal(by, 1, n) + 0.6 * rng.normal(size=n) - 1
+    late = (rng.random(n) < 1 / (1 + np.exp(-logit))).astype(float)
+    block = np.arange(n) * N_DAYS // n
+    p = 1 / (1 + np.exp(-warp * logit))
+    return Played(
+        pl.DataFrame({"i": block}), {"late": late}, {"late": p}, {"late": p * 0}, None, None, block, N_DAYS
+    )
+
+
+@pytest.mark.parametrize("warp", [1.0, 0.6])
+@pytest.mark.parametrize("by", [0.0, 1.0, -1.0, 2.0, -2.0])
+def test_estimates_hold_where_rows_have_moved_beyond_those_of_test(by: float, warp: float) -> None:
+    test, live = shifted(1, 0, 30_000, warp), shifted(2, by, 100_000, warp)
+    target = predicted("late", TARGET)
+    found = estimate.implication(target, test, seed=0)
+    for name, estimated in BINARY.estimates.items():
+        metric = BINARY.metric(name)
+        realised = quality.watch(live, quality.of_metric(target, metric), metric.better).value
+        assert found.value(estimated, live) == pytest.approx(realised, abs=0.01)
+
+
+def test_an_estimate_raises_an_alarm_where_the_realised_value_would_and_seldom_elsewhere() -> None:
+    target, n_false = predicted("late", TARGET), 0
+    for seed in range(10):
+        for by in (-1.0, 1.0):
+            test, live = shifted(seed, 0, 6_000), shifted(seed + 100, by, 6_000)
+            found = estimate.implication(target, test, seed=0)
+            watched = {
+                name: quality.Watched(
+                    found.value(one, live),
+                    BINARY.metric(name).better,
+                    found.computed(one),
+                    found.doubt(one, live, test),
+                )
+                for name, one in BINARY.estimates.items()
+            }
+            estimated = quality.judge(watched, test, 6_000, N_DAYS, 0.95, seed=0)
+            realised = judged(live, test)
+            late = [quality.TargetMetric("late", name) for name, one in estimated.items() if one.alarm]
+            n_false += bool(late) and not any(realised[key].alarm for key in late)
+            assert estimated["log_loss"].alarm == (by > 0)
+    assert n_false <= 1
+
+
+def test_an_estimate_by_classes_is_near_what_comes_true() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(40_000, 3)) * [1, 1, 0.5]
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    y = (rng.random((40_000, 1)) > shares.cumsum(axis=1)).sum(axis=1).astype(float)
+    sharp = np.exp(1.5 * logits) / np.exp(1.5 * logits).sum(axis=1, keepdims=True)
+    curves = recalibration.of_probabilities(y[:20_000], sharp[:20_000])
+    likely = curves(sharp[20_000:])
+    assert likely.sum(axis=1) == pytest.approx(np.ones(20_000))
+    implied = Implied(sharp[20_000:], likely, np.zeros(20_000, np.intp), 1)
+    realised = -np.log(sharp[np.arange(20_000, 40_000), y[20_000:].astype(int)]).mean()
+    assert estimates.log_loss(implied)(np.ones((1, 1)))[0] == pytest.approx(realised, abs=0.01)
 
 
 DECISION = Decision(

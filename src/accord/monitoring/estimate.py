@@ -1,20 +1,95 @@
-"""How good the model probably is before outcomes are known: the part that is the same for all tasks. What predictions
-imply is first calibrated on test; it sees a change of the rows, never of what follows from them."""
+"""How good the model probably is before outcomes are known, in a window and on test, by what predictions imply.
+
+What predictions imply is calibrated on test, the only rows whose outcomes neither training nor a refit has seen. The window's
+estimate is compared with test's own: the curve's errors are in both, and outcomes' luck is in neither. What else the curve may
+be off by, where the window's rows are others than those of test, is `doubt`. Estimates see a change of the rows, never of what
+follows from them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from accord.measures.metrics import calibration_bins
-from accord.objective.teams import Vector
+from accord import bootstrap
+from accord.bootstrap import Statistic
+from accord.losses import Matrix
+from accord.measures import recalibration
+from accord.measures.estimates import Implied
+from accord.objective.fairness import restricted
+from accord.objective.teams import Played, Vector
+from accord.tasks.task import Predicted
+
+N_REFITS = 10
+MAX_DOUBTED = 10_000
+"""Rows of each side that the doubt rests on."""
+Calibrate = Callable[[Matrix], Matrix]
+Estimated = Callable[[Implied], Statistic]
 
 
-def calibrated(y: Vector, p: Vector, predictions: Vector) -> Vector:
-    """What to expect of rows with these predictions (n,), by the mean outcomes y (m,) of rows predicted alike, p (m,)."""
-    bins = calibration_bins(p)
-    counts = np.bincount(bins)
-    there = counts > 0
-    predicted, observed = (np.bincount(bins, values)[there] / counts[there] for values in (p, y))
-    return np.interp(predictions, predicted, observed)
+@dataclass(frozen=True)
+class Implication:
+    """What the predictions of one target imply, and how likely each outcome is by them."""
+
+    target: Predicted
+    calibrate: Calibrate
+    refits: Sequence[Calibrate]
+    """The same by other draws of test's days."""
+
+    def computed(self, estimated: Estimated) -> Callable[[Played], Statistic]:
+        """How the estimate comes from rows."""
+        return lambda part: estimated(self._implied(part, self.calibrate))
+
+    def value(self, estimated: Estimated, part: Played) -> float:
+        """The estimate of all rows alike."""
+        return _value(estimated, self._implied(part, self.calibrate))
+
+    def doubt(self, estimated: Estimated, live: Played, test: Played) -> float:
+        """The standard deviation of the difference between the two that comes from fitting the curve."""
+        sides = [_spread_out(part) for part in (live, test)]
+        values = [[_value(estimated, self._implied(part, refit)) for part in sides] for refit in self.refits]
+        apart = np.array([on_live - on_test for on_live, on_test in values])
+        return float(np.nanstd(apart)) if np.isfinite(apart).any() else 0.0
+
+    def _implied(self, part: Played, calibrate: Calibrate) -> Implied:
+        p = self.target.together(part.predictions)
+        there = np.isfinite(p).all(axis=1)
+        return Implied(p[there], calibrate(p[there]), part.block[there], part.n_blocks)
 
 
-def mean_outcome(p: Vector, q: Vector) -> float:
-    return float(np.mean(q))
+def mean_outcome(target: Predicted) -> Estimated:
+    """The mean of what the calibrated predictions expect."""
+    expected = target.task.expected
+    assert expected is not None
+    return lambda implied: implied.mean(expected(implied.likely))
+
+
+def implication(target: Predicted, test: Played, seed: int) -> Implication:
+    """Calibrated on the rows of test."""
+    y, p = test.outcomes[target.name], target.together(test.predictions)
+    there = np.isfinite(y) & np.isfinite(p).all(axis=1)
+    if target.task.outcome == "amount":
+        return Implication(target, _of_amounts(target, y[there], p[there]), [])
+    curves = recalibration.of_probabilities(y[there], p[there])
+    n_refits = N_REFITS if target.task.estimates else 0
+    drawn = bootstrap.draw(test.n_blocks, n_refits, seed)[:, test.block[there]]
+    return Implication(target, curves, [curves.refitted(y[there], p[there], count) for count in drawn])
+
+
+def _of_amounts(target: Predicted, y: Vector, p: Matrix) -> Calibrate:
+    """Moves all columns alike, so that what they expect is right on average, also by its size."""
+    expected = target.task.expected
+    assert expected is not None
+    curve = recalibration.of_amount(y, expected(p))
+    return lambda predictions: predictions + (curve(e := expected(predictions)) - e)[:, None]
+
+
+def _value(estimated: Estimated, implied: Implied) -> float:
+    as_one = replace(implied, block=np.zeros(len(implied.block), np.intp), n_blocks=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return float(estimated(as_one)(np.ones((1, 1)))[0])
+
+
+def _spread_out(part: Played) -> Played:
+    n = part.rows.height
+    return part if n <= MAX_DOUBTED else restricted(part, np.arange(n) % -(-n // MAX_DOUBTED) == 0)

@@ -1,6 +1,5 @@
 """How good the model is on the window: live, estimated, by slice, and as the teams measure it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -12,7 +11,6 @@ from accord.monitoring.comparison import MIN_DAYS, Comparison, outcome_of
 from accord.monitoring.health import ServiceHealth
 from accord.monitoring.quality import Judged, TargetMetric, Watched, finite
 from accord.objective import teams
-from accord.objective.teams import Played
 from accord.schema.objective import Metric, Objective
 from accord.tasks.registry import all_of
 from accord.tasks.task import Predicted
@@ -145,81 +143,57 @@ def slice_rows(comparison: Comparison) -> list[SliceRow]:
     return [replace(row, judged=found.get(place, row.judged)) for place, row in enumerate(rows)]
 
 
-class Estimable(NamedTuple):
-    """A metric to estimate: from predictions (n,) and probabilities (n,), and from outcomes."""
-
-    metric: str
-    better: str
-    estimated: Callable[[teams.Vector, teams.Vector], float]
-    computed: quality.Computed
-
-
-class Implied(NamedTuple):
-    """A metric as the predictions imply it; what it came out as, and the error, if outcomes say so."""
-
-    watched: Watched
-    realised: float | None = None
-    error: float | None = None
-
-
 def estimated_rows(comparison: Comparison) -> list[EstimatedRow]:
-    """What the predictions imply: the mean outcome, and the metrics that the target's task can estimate. Estimates raise
-    alarms only as long as outcomes can't."""
+    """What the predictions imply: the metrics that the target's task can estimate, and the mean outcome. Estimates raise
+    alarms only as long as outcomes can't; a mean that has moved is drift, and no loss of quality."""
     if not comparison.has_rows:
         return []
-    implied: dict[TargetMetric, Implied] = {}
+    implied: dict[TargetMetric, Watched] = {}
+    outcomes: dict[TargetMetric, tuple[float, float]] = {}
     for target in all_of(comparison.expectation.objective.targets).values():
-        implied |= _implied(target, comparison)
-    judged = comparison.judge_rows({key: one.watched for key, one in implied.items()})
+        if not _can_be_estimated(target, comparison):
+            continue
+        found = estimate.implication(target, comparison.test, comparison.expectation.seed)
+        for name, (estimated, better, realised) in _estimates(target).items():
+            value = found.value(estimated, comparison.live)
+            doubt = found.doubt(estimated, comparison.live, comparison.test)
+            key = TargetMetric(target.name, name)
+            implied[key] = Watched(value, better, found.computed(estimated), doubt)
+            if comparison.has_outcomes:
+                came_out = quality.watch(comparison.known, realised, better).value
+                outcomes[key] = came_out, found.value(estimated, comparison.known) - came_out
+    judged = comparison.judge_rows(implied)
     return [
         EstimatedRow(
-            key.target, key.metric, replace(one, alarm=one.alarm and not comparison.has_outcomes),
-            finite(implied[key].realised), finite(implied[key].error),
+            key.target, key.metric,
+            replace(one, alarm=one.alarm and key.metric != MEAN_OUTCOME and not comparison.has_outcomes),
+            *(finite(value) for value in outcomes.get(key, (None, None))),
         )
         for key, one in judged.items()
     ]  # fmt: skip
 
 
-def _implied(target: Predicted, comparison: Comparison) -> dict[TargetMetric, Implied]:
-    """The estimates of one target; none where test or the window has too few rows, or where its predictions expect no
-    outcome."""
-    name, expected = target.name, target.task.expected
-    if expected is None:
-        return {}
-    parts = (comparison.test, comparison.live, comparison.known)
-    y, (p, live, known) = (
-        comparison.test.outcomes[name],
-        (expected(target.together(part.predictions)) for part in parts),
+def _can_be_estimated(target: Predicted, comparison: Comparison) -> bool:
+    """Whether predictions say something of outcomes, and test and the window have rows enough to tell what."""
+    y, live = comparison.test.outcomes[target.name], target.together(comparison.live.predictions)
+    says_something = target.task.expected is not None or bool(target.task.estimates)
+    return (
+        says_something
+        and np.isfinite(y).sum() >= quality.MIN_TEST_ROWS
+        and bool(np.isfinite(live).all(axis=1).any())
     )
-    there = np.isfinite(y)
-    p_live, p_known = (one[np.isfinite(one)] for one in (live, known))
-    if there.sum() < quality.MIN_TEST_ROWS or not len(p_live):
-        return {}
-    q_live, q_known = (estimate.calibrated(y[there], p[there], one) for one in (p_live, p_known))
-    found = {}
-    for estimable in _estimables(target):
-        one = Implied(Watched(estimable.estimated(p_live, q_live), estimable.better, estimable.computed))
-        if comparison.has_outcomes:
-            realised = _realised(name, estimable, comparison.known)
-            one = one._replace(realised=realised, error=estimable.estimated(p_known, q_known) - realised)
-        found[TargetMetric(name, estimable.metric)] = one
-    return found
 
 
-def _estimables(target: Predicted) -> list[Estimable]:
-    found = []
+def _estimates(target: Predicted) -> dict[str, tuple[estimate.Estimated, str, quality.Computed]]:
+    """By name of the metric how it is estimated, which way is better, and how it comes from outcomes."""
+    found: dict[str, tuple[estimate.Estimated, str, quality.Computed]] = {}
     for name, estimated in target.task.estimates.items():
         metric = target.task.metric(name)
-        found.append(Estimable(name, metric.better, estimated, quality.of_metric(target, metric)))
-    mean = quality.of_mean(outcome_of(target.name))
-    return [*found, Estimable(MEAN_OUTCOME, "zero", estimate.mean_outcome, mean)]
-
-
-def _realised(name: str, estimable: Estimable, known: Played) -> float:
-    """The metric from known outcomes; their mean is of rows without a prediction too."""
-    if estimable.metric == MEAN_OUTCOME:
-        return float(np.nanmean(known.outcomes[name]))
-    return quality.watch(known, estimable.computed, estimable.better).value
+        found[name] = estimated, metric.better, quality.of_metric(target, metric)
+    if target.task.expected is not None:
+        mean = quality.of_mean(outcome_of(target.name))
+        found[MEAN_OUTCOME] = estimate.mean_outcome(target), "zero", mean
+    return found
 
 
 def team_rows(comparison: Comparison, judged: JudgedMetrics, service: ServiceHealth) -> list[TeamRow]:

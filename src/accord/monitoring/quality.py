@@ -44,6 +44,8 @@ class Watched:
     better: str
     """higher, lower or zero"""
     computed: Computed
+    doubt: float = 0.0
+    """By how much more (a standard deviation) value and test may be apart than days of test tell."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ def judge(
     with np.errstate(invalid="ignore", divide="ignore"):
         on_test = {name: float(one(np.ones((1, test.n_blocks)))[0]) for name, one in whole.items()}
     off = _deviations(watched, whole, test, n_rows, n_blocks, seed)
+    off += _doubts(watched, off.shape[1], seed)
     there = np.ma.masked_invalid(off)
     center, spread = (part.filled(np.nan) for part in (there.mean(axis=1), there.std(axis=1)))
     usable = spread > 0
@@ -188,6 +191,12 @@ def _deviations(
                 )
             )
     return np.concatenate(found, axis=1)
+
+
+def _doubts(watched: Mapping[Key, Watched], n_resamples: int, seed: int) -> Vector:
+    """What a draw of each value's doubt adds, (n_watched, n_resamples). Values that rest on one curve are doubted together."""
+    drawn = np.random.Generator(np.random.PCG64([seed, 1])).normal(size=n_resamples)
+    return np.outer([one.doubt for one in watched.values()], drawn)
 
 
 def _badness(change: Vector, better: str) -> Vector:

@@ -8,9 +8,11 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from accord.bootstrap import Statistic
 from accord.errors import AccordError
 from accord.losses import ONE, Kind, Loss, Matrix, Vector
 from accord.measures.curves import Plot
+from accord.measures.estimates import Implied
 from accord.measures.metrics import Metric
 from accord.sql.rows import evaluate, parse, values_of
 
@@ -46,9 +48,8 @@ class Task:
     rates: Callable[[str, bool], Mapping[str, str]] = lambda name, acts: {}
     """What of a target of this name is compared across groups of people, by name, as SQL aggregates over the columns of its
     predictions, `actual_NAME` and, where a policy acts, `action`."""
-    estimates: Mapping[str, Callable[[Vector, Vector], float]] = field(default_factory=dict)
-    """Metrics that can be told without outcomes, from what predictions expect (n,) and what then happened to rows predicted
-    alike (n,)."""
+    estimates: Mapping[str, Callable[[Implied], Statistic]] = field(default_factory=dict)
+    """Metrics that can be told without outcomes, from predictions and how likely each outcome is by them, (n, k) both."""
     evidently: Literal["ClassificationPreset", "RegressionPreset"] | None = None
     """Evidently's preset for the performance of a single column, if one fits."""
 
