@@ -1,6 +1,7 @@
 """Every way a source can be there, and every way it can be broken."""
 
 import gzip
+import lzma
 import zipfile
 from pathlib import Path
 
@@ -25,6 +26,8 @@ def put(folder: Path, name: str, content: bytes) -> Source:
             archive.writestr("inside.csv", content)
     elif name.endswith(".gz"):
         path.write_bytes(gzip.compress(content, mtime=0))
+    elif name.endswith(".xz"):
+        path.write_bytes(lzma.compress(content))
     elif name.endswith(".parquet"):
         TABLE.write_parquet(path)
     else:
@@ -33,7 +36,7 @@ def put(folder: Path, name: str, content: bytes) -> Source:
 
 
 @pytest.mark.parametrize(
-    "name", ["t.csv", "t.txt", "t.csv.zip", "t.csv.gz", "t.parquet", "a space, and ünïcode.csv"]
+    "name", ["t.csv", "t.txt", "t.csv.zip", "t.csv.gz", "t.csv.xz", "t.parquet", "a space, and ünïcode.csv"]
 )
 def test_every_kind_of_file_reads_as_the_same_table(tmp_path: Path, name: str):
     found = read("t", put(tmp_path, name, CSV.encode()), tmp_path)
@@ -86,7 +89,7 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
-@pytest.mark.parametrize("name", ["t.csv.zip", "t.csv.gz", "t.parquet"])
+@pytest.mark.parametrize("name", ["t.csv.zip", "t.csv.gz", "t.csv.xz", "t.parquet"])
 def test_a_file_that_was_cut_short_is_one_error(tmp_path: Path, name: str):
     source = put(tmp_path, name, CSV.encode() * 100)
     cut(Path(source.path))
@@ -307,3 +310,25 @@ def test_the_kind_of_a_file_is_told_in_any_case(tmp_path: Path, name: str):
     put(tmp_path, name.lower(), CSV.encode())
     (tmp_path / name.lower()).rename(tmp_path / name)
     assert read("t", shipped(Source, path=str(tmp_path / name)), tmp_path).equals(TEXT)
+
+
+def test_a_file_without_a_header_has_its_columns_by_number(tmp_path: Path):
+    source = put(tmp_path, "t.csv", b"1,x\n2,\n").model_copy(update={"header": False})
+    assert read("t", source, tmp_path).to_dict(as_series=False) == {
+        "column_1": ["1", "2"],
+        "column_2": ["x", None],
+    }
+
+
+def test_fields_may_stand_in_other_quotes(tmp_path: Path):
+    source = put(tmp_path, "t.csv", b"a,b\n1,'x, y'\n").model_copy(update={"quote": "'"})
+    assert read("t", source, tmp_path)["b"].to_list() == ["x, y"]
+
+
+def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(tmp_path: Path):
+    with gzip.open(tmp_path / "t.csv.gz", "wb", compresslevel=1) as file:
+        file.write(b"a,b\n1,")
+        for _ in range(200):
+            file.write(b"x" * (1 << 20))
+    with pytest.raises(AccordError, match="a line of more than 64 MB after line 1;"):
+        read("t", shipped(Source, path=str(tmp_path / "t.csv.gz")), tmp_path)

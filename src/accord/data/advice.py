@@ -2,7 +2,6 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from math import nan
 from typing import Any
@@ -10,14 +9,11 @@ from typing import Any
 import polars as pl
 
 from accord.data.casting import cast, kind
+from accord.data.forms import CLOCKS, CURRENCIES, DAYS, MARKS, TRUTHS
 from accord.schema.data import WRITTEN, Reading
 
-DAYS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%m.%d.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d/%m/%y", "%m/%d/%y", "%d %B %Y", "%d %b %Y", "%B %d, %Y")  # fmt: skip
-CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S")
-"""Forms that dates and times are often written in, to be tried on values that are no ISO 8601."""
 N_TRIED = 1000
 MAX_SHOWN = 80
-CURRENCIES = "$€£¥"
 ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t"}
 
 
@@ -75,9 +71,7 @@ def _reads(texts: pl.Series, words: str) -> bool:
 
 def _of_booleans(name: str, reading: Reading, whole: pl.Series) -> str:
     words = whole.drop_nulls().str.to_lowercase().unique(maintain_order=True).to_list()
-    truths = [
-        w for w in words if w in ("yes", "y", "t", "on", "j", "ja", "oui", "si", "true", "1", "x", "positive")
-    ]
+    truths = [w for w in words if w in TRUTHS or w in ("x", "positive")]
     if len(words) == 2 and len(truths) == 1:
         return line(name, reading, true_words=truths, false_words=[w for w in words if w not in truths])
     if len(words) == 2:
@@ -93,17 +87,12 @@ def _of_numbers(name: str, reading: Reading, texts: pl.Series) -> str:
     }  # fmt: skip
     signs = [sign for sign in CURRENCIES if sample.str.contains(sign, literal=True).any()]
     percent = sample.str.contains("%", literal=True).any()
-    ways: Sequence[Mapping[str, Any]] = [
-        {},
-        {"thousands": ","}, {"decimal": ","}, {"decimal": ",", "thousands": "."}, {"thousands": " "}, {"thousands": "'"},
-        {"decimal": ",", "thousands": " "},
-    ]  # fmt: skip
     more = {**({"percent": True} if percent else {}), **({"currency": signs[0]} if signs else {})}
     fits: dict[tuple[float, ...], str] = {}  # each reading that has other values than those before it
     for kind_of in dict.fromkeys((reading.type, "number")):
         if percent and kind_of == "integer":
             continue
-        for way in ways:
+        for way in MARKS:
             tried = {"type": kind_of, **given, **way, **more}
             if tried.get("thousands") == tried.get("decimal", "."):
                 continue

@@ -80,12 +80,16 @@ class Source(Section):
 
     path: str
     """`data/raw/rides.csv`, a pattern such as `data/raw/*.parquet`, `package://module/file.csv`, or
-    `sklearn://breast_cancer`. CSV may be zipped or gzipped."""
+    `sklearn://breast_cancer`. CSV may be packed as .zip, .gz or .xz."""
     nulls: list[str]
     """Words that mean a missing value in CSV."""
     separator: Annotated[str, StringConstraints(min_length=1, max_length=1)]
     encoding: Annotated[str, AfterValidator(_encoding)]
     """Of CSV: a name that Python knows, such as utf-8, latin-1 or utf-16."""
+    header: bool | None = written()
+    """false for CSV without a line of names: its columns are then column_1, column_2 and so on."""
+    quote: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = written()
+    """What stands around fields of CSV that hold a separator, if it is no double quote."""
     columns: dict[SourceName, Reading] = {}
     """The types of columns that SQL computes on and that the contract doesn't have by the same name. Without a type a column of
     CSV is text in SQL."""

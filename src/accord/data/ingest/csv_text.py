@@ -33,12 +33,13 @@ def read(where: str, content: bytes, source: Source) -> pl.DataFrame:
     is_cr_alone = b"\n" not in content and b"\r" in content
     options: dict[str, Any] = {
         "separator": source.separator, "null_values": source.nulls, "infer_schema": False,
-        "eol_char": "\r" if is_cr_alone else "\n",
+        "eol_char": "\r" if is_cr_alone else "\n", "quote_char": source.quote or '"',
     }  # fmt: skip
+    has_header = source.header is not False
     try:
         head = pl.read_csv(content, n_rows=2, has_header=False, **{**options, "null_values": None})
         names = _names(where, head, source)
-        frame = pl.read_csv(content, **options)
+        frame = pl.read_csv(content, has_header=has_header, **options)
         frame.columns = names
     except PolarsError as error:
         if "more fields" not in str(error):
@@ -95,6 +96,8 @@ def _encoded(where: str, source: Source, found: str, which: str) -> str:
 def _names(where: str, head: pl.DataFrame, source: Source) -> list[str]:
     """The columns by name, unnamed ones by number."""
     first = head.row(0)
+    if source.header is False:
+        return [f"column_{i}" for i in range(1, len(first) + 1)]
     if len(first) == 1 and head.height > 1 and (other := _separator(*map(str, head.to_series()))):
         raise AccordError(
             f"{where} has one column, '{first[0][:SHOWN]}', with the separator '{source.separator}'. It seems to be another one; write "

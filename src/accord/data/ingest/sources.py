@@ -2,11 +2,15 @@
 
 import glob
 import gzip
+import io
+import lzma
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import IO
 
 import polars as pl
 from polars.exceptions import NoDataError, PolarsError
@@ -15,6 +19,9 @@ from accord.data.casting import MAX_EXACT
 from accord.data.ingest import csv_text
 from accord.errors import AccordError
 from accord.schema.data import Source
+
+MAX_LINE = 64 << 20
+"""Bytes that a line of CSV may have."""
 
 
 def read(name: str, source: Source, root: Path) -> pl.DataFrame:
@@ -33,24 +40,32 @@ def _read(where: str, source: Source, root: Path) -> pl.DataFrame:
     scheme, separator, rest = source.path.partition("://")
     if separator and scheme == "sklearn":
         return _sklearn(where, rest)
+    found = files(where, source.path, root)
+    frames = [
+        _file(f"{where}, file {file.name}" if len(found) > 1 else where, file, source) for file in found
+    ]
+    return frames[0] if len(frames) == 1 else _stacked(where, found, frames)
+
+
+def files(where: str, path: str, root: Path) -> list[Path]:
+    """The files of a source that is no data set of scikit-learn: one, or those that a pattern fits, by name. Raises AccordError
+    if there is none."""
+    scheme, separator, rest = path.partition("://")
     if separator and scheme != "package":
         raise AccordError(
             f"{where}: unknown scheme '{scheme}'; valid: package, sklearn, or a path without one"
         )
     if separator:
-        files = [_in_package(where, rest)]
-    elif (root / source.path).is_file():
-        files = [root / source.path]
+        found = [_in_package(where, rest)]
+    elif (root / path).is_file():
+        found = [root / path]
     else:
-        files = [root / file for file in sorted(glob.glob(source.path, root_dir=root))]
-    if not files or not all(file.is_file() for file in files):
+        found = [root / file for file in sorted(glob.glob(path, root_dir=root))]
+    if not found or not all(file.is_file() for file in found):
         raise AccordError(
             f"{where} is not there; expected a file. Put it there, or correct `path` in conf/data"
         )
-    frames = [
-        _file(f"{where}, file {file.name}" if len(files) > 1 else where, file, source) for file in files
-    ]
-    return frames[0] if len(frames) == 1 else _stacked(where, files, frames)
+    return found
 
 
 def _stacked(where: str, files: Sequence[Path], frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
@@ -84,38 +99,80 @@ def _fit(one: pl.Series, other: pl.Series) -> bool:
 
 
 def _file(where: str, path: Path, source: Source) -> pl.DataFrame:
+    text = content(where, path)
+    with _readable(where):
+        if text is None:
+            return pl.read_parquet(path, glob=False)
+        return csv_text.read(where, text, source)
+
+
+def content(where: str, path: Path) -> bytes | None:
+    """What a file of CSV holds, unpacked; None for Parquet. Raises AccordError for a file of another kind, or a damaged one."""
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        return None
+    with _readable(where):
+        if suffix == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                members = archive.namelist()
+                if len(members) != 1:
+                    raise AccordError(f"{where}: {path.name} holds {len(members)} files; expected one CSV")
+                with archive.open(members[0]) as packed:
+                    return _bounded(where, packed)
+        opened = OPENED.get(suffix)
+        if opened is None:
+            raise AccordError(
+                f"{where}: unknown kind of file '{path.suffix}'; valid: .csv, .tsv, .txt, each also .zip, .gz or .xz, and .parquet"
+            )
+        with opened(path) as plain:
+            return _bounded(where, plain)
+
+
+def _plain(path: Path) -> IO[bytes]:
+    return path.open("rb")
+
+
+def _gzip(path: Path) -> IO[bytes]:
+    return io.BufferedReader(gzip.open(path))
+
+
+def _xz(path: Path) -> IO[bytes]:
+    return lzma.open(path)
+
+
+OPENED: Mapping[str, Callable[[Path], IO[bytes]]] = {
+    ".csv": _plain, ".tsv": _plain, ".txt": _plain, ".data": _plain, ".gz": _gzip, ".xz": _xz,
+}  # fmt: skip
+
+
+def _bounded(where: str, stream: IO[bytes]) -> bytes:
+    """All of the stream, unless a line is so long that it is no row: that is seen before the line fills the memory."""
+    parts, since = bytearray(), 0
+    while part := stream.read(MAX_LINE // 4):
+        parts += part
+        end = max(part.rfind(b"\n"), part.rfind(b"\r"))
+        since = since + len(part) if end < 0 else len(part) - end - 1
+        if since > MAX_LINE:
+            raise AccordError(
+                f"{where} has a line of more than {MAX_LINE >> 20} MB after line {parts.count(10):,}; expected rows of CSV, one a line. It "
+                "may be another kind of file, or a quote may lack its end: mend the file"
+            )
+    return bytes(parts)
+
+
+@contextmanager
+def _readable(where: str) -> Iterator[None]:
     try:
-        return _decoded(where, path, source)
+        yield
     except NoDataError as error:
         raise AccordError(
             f"{where} is empty; expected a header and rows. Put the data there or remove the source"
         ) from error
-    except (PolarsError, zipfile.BadZipFile, zlib.error, gzip.BadGzipFile, EOFError) as error:
+    except (PolarsError, zipfile.BadZipFile, zlib.error, gzip.BadGzipFile, lzma.LZMAError, EOFError) as error:
         reason = " ".join(str(error).split())[:200]
         raise AccordError(
             f"{where} can't be read: {reason}. It may be damaged or cut short: fetch it again"
         ) from error
-
-
-def _decoded(where: str, path: Path, source: Source) -> pl.DataFrame:
-    suffix = path.suffix.lower()
-    if suffix == ".parquet":
-        return pl.read_parquet(path, glob=False)
-    if suffix == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            members = archive.namelist()
-            if len(members) != 1:
-                raise AccordError(f"{where}: {path.name} holds {len(members)} files; expected one CSV")
-            content = archive.read(members[0])
-    elif suffix == ".gz":
-        content = gzip.decompress(path.read_bytes())
-    elif suffix in (".csv", ".tsv", ".txt"):
-        content = path.read_bytes()
-    else:
-        raise AccordError(
-            f"{where}: unknown kind of file '{path.suffix}'; valid: .csv, .tsv, .txt, each also .zip or .gz, and .parquet"
-        )
-    return csv_text.read(where, content, source)
 
 
 def _in_package(where: str, rest: str) -> Path:
