@@ -18,6 +18,8 @@ class Guess:
     """Why, in words that go on after what was guessed: "all 1,000 values are whole numbers"."""
     instead: str = ""
     """What to write in the config, or which option to give, if the guess is wrong."""
+    is_open: bool = False
+    """Whether the values allow another reading just as well, so that somebody has to choose."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,159 @@
+"""Numbers, however they are written: which words are numbers, and which are codes that only look like them."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from accord.data.casting import cast
+from accord.data.forms import CURRENCIES, MARKS
+from accord.data.infer.distinct import Words
+from accord.schema.data import Reading
+
+N_TRIED = 1000
+MAX_DIGITS = 15
+"""Digits that a float holds without loss: longer integers are identifiers."""
+CODE_NAMES = re.compile(
+    r"(^|_|\b)(zip|zip_?code|postal|postal_?code|post_?code|postcode|plz|cep|fips|phone|telephone|mobile|fax|ssn|isbn|ean|upc|iban|sku|npi|naics|sic|icd|imei|vin)(_?(code|no|nr|num|number|id))?($|_|\b)",
+    re.IGNORECASE,
+)  # fmt: skip
+"""Names of columns whose digits are no quantity."""
+LEADING_ZERO, PHONE, EXPONENT = r"^[+-]?0\d", r"^\+\d{7,}$", r"^\d+[eE]\d+$"
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to read words, how many rows it loses, and why it is one."""
+
+    keys: dict[str, Any]
+    lost: pl.Series
+    """Where a word is not read by it (n_words,)."""
+    reason: str
+    instead: list[str] = field(default_factory=list)
+    """What else the values could be, as the options that say so."""
+    is_open: bool = False
+
+
+def codes(words: Words, name: str) -> str | None:
+    """Why words that are all digits and signs are codes rather than numbers; None if they are numbers."""
+    leading, phones, exponents = (
+        words.where(words.matching(form)) for form in (LEADING_ZERO, PHONE, EXPONENT)
+    )
+    if len(leading.text):
+        return f"{leading.n_rows:,} values begin with a zero, as '{leading.text.sort()[0]}', which a number would lose"
+    if len(phones.text):
+        return f"values such as '{phones.text.sort()[0]}' are written as telephone numbers are"
+    if len(words.text) and words.matching(r"^\d+$").all():
+        if (words.text.str.len_chars().max() or 0) > MAX_DIGITS:  # type: ignore[operator]
+            return f"values such as '{words.examples(1)[0]}' have more than {MAX_DIGITS} digits, as identifiers have"
+        if CODE_NAMES.search(name):
+            return f"columns called '{name}' hold codes"
+    if len(exponents.text):
+        return f"{exponents.n_rows:,} values such as '{exponents.text.sort()[0]}' are codes: programs write such numbers with a point or a sign"
+    return None
+
+
+def plain(words: Words) -> Way:
+    """Words as programs write numbers."""
+    whole = words.text.cast(pl.Int64, strict=False)
+    if whole.null_count() == 0:
+        return Way({"type": "integer"}, whole.is_null(), "are whole numbers")
+    number = words.text.cast(pl.Float64, strict=False)
+    lost = number.is_null() | ~number.is_finite().fill_null(True)
+    is_integer = words.matching(r"^[+-]?\d+$") | lost
+    if is_integer.all():
+        return Way({"type": "integer"}, lost, "are whole numbers")
+    n = words.rows(~is_integer)
+    return Way(
+        {"type": "number"},
+        lost,
+        f"are numbers, {n:,} of them with decimals" if n < words.n_rows else "are numbers with decimals",
+    )
+
+
+def with_signs(words: Words, given: dict[str, Any]) -> list[Way]:
+    """The ways to read words that have a percent sign, a currency, a unit, or other decimal points; several if they differ in what they
+    read, none if they are no such numbers."""
+    sample = _sample(words)
+    has_digit = sample.str.contains(r"\d")
+    if has_digit.mean() < 0.8:  # type: ignore[operator]
+        return []
+    more = _around(sample.filter(has_digit)) | given
+    found: list[tuple[pl.Series, Way]] = []
+    kinds = ("number",) if "percent" in more else ("integer", "number")
+    for marks in MARKS:
+        tried = {**more, **{k: v for k, v in marks.items() if k not in given}}
+        if tried.get("thousands") == tried.get("decimal", "."):
+            continue
+        if not marks and not more:
+            continue
+        for kind in kinds:
+            keys = {"type": kind, **tried}
+            if _lost_share(sample, keys) > 0.2:
+                continue
+            values, lost = cast(words.text, Reading(**keys))
+            if any(values.cast(pl.Float64).equals(other, null_equal=True) for other, _ in found):
+                break
+            found.append((values.cast(pl.Float64), Way(keys, lost | values.is_null(), _described(keys))))
+            if not lost.any():
+                break
+    if not found:
+        return []
+    least = min(words.rows(way.lost) for _, way in found)
+    best = [way for _, way in found if words.rows(way.lost) == least]
+    return _decided(words, best) if len(best) > 1 else best
+
+
+def _sample(words: Words) -> pl.Series:
+    return words.text.sort()[:: max(len(words.text) // N_TRIED, 1)]
+
+
+def _lost_share(sample: pl.Series, keys: dict[str, Any]) -> float:
+    return float(cast(sample, Reading(**keys))[1].mean())  # type: ignore[arg-type]
+
+
+def _around(sample: pl.Series) -> dict[str, Any]:
+    """What stands beside the digits in most values: a percent sign, a currency, a unit."""
+    if sample.str.contains(r"%\s*$").mean() > 0.8:  # type: ignore[operator]
+        return {"percent": True}
+    for sign in CURRENCIES:
+        if sample.str.contains(sign, literal=True).mean() > 0.8:  # type: ignore[operator]
+            return {"currency": sign}
+    before = sample.str.extract(r"^([A-Z]{3})\s*[+-]?\d")
+    after = sample.str.extract(r"\d\s*([\p{L}°µ²³/]{2,}|°?[\p{L}])$")
+    spaced = sample.str.contains(r"\d\s+[\p{L}°]$|[\p{L}°]{2,}$")
+    for words in (
+        before,
+        after.zip_with(spaced, pl.Series([None], dtype=pl.String).new_from_index(0, len(after))),
+    ):
+        counted = words.drop_nulls().value_counts(sort=True)
+        if counted.height and counted["count"][0] > 0.8 * len(sample):
+            return {"currency": str(counted[0, 0])}
+    return {}
+
+
+def _described(keys: dict[str, Any]) -> str:
+    said = []
+    if keys.get("percent"):
+        said.append("a percent sign")
+    if "currency" in keys:
+        said.append(f"'{keys['currency']}' beside them")
+    if "decimal" in keys:
+        said.append(f"'{keys['decimal']}' before decimals")
+    if "thousands" in keys:
+        said.append(
+            f"'{keys['thousands']}' between groups of three digits"
+            if keys["thousands"] != " "
+            else "a blank between groups of three digits"
+        )
+    return f"are numbers with {' and '.join(said)}" if said else "are numbers"
+
+
+def _decided(words: Words, ways: list[Way]) -> list[Way]:
+    """Of ways that read different values, the one that the words themselves decide for, if they do."""
+    grouped = [way for way in ways if "thousands" in way.keys]
+    bare = words.matching(r"^\D*\d{1,3}\D*$").any()
+    if len(grouped) == 1 and bare and not words.matching(r"^\D*\d{4,}\D*$").any():
+        return grouped  # 5 and 1,234 in one column: with three decimals it would say 5,000
+    return ways
