@@ -25,7 +25,10 @@ def plain(text: str, keep_case: bool = False) -> str:
     >>> plain("Größe"), plain("Matrícula")
     ('grosse', 'matricula')
     """
-    decomposed = unicodedata.normalize("NFKD", text.replace("ß", "ss").replace("ø", "o").replace("ł", "l"))
+    decomposed = unicodedata.normalize(
+        "NFKD",
+        text.replace("ß", "ss").replace("ø", "o").replace("ł", "l").replace("Ł", "L").replace("Ø", "O"),
+    )
     bare = "".join(character for character in decomposed if not unicodedata.combining(character))
     return bare if keep_case else bare.lower()
 

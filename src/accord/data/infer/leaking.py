@@ -24,6 +24,11 @@ MIN_ROWS = 30
 """Rows with the rarer outcome from which a column that never errs is its copy and no chance."""
 FEW = 50
 ROUNDING = 1e-9
+TOGETHER = 0.98
+"""Share of the rows without an outcome that lack a value, and of those that lack it, from which the two come together."""
+BY_NULL = ("it is null", "it is not null")
+"""What a suspect's detail says if missing values tell the target."""
+OUTCOME = "|outcome"
 
 
 @dataclass(frozen=True)
@@ -40,53 +45,63 @@ def known_later(
     target: str,
     kind: "Kind",
     check: LeakCheck,
-    event: str | None,
+    event: Facts | None = None,
 ) -> Later:
-    """What of the columns (n_rows each) seems to be known only once the outcome y (n_rows,) is."""
-    rows = _seen(columns, y, event)
-    roles = {
-        facts.name: guess for facts in columns if (guess := _copy(facts, rows, target, kind)) is not None
+    """What of the columns (n_rows each) seems to be known only once the outcome y (n_rows,) is. Rows are ordered by the event."""
+    rows = _seen([*columns, *([event] if event else [])], y, event)
+    sure = {one.name: guess for one in columns if (guess := _copy(one, rows, target, kind)) is not None}
+    sure |= _missing_together([one for one in columns if one.name not in sure], y, target)
+    left = {one.name: one for one in columns if one.name not in sure}
+    if not left:
+        return Later(sure, ())
+    around = Surroundings(rows.select(event.name), event.name) if event else Surroundings()
+    found = suspects(rows.select(left.keys()), {target: (rows[OUTCOME].to_numpy(), kind)}, check, around)
+    likely = {one.feature: guess for one in found if (guess := _told(one, left[one.feature])) is not None}
+    return Later({**sure, **likely}, tuple(one for one in found if one.feature not in likely))
+
+
+def _told(suspect: Suspect, facts: Facts) -> Guess | None:
+    """The role of a suspect whose name, or whose missing values, say that it comes with the outcome."""
+    named = says(facts.source, OUTCOMES)
+    if named is None and not any(words in suspect.detail for words in BY_NULL):
+        return None
+    why = f", and it is called like something known later ({named})" if named else ""
+    return _outcome(f"{suspect.target} {suspect.detail}{why}")
+
+
+def _missing_together(columns: Sequence[Facts], y: NDArray[np.float64], target: str) -> dict[str, Guess]:
+    """The columns, if only a few, whose values are missing just where the target is."""
+    unknown = np.isnan(y)
+    n_unknown = int(unknown.sum())
+    if n_unknown < MIN_ROWS or n_unknown > len(y) / 2:
+        return {}
+    found = []
+    for facts in columns:
+        missing = facts.column.values.is_null().to_numpy()
+        n_both = int((missing & unknown).sum())
+        if n_both >= TOGETHER * n_unknown and n_both >= TOGETHER * missing.sum():
+            found.append(facts.name)
+    if len(found) > len(columns) / 4:
+        return {}  # rows without anything
+    return {
+        name: _outcome(f"missing in the {n_unknown:,} rows that have no {target}, and in hardly any other")
+        for name in found
     }
-    left = [facts for facts in columns if facts.name not in roles and facts.name != event]
-    around = Surroundings()
-    if event is not None:
-        around = Surroundings(rows.select(event), event)
-    frame = rows.select(facts.name for facts in left)
-    found = suspects(frame, {target: (rows["|y"].to_numpy(), kind)}, check, around) if left else []
-    by_name = {facts.name: facts for facts in left}
-    honest = []
-    for suspect in found:
-        named = says(by_name[suspect.feature].source, OUTCOMES)
-        only_then = suspect.kind == "level" and (
-            "it is null" in suspect.detail or "it is not null" in suspect.detail
-        )
-        if suspect.feature not in roles and (named or only_then):
-            why = f"{target} {suspect.detail}" + (
-                f", and it is named like something known later ({named})" if named else ""
-            )
-            roles[suspect.feature] = Guess(
-                "role", "outcome", f"known only later: {why}", "role: feature, if you vouch for it"
-            )
-        elif suspect.feature not in roles:
-            honest.append(suspect)
-    return Later(roles, tuple(honest))
 
 
-def _seen(columns: Sequence[Facts], y: NDArray[np.float64], event: str | None) -> pl.DataFrame:
-    """The rows with a known outcome, or some of them, the same ones in whatever order the rows are, with the outcome in `|y`."""
-    rows = pl.DataFrame([facts.column.values.alias(facts.name) for facts in columns]).with_columns(
-        pl.Series("|y", y)
-    )
-    order = rows.hash_rows(0)
+def _seen(columns: Sequence[Facts], y: NDArray[np.float64], event: Facts | None) -> pl.DataFrame:
+    """The rows with a known outcome, or some of them, the same ones in whatever order the rows are, with the outcome beside."""
+    rows = pl.DataFrame([one.column.values.alias(one.name) for one in columns])
+    rows = rows.with_columns(pl.Series(OUTCOME, y))
     known = np.flatnonzero(~np.isnan(y))
-    chosen = known[np.argsort(order.to_numpy()[known], kind="stable")[:MAX_SEEN]]
-    seen = rows[chosen]
-    return seen if event is None else seen.sort(event, maintain_order=True)
+    by_hash = rows.hash_rows(0).to_numpy()[known].argsort(kind="stable")
+    seen = rows[known[by_hash[:MAX_SEEN]]]
+    return seen if event is None else seen.sort(event.name, maintain_order=True)
 
 
 def _copy(facts: Facts, rows: pl.DataFrame, target: str, kind: "Kind") -> Guess | None:
     """The role of a column that says what the outcome is in every row."""
-    pairs = rows.select(x=facts.name, y="|y").drop_nulls()
+    pairs = rows.select(x=facts.name, y=OUTCOME).drop_nulls()
     if pairs.height < max(MIN_ROWS, rows.height / 2):
         return None
     if facts.is_number and kind == "amount" and _is_line(pairs):

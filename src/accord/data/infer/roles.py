@@ -1,17 +1,18 @@
 """What the columns of a table are for, and what the data set as a whole is."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from accord.data.infer import identifiers, protected
 from accord.data.infer.facts import Facts
 from accord.data.infer.guess import Guess, Inferred
+from accord.data.infer.identifiers import keys, repeats, unlearnable
 from accord.data.infer.leaking import known_later
 from accord.data.infer.personal import personal
+from accord.data.infer.protected import groups, slices
 from accord.data.infer.subjects import subject
 from accord.data.infer.target import target
-from accord.data.infer.times import times
+from accord.data.infer.times import Times, times
 from accord.data.leaks import Suspect
 from accord.errors import AccordError, nearest
 from accord.schema.data import LeakCheck
@@ -61,58 +62,55 @@ def roles(
 ) -> Roles:
     """What each column is for where the one called `wanted` in the contract is predicted, as target `name` (default: like its
     column). The order of rows and columns changes nothing. Raises AccordError where nothing can be predicted."""
-    given = given or Given()
+    given, name = given or Given(), name or wanted
     facts = {one.name: Facts(one) for one in sorted(columns, key=lambda one: one.name)}
     for column in (wanted, *given.names):
         if column not in facts:
             raise AccordError(f"no column '{column}' in the table; {nearest(column, facts)}")
-    name = name or wanted
     predicted = target(facts[wanted], name, given.task, given.positive)
     others = [one for one in facts.values() if one.name != wanted]
     when = times(others, given.time)
-    found: dict[str, Guess] = {
-        **_given_roles(given),
-        **_of_those_left(others, identifiers.unlearnable),
-        **when.roles,
-    }
-    open_ = [one for one in others if one.name not in found]
+    people = {one.name: personal(one) for one in others}
+    about = Guess("subject", given.subject, "given", "") if given.subject else subject(others)
+
+    found = _by_themselves(others, when, people, about) | _given_roles(given)
+    event = [facts[when.event]] if when.event else []
     later = known_later(
-        [one for one in others if one.name in (*(o.name for o in open_), when.event)], predicted.y, name,
-        predicted.outcome, check, when.event,
-    )  # fmt: skip
-    found = {**found, **later.roles}
-    found |= identifiers.repeats([one for one in others if one.name not in found])
-    about = (
-        subject(others)
-        if given.subject is None
-        else Guess("subject", given.subject, "given as --subject", "")
+        [one for one in others if one.name not in found], predicted.y, name, predicted.outcome, check, *event
     )
-    if about is not None:
-        reason = f"an id: {about.reason}" if about.reason else "an id"
-        found.setdefault(about.value, Guess("role", "info", reason, "role: feature"))
-    found |= _given_roles(given)
+    found |= later.roles
+    found |= repeats([one for one in others if one.name not in found])
     found[wanted] = Guess("role", "outcome", "what is predicted", "")
-    personally = _of_those_left(others, personal)
-    outcomes = [column for column, guess in found.items() if guess.value in ("outcome", None)]
-    data_set = _data_set(others, outcomes, found, about, given)
-    notes = [
-        *predicted.notes,
-        *when.notes,
-        *(f"{s.feature} looks too good to be known in time: {s.target} {s.detail}" for s in later.suspects),
-    ]
+
+    suspected = (
+        f"{s.feature} looks too good to be known in time: {s.target} {s.detail}" for s in later.suspects
+    )
     return Roles(
-        {
-            column: tuple(
-                guess
-                for guess in (found.get(column), None if column in outcomes else personally.get(column))
-                if guess
-            )
-            for column in facts
-        },
-        (*predicted.guesses, *when.data_set, *data_set),
-        tuple(notes),
+        {column: _of_column(found.get(column), people.get(column, ())) for column in facts},
+        (*predicted.guesses, *when.data_set, *_of_data_set(others, found, about, given)),
+        (*predicted.notes, *when.notes, *suspected),
         later.suspects,
     )
+
+
+def _by_themselves(
+    columns: Sequence[Facts], when: Times, people: Mapping[str, tuple[Guess, ...]], about: Guess | None
+) -> dict[str, Guess]:
+    """The roles of columns that have one whatever is predicted."""
+    ids = {one.name: guess for one in columns if (guess := unlearnable(one)) is not None}
+    named = {column: guess for column, guesses in people.items() for guess in guesses if guess.key == "role"}
+    found = {**ids, **{column: guess for column, guess in named.items() if column not in ids}, **when.roles}
+    if about is not None:
+        found.setdefault(
+            about.value,
+            Guess(
+                "role",
+                "info",
+                "names whom a row is about",
+                "role: feature",
+            ),
+        )
+    return found
 
 
 def _given_roles(given: Given) -> dict[str, Guess]:
@@ -123,25 +121,22 @@ def _given_roles(given: Given) -> dict[str, Guess]:
     }
 
 
-def _of_those_left(columns: Sequence[Facts], guess_of: Callable[[Facts], Guess | None]) -> dict[str, Guess]:
-    return {one.name: guess for one in columns if (guess := guess_of(one)) is not None}
+def _of_column(role: Guess | None, personally: Sequence[Guess]) -> tuple[Guess, ...]:
+    """The guesses about a column. An outcome is in no request, and what is left out nowhere, so that nothing of it is to be kept."""
+    if role is None:
+        return tuple(personally)
+    kept = [guess for guess in personally if guess.key == "pii"]
+    return (role,) if role.value in ("outcome", None) else (role, *kept)
 
 
-def _data_set(
-    columns: Sequence[Facts],
-    outcomes: Sequence[str],
-    found: Mapping[str, Guess],
-    about: Guess | None,
-    given: Given,
+def _of_data_set(
+    columns: Sequence[Facts], found: Mapping[str, Guess], about: Guess | None, given: Given
 ) -> list[Guess]:
     """The guesses about the key, the subject, the groups and the slices."""
-    known = [one for one in columns if one.name not in outcomes]
-    key = (
-        Guess("key", list(given.key), "given as --key", "")
-        if given.key
-        else identifiers.keys(known, list(found))
-    )
-    watched = protected.groups(known)
+    known = [one for one in columns if one.name not in found or found[one.name].value in ("info", "feature")]
+    key = Guess("key", list(given.key), "given", "") if given.key else keys(known, list(found))
+    watched = groups(known)
     features = [one for one in known if one.name not in found]
-    sliced = protected.slices(features, watched.value if watched else [])
-    return [guess for guess in (key, about, watched, sliced) if guess is not None]
+    return [
+        guess for guess in (key, about, watched, slices(features, watched.value if watched else [])) if guess
+    ]
