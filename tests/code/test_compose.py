@@ -285,9 +285,9 @@ def test_a_parameter_that_the_file_of_a_model_leaves_out_is_named(composed, sele
 
 def test_the_data_set_of_the_readme_begins_with_what_conf_has_for_all(composed, selected_folder: Path):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    example = readme.split("```yaml\nname: yours\n")[1].split("```")[0]
-    (selected_folder / "conf/data/yours.yaml").write_text(f"name: yours\n{example}", encoding="utf-8")
-    values, base = composed("data=yours", "objective=quality"), shipped_values()
+    example = readme.split("```yaml\nname: rides\n")[1].split("```")[0]
+    (selected_folder / "conf/data/rides.yaml").write_text(f"name: rides\n{example}", encoding="utf-8")
+    values, base = composed("data=rides", "objective=quality"), shipped_values()
     data = values["data"]
     assert data["rows"] == "rides"
     assert data["sources"]["rides"]["separator"] == base["data"]["sources"]["*"]["separator"]
@@ -295,7 +295,7 @@ def test_the_data_set_of_the_readme_begins_with_what_conf_has_for_all(composed, 
     assert data["split"] == {**base["data"]["split"], "cutoff": None, "train": None}
     assert data["checks"]["leaks"] == {**base["data"]["checks"]["leaks"], "accepted": []}
     assert data["time"] is None
-    assert values["objective"]["targets"]["late"]["owner"] == "product"
+    assert values["objective"]["targets"]["delay"]["owner"] == "product"
     assert values["objective"]["policy"] is None
 
 

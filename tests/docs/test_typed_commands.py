@@ -110,12 +110,12 @@ def check_words(words: Sequence[str], conf: Path) -> None:
 
 @pytest.fixture(scope="module")
 def conf(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder conf/ with README's own data set."""
+    """The folder conf/ with the data set that README has its reader make."""
     conf = tmp_path_factory.mktemp("project") / "conf"
     shutil.copytree(ROOT / "conf", conf)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     [config] = (block for kind, block in FENCES.findall(readme) if kind == "yaml")
-    (conf / "data/yours.yaml").write_text(config, encoding="utf-8")
+    (conf / "data/rides.yaml").write_text(config, encoding="utf-8")
     return conf
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from projects import ROOT
-from reader import FENCES, PORT, SERVE, Reader, commands, port_is_taken
+from reader import PORT, SERVE, Reader, commands, port_is_taken
 
 LEFT_OUT = ("git clone", "accord simulate", "dvc exp run --queue", "dvc queue")
 CODES = {"accord monitor": (0, 3), "accord promote": (0, 2), "accord rollback": (0, 2)}
@@ -49,7 +49,7 @@ def test_readme_runs_word_for_word(tmp_path: Path):
     with reader.serving():
         for title, typed in list(typed_in.items())[1:]:
             if "own data" in title:
-                own_data(reader.root, readme)
+                own_data(reader.root)
             for command in typed:
                 reader.types(command)
             if title == LOOP:
@@ -70,11 +70,8 @@ def the_loop_went_round(reader: Reader, typed: list[str]) -> None:
     assert re.search("^(Trained|Not trained): ", reader.said["accord retrain"], re.MULTILINE)
 
 
-def own_data(root: Path, readme: str) -> None:
-    """The file of the example, and rows for it."""
-    [config] = (block for kind, block in FENCES.findall(readme) if kind == "yaml")
-    (root / "conf/data/yours.yaml").write_text(config)
-    (root / "data/raw").mkdir(exist_ok=True)
+def own_data(root: Path) -> None:
+    """The reader's own file."""
     stations = ("north", "south", "harbour")
     lines = [f"{stations[i % 3]},{i * 7 % 97},{i * 31 % 23 - 3}" for i in range(1500)]
-    (root / "data/raw/rides.csv").write_text("\n".join(["station,distance,delay", *lines, ""]))
+    (root / "rides.csv").write_text("\n".join(["station,distance,delay", *lines, ""]))

@@ -144,18 +144,24 @@ def _on_bases(values: dict[str, Any], conf: Path) -> dict[str, Any]:
     Hydra's defaults list can't do this: it has no values for each column whatever its name, and no values that apply only if
     the data set has a `time`. And a file that forgot to list the base would lack these values.
     """
+    begun = bases(conf)
+    return {**values, **{name: on_base(kind, begun[name], values[name]) for name, kind in BASED.items()}}
+
+
+def bases(conf: Path) -> Mapping[str, Any]:
+    """What conf/_base.yaml has for data sets and objectives. Raises AccordError if it can't be read."""
     file = conf / BASE
     try:
-        bases = yaml.safe_load(file.read_text(encoding="utf-8"))
+        found = yaml.safe_load(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise AccordError(
             f"{file} is missing, on which data and objective rest; git checkout {file}"
         ) from error
     except (yaml.YAMLError, ValueError) as error:
         raise AccordError(f"{file} is not valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(bases, Mapping) or bases.keys() != BASED.keys():
+    if not isinstance(found, Mapping) or found.keys() != BASED.keys():
         raise AccordError(f"{file}: expected the sections {' and '.join(BASED)}, and no others")
-    return {**values, **{name: on_base(kind, bases[name], values[name]) for name, kind in BASED.items()}}
+    return found
 
 
 def on_base(kind: type[Section], base: Mapping[str, Any], given: Any) -> Any:

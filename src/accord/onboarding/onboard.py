@@ -1,0 +1,182 @@
+"""From a raw file to a data set that is selected: read, guessed, composed, and only then written."""
+
+import re
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from accord.config import compose, selection
+from accord.data.infer.guess import Guess, Inferred
+from accord.data.infer.roles import Given, roles
+from accord.errors import AccordError, nearest
+from accord.files import scratch, write_text
+from accord.onboarding import objective_text, promise_test, raw_file, rough, shares, written
+from accord.onboarding.proposal import Proposal, member
+from accord.paths import Paths
+from accord.schema.data import LeakCheck, Time
+from accord.schema.objective import Target
+from accord.tasks import registry
+
+QUALITY = "quality"
+"""The objective that fits every data set."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was typed."""
+
+    source: str
+    target: str
+    name: str | None = None
+    time: str | None = None
+    key: Sequence[str] = ()
+    subject: str | None = None
+    task: str | None = None
+    positive: str | None = None
+    given: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What is known of how columns are read, by their names in the table."""
+    force: bool = False
+    selects: bool = True
+
+
+@dataclass(frozen=True)
+class Onboarded:
+    proposal: Proposal
+    files: tuple[Path, ...]
+    """What was written, beside params.yaml."""
+    objective: str
+    notes: tuple[str, ...]
+
+
+def onboard(asked: Asked, paths: Paths) -> Onboarded:
+    """The data set, written and selected. Raises AccordError, with nothing written, where the table or the words don't fit."""
+    name = _name(asked, paths.conf)
+    raw = raw_file.located(asked.source, name, paths)
+    proposal = proposed(asked, name, raw, paths)
+    own = objective_text.text(proposal)
+    objective = name if own else QUALITY
+    texts = {paths.conf / f"data/{name}.yaml": written.text(proposal)}
+    if own:
+        texts[paths.conf / f"objective/{name}.yaml"] = own
+    texts[paths.root / f"tests/data_sets/test_{name}.py"] = promise_test.text(proposal, objective)
+    if not asked.force:
+        _refuse_overwriting(texts, raw, name)
+    words = [f"data={name}", f"objective={objective}"]
+    _compose(texts, words, paths)
+    raw.copy()
+    for path, text in texts.items():
+        write_text(path, text)
+    notes = compose.select(words, paths) if asked.selects else []
+    remark = raw.remark()
+    return Onboarded(proposal, tuple(texts), objective, (*([remark] if remark else []), *notes))
+
+
+def proposed(asked: Asked, name: str, raw: raw_file.Raw, paths: Paths) -> Proposal:
+    """What the table's rows say. Nothing is written."""
+    table = rough.read(raw.found, paths.root)
+    _are_columns(asked, table.frame.columns)
+    columns = rough.columns(table, asked.given)
+    named = {column.source: column.name for column in columns}
+    wanted = named[asked.target]
+    given = Given(
+        named.get(asked.time or ""),
+        [named[column] for column in asked.key],
+        named.get(asked.subject or ""),
+        asked.task,
+        asked.positive,
+    )
+    check = LeakCheck.model_validate(compose.bases(paths.conf)["data"]["checks"]["leaks"])
+    found = roles(columns, wanted, check, given)
+    split, lack = _split(found.data_set, {column.name: column for column in columns}, wanted)
+    return Proposal(
+        name,
+        f"{table.frame.height:,} rows of {Path(asked.source).name}",
+        {"path": raw.path, **table.written},
+        table.guesses,
+        tuple(member(column, found.columns.get(column.name, ())) for column in columns),
+        (*found.data_set, *split),
+        (*found.notes, *([lack] if lack else [])),
+    )
+
+
+def _split(
+    found: Sequence[Guess], columns: Mapping[str, Inferred], wanted: str
+) -> tuple[list[Guess], str | None]:
+    """The split of rows, and what is wrong with it, if anything."""
+    known = {guess.key: guess.value for guess in found}
+    keys = {key.removeprefix(f"targets.{wanted}."): value for key, value in known.items()}
+    target = Target(owner="", **{name: keys[name] for name in Target.model_fields if name in keys})
+    task = registry.task_of(target)
+    rows = pl.DataFrame({name: column.values for name, column in columns.items() if name == wanted})
+    outcomes = task.outcomes(rows, target.sql, f"targets.{wanted}.sql")
+    event, subject = known.get("time.event"), known.get("subject")
+    time = Time(event=event, label_delay=known.get("time.label_delay", "0d"), zone="UTC") if event else None
+    dealt_by = [event] if event else [subject] if subject else known.get("key", [])
+    return shares.shares(outcomes, {name: columns[name].values for name in dealt_by}, time, task.fault)
+
+
+def _name(asked: Asked, conf: Path) -> str:
+    """The data set's name: as given, or made of the file's, with a number behind it where another data set has that."""
+    if asked.name is not None:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", asked.name):
+            raise AccordError(
+                f"--name {asked.name}: expected letters, digits and underscores, a letter first, such as rides"
+            )
+        return asked.name
+    *folders, file = re.split(r"[/\\]", asked.source.rstrip("/"))
+    words = [re.findall(r"[a-z0-9]+", part.partition(".")[0].lower()) for part in (file, *folders[-1:])]
+    name = "_".join(next(filter(None, words), ()))
+    if not name:
+        raise AccordError(f"{asked.source} gives no name to call the data set by; give one: --name rides")
+    name = name if name[0].isalpha() else f"data_{name}"
+    numbered = [name, *(f"{name}_{i}" for i in range(2, 100))]
+    return next((one for one in numbered if _may_be_called(one, conf)), name)
+
+
+def _may_be_called(name: str, conf: Path) -> bool:
+    """Whether no data set has the name, or one that was onboarded."""
+    path = conf / f"data/{name}.yaml"
+    return not path.exists() or path.read_text(encoding="utf-8").startswith(written.HEAD)
+
+
+def _are_columns(asked: Asked, columns: Sequence[str]) -> None:
+    words: dict[str, Iterable[str | None]] = {
+        "--target": [asked.target],
+        "--time": [asked.time],
+        "--key": asked.key,
+        "--subject": [asked.subject],
+        "--type": asked.given,
+    }
+    for option, names in words.items():
+        for name in names:
+            if name is not None and name not in columns:
+                raise AccordError(
+                    f"{option} {name}: {asked.source} has no such column; {nearest(name, columns)}"
+                )
+
+
+def _refuse_overwriting(texts: Mapping[Path, str], raw: raw_file.Raw, name: str) -> None:
+    there = [
+        path for path, text in texts.items() if path.exists() and path.read_text(encoding="utf-8") != text
+    ]
+    there += raw.in_the_way()
+    if there:
+        raise AccordError(
+            f"{', '.join(map(str, there))}: there already, and not as it would be written; give another --name than {name}, see what has "
+            "changed by --update, or overwrite by --force"
+        )
+
+
+def _compose(texts: Mapping[Path, str], words: Sequence[str], paths: Paths) -> None:
+    """Raises AccordError if the selection with these words can't be composed once the texts are written."""
+    with scratch("onboard", paths.root) as folder:
+        trial = Paths(folder)
+        shutil.copytree(paths.conf, trial.conf)
+        shutil.copyfile(paths.params, trial.params)
+        for path, text in texts.items():
+            write_text(folder / path.relative_to(paths.root), text)
+        compose.fitted(selection.with_words(selection.read(trial), words, trial.conf), trial.conf)

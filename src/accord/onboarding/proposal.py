@@ -1,0 +1,75 @@
+"""The guesses about a table, put together into a data set: what its file in conf/data says, and why."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from accord.data.infer.guess import Guess, Inferred
+
+
+@dataclass(frozen=True)
+class Member:
+    """A column of the table, in the contract or left out of it."""
+
+    name: str
+    """In the contract."""
+    source: str
+    """In the table."""
+    keys: Mapping[str, Any]
+    """What the contract says of it."""
+    guesses: tuple[Guess, ...]
+    """Why; the first is about its type."""
+    is_left_out: bool = False
+
+    @property
+    def role(self) -> str:
+        return "left out" if self.is_left_out else str(self.keys.get("role", "feature"))
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A data set, ready to be written to conf/data."""
+
+    name: str
+    description: str
+    source: Mapping[str, Any]
+    """The keys of its only source."""
+    written: tuple[Guess, ...]
+    """How the table is written: about the keys of the source."""
+    members: tuple[Member, ...]
+    """The table's columns, in its order."""
+    guesses: tuple[Guess, ...]
+    """About the data set as a whole, by dotted keys such as time.event, in the order in which they are written."""
+    remarks: tuple[str, ...] = ()
+    """What else the user has to know, a sentence each."""
+
+    @property
+    def columns(self) -> dict[str, Mapping[str, Any]]:
+        """The contract's columns by name."""
+        return {member.name: member.keys for member in self.members if not member.is_left_out}
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The data set as its file in conf/data has it."""
+        values: dict[str, Any] = {
+            "name": self.name, "description": self.description, "sources": {self.name: dict(self.source)}, "columns": self.columns,
+        }  # fmt: skip
+        for guess in self.guesses:
+            _put(values, guess.key.split("."), guess.value)
+        return values
+
+
+def member(column: Inferred, roles: Sequence[Guess]) -> Member:
+    """The column with what was guessed of its type and of its role: a role of None leaves it out."""
+    guesses = (*column.guesses, *roles)
+    keys = {guess.key: guess.value for guess in guesses}
+    if keys.get("role") in (None, "feature"):
+        keys.pop("role", None)
+    is_left_out = any(guess.key == "role" and guess.value is None for guess in roles)
+    return Member(column.name, column.source, keys, guesses, is_left_out)
+
+
+def _put(values: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    for name in path[:-1]:
+        values = values.setdefault(name, {})
+    values[path[-1]] = value

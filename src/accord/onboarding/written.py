@@ -1,0 +1,107 @@
+"""A proposal as the text of its file in conf/data, with a reason beside each guess."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from accord.data.advice import quoted
+from accord.data.infer.guess import Guess
+from accord.onboarding.proposal import Member, Proposal
+from accord.terminal import visible
+
+PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:[ /][A-Za-z0-9_]+)*")
+WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+"""What YAML takes for something else than text."""
+MAX_REASON = 240
+HEAD = "# Put together by `accord onboard`"
+"""What a file in conf/data begins with that was onboarded."""
+
+
+def text(proposal: Proposal) -> str:
+    """The file. It holds what `proposal.values` does."""
+    columns = [member for member in proposal.members if not member.is_left_out]
+    left_out = [member for member in proposal.members if member.is_left_out]
+    lines = [
+        f"{HEAD} from all rows of the table; yours to change. Behind each guess stands why it was made and,",
+        "# after `else`, what to write if it is wrong. docs/data.md describes the keys.",
+        f"name: {proposal.name}",
+        f"description: {yaml(proposal.description)}",
+        "",
+        "sources:",
+        *(f"  # {_comment(guess)}" for guess in proposal.written),
+        f"  {proposal.name}: {yaml(proposal.source)}",
+        "",
+        *_sections(proposal.guesses, ("key", "subject", "time")),
+        "columns:",
+        *(_column(member) for member in columns),
+    ]
+    if left_out:
+        lines += ["  # Left out of the contract; without the first sign a line puts its column in."]
+        lines += [f"  # {_column(member).strip()}" for member in left_out]
+    others = list(dict.fromkeys(guess.key.split(".")[0] for guess in proposal.guesses))
+    lines += [
+        "",
+        *_sections(proposal.guesses, [name for name in others if name not in ("key", "subject", "time")]),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def yaml(value: Any) -> str:
+    """The value in YAML on one line. OmegaConf reads it as it is: nothing in it is taken for a reference or a missing value."""
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return (
+            repr(value) if "e" not in repr(value) or "." in repr(value) else repr(value).replace("e", ".0e")
+        )
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{yaml(name)}: {yaml(one)}' for name, one in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(yaml, value))}]"
+    is_plain = PLAIN.fullmatch(value) and value.lower() not in WORDS
+    return value if is_plain else quoted(_unresolved(value))
+
+
+def _unresolved(value: str) -> str:
+    r"""The text with `${` escaped, and the backslashes before it."""
+    return re.sub(r"(\\*)\$\{", lambda found: f"{found[1] * 2}\\${{", value)
+
+
+def _column(member: Member) -> str:
+    return f"  {member.name}: {yaml(member.keys)}{_reasons(member.guesses)}"
+
+
+def _sections(guesses: Iterable[Guess], names: Iterable[str]) -> list[str]:
+    """The guesses below these keys of the data set, an empty line after each section that has lines of its own."""
+    lines = []
+    for name in names:
+        own = [guess for guess in guesses if guess.key.split(".")[0] == name]
+        lines += [*_nested(own, 0), ""] if own else []
+    return lines
+
+
+def _nested(guesses: list[Guess], depth: int) -> list[str]:
+    lines: list[str] = []
+    before: list[str] = []
+    for guess in guesses:
+        path = guess.key.split(".")
+        shared = 0
+        while shared < min(len(before), len(path) - 1) and before[shared] == path[shared]:
+            shared += 1
+        lines += [f"{'  ' * i}{path[i]}:" for i in range(shared, len(path) - 1)]
+        lines.append(f"{'  ' * (len(path) - 1)}{path[-1]}: {yaml(guess.value)}{_reasons([guess])}")
+        before = path[:-1]
+    return lines
+
+
+def _reasons(guesses: Iterable[Guess]) -> str:
+    said = "; ".join(dict.fromkeys(_comment(guess) for guess in guesses if guess.reason))
+    return f"  # {said}" if said else ""
+
+
+def _comment(guess: Guess) -> str:
+    reason = visible(guess.reason)
+    reason = reason if len(reason) <= MAX_REASON else f"{reason[:MAX_REASON]}..."
+    return f"{reason} (else {visible(guess.instead)})" if guess.instead else reason
