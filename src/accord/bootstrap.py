@@ -1,7 +1,9 @@
-"""Intervals by resampling blocks: rows of one day share their weather, so days are drawn, not rows.
+"""What every interval is made of: blocks of rows that share their fate, and statistics of how often each block counts.
 
-A metric is first boiled down to a statistic: a function of how often each block was drawn. Most metrics need only
-sums a block for that, so that hundreds of resamples cost less than one pass over the rows.
+Rows of one day share their weather, so days are drawn, not rows. A metric is first boiled down to a statistic: a
+function of how often each block counts. Most metrics need only sums a block for that, so that hundreds of resamples
+cost less than one pass over the rows. Two models are compared on the same drawn blocks, so that what the blocks have in
+common cancels out; how sure a single figure is, says `intervals`.
 Kunsch (1989), The jackknife and the bootstrap for general stationary observations; here blocks don't overlap.
 """
 
@@ -13,18 +15,17 @@ import polars as pl
 from numpy.typing import NDArray
 
 Counts = NDArray[np.float64]
-"""How often each block was drawn in each resample, (n_resamples, n_blocks)."""
+"""How often each block counts in each resample, (n_resamples, n_blocks)."""
 Statistic = Callable[[Counts], NDArray[np.float64]]
 """From counts to the metric's value in each resample, (n_resamples,)."""
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A value with its interval; None where there is none."""
+class Blocks:
+    """How many blocks there are, and where each stands in time, in days (n,); None where they have no order."""
 
-    value: float | None
-    low: float | None
-    high: float | None
+    n: int
+    at: NDArray[np.float64] | None = None
 
 
 def numbered(blocks: pl.Series) -> tuple[NDArray[np.intp], int]:
@@ -33,28 +34,19 @@ def numbered(blocks: pl.Series) -> tuple[NDArray[np.intp], int]:
     return numbers, int(numbers.max(initial=-1)) + 1
 
 
+def blocks_of(blocks: pl.Series) -> Blocks:
+    """The blocks that the rows are in, as `numbered` counts them. Days, as dates or as numbers, are in order of time; names are in none."""
+    each = blocks.unique().sort()
+    is_ordered = each.dtype.is_temporal() or each.dtype.is_numeric()
+    return Blocks(len(each), each.to_physical().cast(pl.Float64).to_numpy() if is_ordered else None)
+
+
 def draw(n_blocks: int, n_resamples: int, seed: int) -> Counts:
     """Counts of blocks drawn with replacement, as many as there are."""
     generator = np.random.Generator(np.random.PCG64(seed))
     return generator.multinomial(n_blocks, np.full(n_blocks, 1 / n_blocks), size=n_resamples).astype(
         np.float64
     )
-
-
-def estimate(statistic: Statistic, counts: Counts, level: float) -> Estimate:
-    """The value on the rows as they are, and its interval."""
-    value = float(statistic(np.ones((1, counts.shape[1])))[0])
-    return estimated(value, statistic(counts), level)
-
-
-def estimated(value: float, resampled: NDArray[np.float64], level: float) -> Estimate:
-    """The value with the percentile interval of its resamples (n_resamples,); those where it is undefined drop out."""
-    known = resampled[np.isfinite(resampled)]
-    found = finite(float(value))
-    if not len(known):
-        return Estimate(found, None, None)
-    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
-    return Estimate(found, float(low), float(high))
 
 
 def finite(value: float) -> float | None:

@@ -33,10 +33,10 @@ LEFT_OUT = {
 }
 """Imports, of a module or of all, that decide no output of a stage, and why."""
 SHOWN = ("accord.measures.curves", "accord.measures.estimates")
-OF_CLASSES = ("accord.measures.multinomial",)
-MEASURED = ("accord.measures.metrics", "accord.bootstrap", *OF_CLASSES)
+COMPUTING = ("accord.measures.multinomial", "accord.bootstrap", "accord.intervals")
+MEASURED = ("accord.measures.metrics", *COMPUTING)
 UNASKED = {
-    "compose": (*SHOWN, *OF_CLASSES, "accord.bootstrap", "accord.objective.policy"),
+    "compose": (*SHOWN, *COMPUTING, "accord.objective.policy"),
     "validate": (*SHOWN, *MEASURED),
     "train": (*SHOWN, *MEASURED),
     "evaluate": ("accord.measures.estimates",),

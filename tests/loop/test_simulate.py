@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from projects import Project
 
-from accord.bootstrap import Estimate
 from accord.files import read_as
+from accord.intervals import Estimate
 from accord.page import charts
 from accord.report import simulation as page
 from accord.report.simulation import names_of, tone

@@ -9,7 +9,6 @@ import polars as pl
 import pytest
 from shipped import shipped
 
-from accord import bootstrap
 from accord.errors import AccordError
 from accord.objective import teams
 from accord.promotion import experiments, judge, sweep
@@ -70,9 +69,8 @@ def test_more_weight_on_one_team_never_covers_fewer_and_the_front_falls() -> Non
 
 def test_the_shipped_point_equals_the_plain_table() -> None:
     one = played()
-    counts = bootstrap.draw(one.n_blocks, SETTINGS.n_resamples, SETTINGS.seed)
     plain = teams.table(
-        OBJECTIVE.metrics, one, OBJECTIVE.targets, OBJECTIVE.policy, counts, SETTINGS.level, SETTINGS.min_rows
+        OBJECTIVE.metrics, one, OBJECTIVE.targets, OBJECTIVE.policy, SETTINGS.level, SETTINGS.min_rows
     )
     (shipped,) = [point for point in swept().points if point.shipped]
     assert shipped.weight == 0.4

@@ -101,13 +101,16 @@ def held_out(days: Sequence[Any], share: float) -> list[Any]:
 def blocks(rows: pl.DataFrame, key: Sequence[str], time: Time | None) -> pl.Series:
     """Each row's block for resampling: its day or, without time, one of up to 1,000 groups of rows.
 
-    Rows without time count as independent, and independent rows may be resampled in random groups.
+    Rows without time count as independent, and independent rows may be taken together at random. Days are numbers, in order of time;
+    groups of rows are names, in none.
     """
     if time is not None:
         return rows.select(block=local(pl.col(time.event), time.zone).dt.date().cast(pl.Int32))["block"]
-    if rows.height <= N_ROW_BLOCKS:
-        return pl.Series("block", np.arange(rows.height), dtype=pl.Int32)
-    return pl.Series("block", (row_hash(rows, key, salt="block") * N_ROW_BLOCKS).astype(np.int32))
+    numbers = np.arange(rows.height)
+    if rows.height > N_ROW_BLOCKS:
+        numbers = row_hash(rows, key, salt="block") * N_ROW_BLOCKS
+    names = pl.Enum([str(number) for number in range(N_ROW_BLOCKS)])
+    return pl.Series("block", numbers.astype(np.uint32)).cat.to(names)
 
 
 def row_hash(rows: pl.DataFrame, key: Sequence[str], salt: str) -> np.ndarray:

@@ -116,9 +116,7 @@ def _of_target(name: str, given: _Given) -> _OfTarget:
     step = max(1, len(given.matrix["test"]) // config.evaluation.n_explained)
     parts = model.contributions(np.asarray(given.matrix["test"][::step]))
     importance = targets.importance(parts, given.features)
-    report = targets.evaluate_target(
-        name, target, scored, importance, config.data.slices, config.evaluation, config.seed
-    )
+    report = targets.evaluate_target(name, target, scored, importance, config.data.slices, config.evaluation)
     test = scored["test"].part(np.isfinite(scored["test"].y))
     plots = {plot.name: plot.table(test.y, test.p) for plot in what.task.plots}
     return _OfTarget(

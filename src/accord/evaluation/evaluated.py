@@ -5,11 +5,11 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from accord.bootstrap import Estimate
+from accord.intervals import Estimate
 from accord.schema.config import Evaluation
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BesideBaseline(Estimate):
     """A metric's value with its interval, and the baseline's value."""
 

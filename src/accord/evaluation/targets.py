@@ -9,7 +9,7 @@ import polars as pl
 from msgspec import UNSET
 from numpy.typing import NDArray
 
-from accord import bootstrap
+from accord import bootstrap, intervals
 from accord.errors import AccordError
 from accord.evaluation.evaluated import (
     BesideBaseline,
@@ -45,22 +45,22 @@ class Scored:
 
 
 def metric_table(
-    scored: Scored, target: Predicted, metrics: Iterable[Metric], settings: Evaluation, seed: int
+    scored: Scored, target: Predicted, metrics: Iterable[Metric], settings: Evaluation
 ) -> dict[str, BesideBaseline]:
     """Each metric's value with its interval, and the baseline's value."""
     block, n_blocks = bootstrap.numbered(scored.blocks)
-    counts = bootstrap.draw(n_blocks, settings.n_resamples, seed)
+    blocks = bootstrap.blocks_of(scored.blocks)
     table = {}
     for metric in metrics:
         statistic = metric.statistic(Sample(scored.y, scored.p, block, n_blocks, target.loss))
-        estimate = bootstrap.estimate(statistic, counts, settings.level)
+        estimate = intervals.estimate(statistic, blocks, settings.level)
         baseline = value(metric, scored.y, scored.baseline, target.loss)
         table[metric.name] = BesideBaseline(**vars(estimate), baseline=_finite(baseline))
     return table
 
 
 def slice_table(
-    scored: Scored, target: Predicted, columns: Sequence[str], settings: Evaluation, seed: int
+    scored: Scored, target: Predicted, columns: Sequence[str], settings: Evaluation
 ) -> list[Level]:
     """A row a level of each slice column: how many rows, the mean outcome and prediction, the cheap metrics."""
     metrics = [metric for metric in target.task.metrics if metric.cheap]
@@ -78,7 +78,7 @@ def slice_table(
                     len(part.y),
                     float(part.y.mean()),
                     _mean_prediction(target, part.p),
-                    metric_table(part, target, metrics, settings, seed) if enough else {},
+                    metric_table(part, target, metrics, settings) if enough else {},
                 )
             )
     return table
@@ -148,7 +148,6 @@ def evaluate_target(
     importance: list[Importance],
     slices: Sequence[str],
     settings: Evaluation,
-    seed: int,
 ) -> TargetReport:
     """All that is reported of one target. `scored` has the splits by name, test among them."""
     what = predicted(name, target)
@@ -165,14 +164,12 @@ def evaluate_target(
         owner=target.owner,
         unit=target.unit,
         description=target.description,
-        metrics={
-            split: metric_table(s, what, what.task.metrics, settings, seed) for split, s in known.items()
-        },
+        metrics={split: metric_table(s, what, what.task.metrics, settings) for split, s in known.items()},
         n_rows={split: len(s.y) for split, s in known.items()},
         n_blocks={split: s.blocks.n_unique() for split, s in known.items()},
         mean_outcome={split: _mean(s.y) for split, s in known.items()},
         mean_prediction={split: _mean_prediction(what, s.p) for split, s in known.items()},
-        slices=slice_table(known["test"], what, slices, settings, seed),
+        slices=slice_table(known["test"], what, slices, settings),
         alternatives=alternatives_table(known, what, target.alternatives),
         importance=importance,
         classes=target.classes or UNSET,

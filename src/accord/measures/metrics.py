@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from accord.bootstrap import Statistic
+from accord.bootstrap import Counts, Statistic
+from accord.intervals import Bounded, Size
 from accord.losses import Loss, Matrix, Vector
 
 Deviance = Callable[[Vector, Vector], Vector]
@@ -57,12 +58,12 @@ class Metric:
 
 def log_loss(sample: Sample) -> Statistic:
     p = np.clip(sample.p, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
-    return sample.mean(-(sample.y * np.log(p) + (1 - sample.y) * np.log1p(-p)))
+    return Bounded(sample.mean(-(sample.y * np.log(p) + (1 - sample.y) * np.log1p(-p))), low=0)
 
 
 def brier(sample: Sample) -> Statistic:
     """Brier (1950), Verification of forecasts expressed in terms of probability."""
-    return sample.mean((sample.p - sample.y) ** 2)
+    return Bounded(sample.mean((sample.p - sample.y) ** 2), low=0, high=1)
 
 
 def auc(sample: Sample) -> Statistic:
@@ -83,9 +84,11 @@ def auc(sample: Sample) -> Statistic:
             ranks = np.searchsorted(below, p, "left") + np.searchsorted(below, p, "right")
             pairs[:, b] = np.bincount(block, ranks / 2, minlength=sample.n_blocks)
     n_positive, n_negative = sample.sums(positive.astype(float)), sample.sums((~positive).astype(float))
-    return lambda drawn: _ratio(
-        ((drawn @ pairs) * drawn).sum(axis=1), (drawn @ n_positive) * (drawn @ n_negative)
-    )
+
+    def share(drawn: Counts) -> Vector:
+        return _ratio(((drawn @ pairs) * drawn).sum(axis=1), (drawn @ n_positive) * (drawn @ n_negative))
+
+    return Bounded(share, low=0, high=1)
 
 
 def average_precision(sample: Sample) -> Statistic:
@@ -104,7 +107,7 @@ def average_precision(sample: Sample) -> Statistic:
         gained = np.diff(hits, prepend=0.0)
         return float((gained * _ratio(hits, all_rows, empty=0.0)).sum() / hits[-1])
 
-    return lambda drawn: np.array([one(row) for row in drawn])
+    return Bounded(lambda drawn: np.array([one(row) for row in drawn]), low=0, high=1)
 
 
 def calibration_error(sample: Sample) -> Statistic:
@@ -117,7 +120,11 @@ def calibration_error(sample: Sample) -> Statistic:
     shape = (sample.n_blocks, N_CALIBRATION_BINS)
     gap = np.bincount(cell, sample.p - sample.y, minlength=shape[0] * shape[1]).reshape(shape)
     count = sample.sums(np.ones(len(sample.y)))
-    return lambda drawn: _ratio(np.abs(drawn @ gap).sum(axis=1), drawn @ count)
+
+    def parts(drawn: Counts) -> Matrix:
+        return _ratio(drawn @ gap, (drawn @ count)[:, None])
+
+    return Size(parts, lambda gaps: np.abs(gaps).sum(axis=1))
 
 
 def calibration_bins(p: Vector) -> NDArray[np.intp]:
@@ -131,12 +138,12 @@ def mean_error(sample: Sample) -> Statistic:
 
 
 def mae(sample: Sample) -> Statistic:
-    return sample.mean(np.abs(sample.p - sample.y))
+    return Bounded(sample.mean(np.abs(sample.p - sample.y)), low=0)
 
 
 def rmse(sample: Sample) -> Statistic:
     square = sample.mean((sample.p - sample.y) ** 2)
-    return lambda drawn: np.sqrt(square(drawn))
+    return Bounded(lambda drawn: np.sqrt(square(drawn)), low=0)
 
 
 def r2(sample: Sample) -> Statistic:
@@ -144,14 +151,18 @@ def r2(sample: Sample) -> Statistic:
     residual = sample.mean((sample.p - sample.y) ** 2)
     centre = sample.y.mean() if len(sample.y) else 0.0
     first, second = sample.mean(sample.y - centre), sample.mean((sample.y - centre) ** 2)
-    return lambda drawn: 1 - _ratio(residual(drawn), second(drawn) - first(drawn) ** 2)
+
+    def explained(drawn: Counts) -> Vector:
+        return 1 - _ratio(residual(drawn), second(drawn) - first(drawn) ** 2)
+
+    return Bounded(explained, high=1)
 
 
 def deviance(sample: Sample) -> Statistic:
     """Mean unit deviance of the loss."""
     if sample.loss.deviance is None:
         return lambda drawn: np.full(len(drawn), np.nan)
-    return sample.mean(sample.loss.deviance(sample.y, sample.p))
+    return Bounded(sample.mean(sample.loss.deviance(sample.y, sample.p)), low=0)
 
 
 LOG_LOSS = Metric(
@@ -194,6 +205,6 @@ def value(metric: Metric, y: Vector, predictions: Matrix, loss: Loss) -> float:
 
 
 def _ratio(above: Vector, below: Vector, empty: float = float("nan")) -> Vector:
-    ratio = np.full_like(above, empty, dtype=np.float64)
+    ratio = np.full(np.broadcast_shapes(above.shape, below.shape), empty, dtype=np.float64)
     np.divide(above, below, out=ratio, where=below != 0)
     return ratio

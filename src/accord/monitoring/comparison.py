@@ -109,7 +109,7 @@ def answered(rows: pl.DataFrame, expectation: Expectation) -> Played:
         {name: np.full(rows.height, value) for name, value in expectation.baselines.items()},
         numbers(rows[SCORE]) if has_policy else None,
         rows[ACTION].fill_null(False).to_numpy() if has_policy else None,
-        block, n_blocks,
+        block, n_blocks, bootstrap.blocks_of(blocks).at if expectation.time else None,
     )  # fmt: skip
 
 

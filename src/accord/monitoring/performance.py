@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from accord import bootstrap
 from accord.monitoring import estimate, quality
 from accord.monitoring.comparison import MIN_DAYS, Comparison, outcome_of
 from accord.monitoring.health import ServiceHealth
@@ -15,7 +14,6 @@ from accord.schema.objective import Metric, Objective
 from accord.tasks.registry import all_of
 from accord.tasks.task import Predicted
 
-N_RESAMPLES = 500
 MEAN_OUTCOME = "mean_outcome"
 UNJUDGED = Judged(None, None, None, None, False)
 Interval = tuple[float | None, float | None]
@@ -218,10 +216,9 @@ def _intervals(comparison: Comparison) -> dict[str, tuple[float | None, Interval
     if not comparison.has_outcomes:
         return {}
     objective, known, settings = comparison.expectation.objective, comparison.known, comparison.settings
-    counts = bootstrap.draw(known.n_blocks, N_RESAMPLES, comparison.expectation.seed)
     table = teams.table(
-        objective.metrics, known, objective.targets, objective.policy, counts, settings.level, settings.min_rows
-    )  # fmt: skip
+        objective.metrics, known, objective.targets, objective.policy, settings.level, settings.min_rows
+    )
     return {name: (one.value, (one.low, one.high)) for name, one in table.items()}
 
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
-from accord import bootstrap
-from accord.bootstrap import Counts, Estimate
 from accord.data import splitting
+from accord.intervals import Estimate
 from accord.models.trained import baselines
 from accord.objective import fairness, teams
 from accord.objective.fairness import ByGroup
@@ -77,16 +76,11 @@ def decide(
         )
         for split, frame in rows.items()
     }  # fmt: skip
-    counts = {
-        split: bootstrap.draw(played[split].n_blocks, config.evaluation.n_resamples, config.seed)
-        for split in JUDGED
-        if split in played
-    }
-    of_teams = {split: _of_teams(played[split], drawn, config) for split, drawn in counts.items()}
+    of_teams = {split: _of_teams(played[split], config) for split in JUDGED if split in played}
     return Decided(
         report=DecisionReport(
             of_teams,
-            _fairness(played["test"], counts["test"], config) if "test" in played else [],
+            _fairness(played["test"], config) if "test" in played else [],
             Aims(objective.name, objective.description, objective.policy, objective.metrics),
         ),
         metrics={
@@ -101,27 +95,25 @@ def decide(
     )
 
 
-def _of_teams(played: Played, counts: Counts, config: Config) -> dict[str, Estimate]:
+def _of_teams(played: Played, config: Config) -> dict[str, Estimate]:
     objective, settings = config.objective, config.evaluation
     return teams.table(
         objective.metrics,
         played,
         objective.targets,
         objective.policy,
-        counts,
         settings.level,
         settings.min_slice_rows,
     )
 
 
-def _fairness(played: Played, counts: Counts, config: Config) -> list[ByGroup]:
+def _fairness(played: Played, config: Config) -> list[ByGroup]:
     objective, settings = config.objective, config.evaluation
     return fairness.by_group(
         played,
         objective.targets,
         objective.policy,
         config.data.groups,
-        counts,
         settings.level,
         settings.min_slice_rows,
     )

@@ -1,7 +1,7 @@
 """Fairness: what happens to the people of each group, and how far the groups are apart.
 
-Which rates are compared of a target, its task says. Intervals resample blocks;
-a group with fewer rows than asked is counted, but neither scored nor part of a gap.
+Which rates are compared of a target, its task says. A group with fewer rows than asked is counted, but neither
+scored nor part of a gap.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from accord import bootstrap
-from accord.bootstrap import Counts, Estimate
+from accord import intervals
+from accord.intervals import Estimate
 from accord.objective import teams
 from accord.objective.teams import Played
 from accord.schema.objective import Metric, Policy, Target
@@ -44,7 +44,7 @@ def rates(targets: Mapping[str, Target], has_policy: bool) -> dict[str, str]:
 
 
 def by_group(
-    played: Played, targets: Mapping[str, Target], policy: Policy | None, columns: Sequence[str], counts: Counts,
+    played: Played, targets: Mapping[str, Target], policy: Policy | None, columns: Sequence[str],
     level: float, min_rows: int,
 ) -> list[ByGroup]:  # fmt: skip
     """For each group column its levels with their rates, and each rate's gap: the largest less the smallest."""
@@ -55,13 +55,13 @@ def by_group(
         for label in labels.drop_nulls().unique().sort():
             mask = (labels == label).fill_null(False).to_numpy()
             group = restricted(played, mask)
-            scored = _rates(group, targets, policy, counts, level) if mask.sum() >= min_rows else {}
+            scored = _rates(group, targets, policy, level) if mask.sum() >= min_rows else {}
             levels.append(Group(str(label), int(mask.sum()), scored))
         gaps = {}
         for name, sql in rates(targets, policy is not None).items():
             metric = Metric(team="governance", sql=sql, group=column, weight=0, scale=1)
             statistic = teams.statistic(name, metric, played, targets, policy, min_rows)
-            gaps[name] = bootstrap.estimate(statistic, counts, level)
+            gaps[name] = intervals.estimate(statistic, played.blocks, level)
         tables.append(ByGroup(column, levels, gaps))
     return tables
 
@@ -75,16 +75,16 @@ def restricted(played: Played, mask: np.ndarray[Any, np.dtype[np.bool_]]) -> Pla
     return Played(
         played.rows.filter(mask), part(played.outcomes), part(played.predictions), part(played.baselines),
         None if played.score is None else played.score[mask], None if played.action is None else played.action[mask],
-        played.block[mask], played.n_blocks,
+        played.block[mask], played.n_blocks, played.at,
     )  # fmt: skip
 
 
 def _rates(
-    group: Played, targets: Mapping[str, Target], policy: Policy | None, counts: Counts, level: float
+    group: Played, targets: Mapping[str, Target], policy: Policy | None, level: float
 ) -> dict[str, Estimate]:
     found = {}
     for name, sql in rates(targets, policy is not None).items():
         metric = Metric(team="governance", sql=sql, better="higher", weight=0, scale=1)
         statistic = teams.statistic(name, metric, group, targets, policy, min_rows=1)
-        found[name] = bootstrap.estimate(statistic, counts, level)
+        found[name] = intervals.estimate(statistic, group.blocks, level)
     return found

@@ -7,8 +7,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from accord import bootstrap
-from accord.bootstrap import Counts, Estimate, Statistic
+from accord import bootstrap, intervals
+from accord.bootstrap import Blocks, Counts, Statistic
+from accord.intervals import Bounded, Estimate, Size
 from accord.measures.metrics import Sample
 from accord.objective.policy import decide
 from accord.schema.objective import Metric, Policy, Target
@@ -18,6 +19,7 @@ from accord.tasks.registry import METRICS, all_of, task_of
 from accord.tasks.task import Predicted
 
 Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
 
 SKILL = "skill"
 """The share of the proper loss that a model takes away from the baseline's."""
@@ -39,7 +41,8 @@ BUILTINS = (SKILL, *METRICS, *MEASURED)
 @dataclass(frozen=True)
 class Played:
     """Rows (n) with all their columns, each target's outcome (n,), each column of the targets' predictions and of the
-    baselines' (n,), what the policy decided, and each row's block (n,), numbered below n_blocks."""
+    baselines' (n,), what the policy decided, and each row's block (n,), numbered below n_blocks. `at` says where each block
+    stands in time, in days (n_blocks,); None where they have no order."""
 
     rows: pl.DataFrame
     outcomes: Mapping[str, Vector]
@@ -49,6 +52,11 @@ class Played:
     action: NDArray[np.bool_] | None
     block: NDArray[np.intp]
     n_blocks: int
+    at: Vector | None = None
+
+    @property
+    def blocks(self) -> Blocks:
+        return Blocks(self.n_blocks, self.at)
 
 
 def play(
@@ -65,7 +73,8 @@ def play(
     }
     score, action = decide(policy, rows, predictions) if policy else (None, None)
     block, n_blocks = bootstrap.numbered(blocks)
-    return Played(rows, outcomes, predictions, baselines, score, action, block, n_blocks)
+    at = bootstrap.blocks_of(blocks).at
+    return Played(rows, outcomes, predictions, baselines, score, action, block, n_blocks, at)
 
 
 def statistic(
@@ -93,7 +102,7 @@ def statistic(
     statistics = [
         _plain(where, metric, played, part, targets, policy) for part in parts if part.sum() >= min_rows
     ]
-    return lambda drawn: _gap([one(drawn) for one in statistics], len(drawn))
+    return Size(lambda drawn: _columns([one(drawn) for one in statistics], len(drawn)), _range)
 
 
 def better(metric: Metric) -> str:
@@ -110,16 +119,15 @@ def better(metric: Metric) -> str:
 
 def table(
     metrics: Mapping[str, Metric], played: Played, targets: Mapping[str, Target], policy: Policy | None,
-    counts: Counts, level: float, min_rows: int,
+    level: float, min_rows: int,
 ) -> dict[str, Estimate]:  # fmt: skip
     """Value and interval of each metric that rows decide; those of the running service are left out."""
     found = {}
     for name, metric in metrics.items():
         if metric.builtin in MEASURED:
             continue
-        found[name] = bootstrap.estimate(
-            statistic(name, metric, played, targets, policy, min_rows), counts, level
-        )
+        one = statistic(name, metric, played, targets, policy, min_rows)
+        found[name] = intervals.estimate(one, played.blocks, level)
     return found
 
 
@@ -143,6 +151,8 @@ def _plain(
     what = all_of(targets)
     chosen = [metric.target] if metric.target else [name for name, t in what.items() if fits(metric, t)]
     statistics = [_quality(str(metric.builtin), played, keep, what[name]) for name in chosen]
+    if len(statistics) == 1:
+        return statistics[0]
 
     def mean(drawn: Counts) -> Vector:
         total = np.zeros(len(drawn))
@@ -173,7 +183,7 @@ def _quality(builtin: str, played: Played, keep: NDArray[np.bool_], target: Pred
         ):  # a baseline without a loss leaves nothing to gain: no value
             return 1 - model(drawn) / baseline(drawn)
 
-    return skill
+    return Bounded(skill, high=1)
 
 
 def fits(metric: Metric, target: Predicted) -> bool:
@@ -196,7 +206,14 @@ def _frame(played: Played, targets: Mapping[str, Target], policy: Policy | None)
     return played.rows.with_columns(*added, *weights)
 
 
-def _gap(values: list[Vector], n: int) -> Vector:
-    if len(values) < 2:
-        return np.full(n, np.nan)
-    return np.asarray(np.ptp(np.array(values), axis=0), dtype=np.float64)
+def _columns(values: list[Vector], n: int) -> Matrix:
+    return np.column_stack(values) if values else np.empty((n, 0))
+
+
+def _range(parts: Matrix) -> Vector:
+    """The largest less the smallest of the parts (n, k) that are there, if there are two; none of fewer."""
+    if parts.shape[1] < 2:
+        return np.full(len(parts), np.nan)
+    known = np.ma.masked_invalid(parts)
+    enough = known.count(axis=1) > 1
+    return np.where(enough, (known.max(axis=1) - known.min(axis=1)).filled(np.nan), np.nan)

@@ -2,7 +2,7 @@
 
 from math import floor, log10
 
-from accord.bootstrap import Estimate
+from accord.intervals import Estimate
 from accord.tasks.registry import METRICS
 
 MISSING = "\N{EN DASH}"

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from accord import bootstrap
-from accord.bootstrap import Counts, Estimate
+from accord import bootstrap, intervals
+from accord.bootstrap import Blocks, Counts, Statistic
 from accord.bundle.interface import Answered
+from accord.intervals import Estimate
 from accord.objective import teams
 from accord.objective.teams import Played
 from accord.schema.objective import Metric, Objective, Target
@@ -128,8 +129,10 @@ def judge(
 
 @dataclass(frozen=True)
 class _Result:
-    """Each metric's value on the rows and on each resample (n_resamples,), for candidate and champion."""
+    """Each metric of the candidate, and its value on the rows and on each resample (n_resamples,), for candidate and champion."""
 
+    metrics: dict[str, Statistic]
+    blocks: Blocks
     value: dict[str, float]
     resampled: dict[str, NDArray[np.float64]]
     champion_value: dict[str, float]
@@ -140,22 +143,27 @@ class _Result:
 
 def _compared(objective: Objective, pair: Pair, settings: Settings) -> _Result:
     counts = bootstrap.draw(pair.candidate.n_blocks, settings.n_resamples, settings.seed)
-    value, resampled = _values(objective, pair.candidate, counts, settings)
-    champion = _values(objective, pair.champion, counts, settings) if pair.champion else ({}, {})
-    return _Result(value, resampled, *champion, settings.level, objective.promotion.level)
+    metrics = _metrics(objective, pair.candidate, settings)
+    of_champion = _metrics(objective, pair.champion, settings) if pair.champion else {}
+    once = np.ones((1, pair.candidate.n_blocks))
+    return _Result(
+        metrics,
+        pair.candidate.blocks,
+        {name: float(one(once)[0]) for name, one in metrics.items()},
+        {name: one(counts) for name, one in metrics.items()},
+        {name: float(one(once)[0]) for name, one in of_champion.items()},
+        {name: one(counts) for name, one in of_champion.items()},
+        settings.level,
+        objective.promotion.level,
+    )
 
 
-def _values(
-    objective: Objective, played: Played, counts: Counts, settings: Settings
-) -> tuple[dict[str, float], dict[str, NDArray[np.float64]]]:
-    value, resampled = {}, {}
-    for name, metric in objective.metrics.items():
-        if metric.builtin in teams.MEASURED:
-            continue
-        one = teams.statistic(name, metric, played, objective.targets, objective.policy, settings.min_rows)
-        value[name] = float(one(np.ones((1, played.n_blocks)))[0])
-        resampled[name] = one(counts)
-    return value, resampled
+def _metrics(objective: Objective, played: Played, settings: Settings) -> dict[str, Statistic]:
+    return {
+        name: teams.statistic(name, metric, played, objective.targets, objective.policy, settings.min_rows)
+        for name, metric in objective.metrics.items()
+        if metric.builtin not in teams.MEASURED
+    }
 
 
 def _row(name: str, metric: Metric, objective: Objective, result: _Result, measured: Measured) -> Row:
@@ -165,8 +173,8 @@ def _row(name: str, metric: Metric, objective: Objective, result: _Result, measu
         if value is not None and champion is not None:
             change = _change(metric, value, champion)
     else:
-        value = bootstrap.finite(result.value[name])
-        low, high = _interval(result.resampled[name], result.level)
+        found = intervals.estimate(result.metrics[name], result.blocks, result.level)
+        value, low, high = found.value, found.low, found.high
         champion = bootstrap.finite(result.champion_value.get(name, np.nan))
         change = _bound(metric, name, result) if champion is not None else None
     unit = metric.unit or (teams.MEASURED[metric.builtin][1] if metric.builtin in teams.MEASURED else None)
@@ -246,7 +254,11 @@ def _score(objective: Objective, result: _Result) -> Score:
     soft = {n: m for n, m in objective.metrics.items() if m.weight and n in result.value}
     total = sum(signed(m, np.array([result.value[n]]))[0] for n, m in soft.items())
     resampled = sum((signed(m, result.resampled[n]) for n, m in soft.items()), np.zeros(1))
-    alone = Score(**vars(bootstrap.estimated(float(total), resampled, result.level)))
+
+    def summed(drawn: Counts) -> NDArray[np.float64]:
+        return sum((signed(m, result.metrics[n](drawn)) for n, m in soft.items()), np.zeros(len(drawn)))
+
+    alone = Score(**vars(intervals.estimate(summed, result.blocks, result.level)))
     if not soft or not result.champion_value:
         return alone
     champion = sum(signed(m, np.array([result.champion_value[n]]))[0] for n, m in soft.items())
@@ -318,10 +330,6 @@ def signed(metric: Metric, values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _is_hard(row: Row) -> bool:
     return row.min is not None or row.max is not None
-
-
-def _interval(values: NDArray[np.float64], level: float) -> tuple[float | None, float | None]:
-    return _quantile(values, (1 - level) / 2), _quantile(values, (1 + level) / 2)
 
 
 def _quantile(values: NDArray[np.float64], share: float) -> float | None:

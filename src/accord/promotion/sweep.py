@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from accord import bootstrap
-from accord.bootstrap import Counts, Estimate
+from accord import bootstrap, intervals
+from accord.bootstrap import Blocks, Counts, Statistic
 from accord.errors import AccordError, nearest
+from accord.intervals import Estimate
 from accord.objective import teams
 from accord.objective.policy import decide
 from accord.objective.teams import Played
@@ -43,7 +44,7 @@ class Sweep:
     """The change of the weight that a sensitivity is about."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MetricAt(Estimate):
     """A metric at one value of the weight, beside the shipped one."""
 
@@ -122,9 +123,10 @@ class Tradeoff:
 
 @dataclass(frozen=True)
 class _Tried:
-    """The policy at one value: the share acted on, and each metric on the rows and the resamples (n_resamples,)."""
+    """The policy at one value: the share acted on, and each metric, on the rows and the resamples (n_resamples,) too."""
 
     acted: float
+    metrics: dict[str, Statistic]
     value: dict[str, float]
     resampled: dict[str, NDArray[np.float64]]
 
@@ -182,7 +184,12 @@ def tradeoff(objective: Objective, played: Played, moved: Sweep, settings: judge
     def at(value: float) -> _Tried:
         swept = policy.model_copy(update={"weights": {**policy.weights, moved.weight: value}})
         found = _tried(objective, {n: metrics[n] for n in metrics.keys() - fixed}, played, swept, counts, settings)  # fmt: skip
-        return _Tried(found.acted, {**unmoved.value, **found.value}, {**unmoved.resampled, **found.resampled})
+        return _Tried(
+            found.acted,
+            {**unmoved.metrics, **found.metrics},
+            {**unmoved.value, **found.value},
+            {**unmoved.resampled, **found.resampled},
+        )
 
     shipped = at(moved.shipped)
     points = [
@@ -192,13 +199,14 @@ def tradeoff(objective: Objective, played: Played, moved: Sweep, settings: judge
             at(value),
             shipped,
             settings,
+            played.blocks,
             weight=value,
             is_shipped=_same(value, moved.shipped),
         )
         for value in moved.values
     ]
     by = dominated_by([values_of(point.metrics) for point in points], objective)
-    slopes = _sensitivity(metrics, moved, at, settings.level)
+    slopes = _sensitivity(metrics, moved, at, settings.level, played.blocks)
     return Tradeoff(
         objective=objective.name,
         description=objective.description,
@@ -290,12 +298,13 @@ def _tried(
     """What comes of the swept policy, measured with the shipped policy's weights as constants."""
     number, action = decide(swept, played.rows, played.predictions)
     decided = replace(played, score=number, action=action)
-    value, resampled = {}, {}
+    statistics, value, resampled = {}, {}, {}
     for name, metric in metrics.items():
         one = teams.statistic(name, metric, decided, objective.targets, objective.policy, settings.min_rows)
+        statistics[name] = one
         value[name] = float(one(np.ones((1, played.n_blocks)))[0])
         resampled[name] = one(counts)
-    return _Tried(float(action.mean()), value, resampled)
+    return _Tried(float(action.mean()), statistics, value, resampled)
 
 
 def _point(
@@ -304,6 +313,7 @@ def _point(
     tried: _Tried,
     shipped: _Tried,
     settings: judge.Settings,
+    blocks: Blocks,
     weight: float,
     is_shipped: bool,
 ) -> Point:
@@ -314,7 +324,7 @@ def _point(
     }
     found = {
         name: MetricAt(
-            **vars(bootstrap.estimated(tried.value[name], tried.resampled[name], settings.level)),
+            **vars(intervals.estimate(tried.metrics[name], blocks, settings.level)),
             change=bootstrap.finite(tried.value[name] - shipped.value[name]),
             verdict=verdicts[name],
             keeps_limits=_keeps_limits(metric, tried.value[name]),
@@ -327,14 +337,17 @@ def _point(
     }
     soft = {n: m for n, m in metrics.items() if m.weight}
     total = score(objective, {n: bootstrap.finite(tried.value[n]) for n in soft})
-    resampled = sum((judge.signed(m, tried.resampled[n]) for n, m in soft.items()), np.zeros(1))
+
+    def summed(drawn: Counts) -> NDArray[np.float64]:
+        return sum((judge.signed(m, tried.metrics[n](drawn)) for n, m in soft.items()), np.zeros(len(drawn)))
+
     return Point(
         weight,
         is_shipped,
         tried.acted,
         found,
         {team: _together(theirs) for team, theirs in by_team.items()},
-        None if total is None else bootstrap.estimated(total, resampled, settings.level),
+        None if total is None else intervals.estimate(summed, blocks, settings.level),
     )
 
 
@@ -360,7 +373,7 @@ def _keeps_limits(metric: Metric, value: float) -> bool:
 
 
 def _sensitivity(
-    metrics: Mapping[str, Metric], moved: Sweep, at: Callable[[float], _Tried], level: float
+    metrics: Mapping[str, Metric], moved: Sweep, at: Callable[[float], _Tried], level: float, blocks: Blocks
 ) -> dict[str, Estimate]:
     """Each metric's change as the weight rises by the sweep's slope around the shipped value: a central difference,
     one-sided at the ends of a weight from 0 to 1."""
@@ -369,11 +382,8 @@ def _sensitivity(
         low, high = max(0.0, low), min(1.0, high)
     below, above = at(low), at(high)
     factor = moved.slope / (high - low)
-    return {
-        name: bootstrap.estimated(
-            (above.value[name] - below.value[name]) * factor,
-            (above.resampled[name] - below.resampled[name]) * factor,
-            level,
-        )
-        for name in metrics
-    }
+
+    def slope(name: str) -> Statistic:
+        return lambda drawn: (above.metrics[name](drawn) - below.metrics[name](drawn)) * factor
+
+    return {name: intervals.estimate(slope(name), blocks, level) for name in metrics}

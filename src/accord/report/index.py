@@ -9,9 +9,9 @@ from pathlib import Path
 import polars as pl
 from markupsafe import Markup
 
-from accord.bootstrap import Estimate
 from accord.data.accounts import Accounts
 from accord.evaluation.evaluated import BesideBaseline, EvaluationReport, Level, TargetReport
+from accord.intervals import Estimate
 from accord.measures import metrics
 from accord.measures.curves import Plot
 from accord.objective.decisions import DecisionReport
@@ -185,9 +185,9 @@ def _intervals(
 ) -> Markup | None:
     """A chart of one metric a row, or None where no row knows it."""
     known = [
-        charts.Interval(name, **vars(found[metric.name]))
+        charts.Interval(name, one.value, one.low, one.high, one.baseline)
         for name, found in rows
-        if found[metric.name].value is not None
+        if (one := found[metric.name]).value is not None
     ]
     title = _with_unit(metric.title, unit if metric.has_unit else None)
     return charts.intervals(known, title, f"{title}, {label}") if known else None

@@ -7,7 +7,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from accord import terminal
-from accord.bootstrap import Estimate
+from accord.intervals import Estimate
 from accord.page import charts, words
 from accord.page.shell import environment
 from accord.retraining.simulated import Followed, Simulated

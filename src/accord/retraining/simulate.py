@@ -17,12 +17,13 @@ import polars as pl
 from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
-from accord import bootstrap, dvc, terminal
-from accord.bootstrap import Estimate
+from accord import dvc, intervals, terminal
+from accord.bootstrap import Blocks
 from accord.config import compose, selection
 from accord.data import splitting
 from accord.data.partitions import local
 from accord.errors import AccordError, nearest
+from accord.intervals import Estimate
 from accord.monitoring.alarms import Alarm
 from accord.monitoring.decision import decide
 from accord.objective import teams
@@ -51,9 +52,9 @@ from accord.tasks import registry
 
 Answer = Mapping[str, NDArray[Any]]
 """Of each prediction, the score and the action, the values (n,)."""
-Resampled = dict[str, tuple[float, NDArray[np.float64]]]
+Nudged = dict[str, tuple[Estimate, NDArray[np.float64], Blocks]]
 """Each metric's value, and its value on each resample of days."""
-ByPeriod = Mapping[tuple[str, int], Resampled]
+ByPeriod = Mapping[tuple[str, int], Nudged]
 """By a model's id and a period's number."""
 
 
@@ -241,10 +242,10 @@ class Plays:
 
     def report(self, policies: Sequence[Policy], stretch: str) -> Simulated:
         config, periods = self.config, self.periods
-        whole = {p.name: self._resampled(self.played(dict(enumerate(p.served)))) for p in policies}
+        whole = {p.name: self._measured(self.played(dict(enumerate(p.served)))) for p in policies}
         reference = policies[0].name
         by_period = {
-            (model.bundle.model_id, i): self._resampled(self.played({i: model}))
+            (model.bundle.model_id, i): self._measured(self.played({i: model}))
             for model in self.models
             for i, period in enumerate(periods)
             if model.cutoff <= period.begin
@@ -296,10 +297,9 @@ class Plays:
         ]
         return Trained(model_id, model.cutoff, model.cpu_s, values)
 
-    def _resampled(self, played: Played) -> Resampled:
-        """Each metric's value, and its value on each resample of days: the same days for all models."""
-        config, one = self.config, np.ones((1, played.n_blocks))
-        counts = bootstrap.draw(played.n_blocks, config.evaluation.n_resamples, config.seed)
+    def _measured(self, played: Played) -> Nudged:
+        """Each metric, and its value as each day counts more or less: the same days for all models."""
+        settings, counts = self.config.evaluation, intervals.nudged(played.n_blocks)
         found = {}
         for name, metric in self.metrics.items():
             statistic = teams.statistic(
@@ -308,20 +308,20 @@ class Plays:
                 played,
                 self.objective.targets,
                 self.objective.policy,
-                config.evaluation.min_slice_rows,
+                settings.min_slice_rows,
             )
-            found[name] = float(statistic(one)[0]), statistic(counts)
+            estimate = intervals.estimate(statistic, played.blocks, settings.level)
+            found[name] = estimate, statistic(counts), played.blocks
         return found
 
-    def _compared(self, found: Resampled, reference: Resampled | None = None) -> dict[str, Compared]:
+    def _compared(self, found: Nudged, reference: Nudged | None = None) -> dict[str, Compared]:
         """Value and interval of each metric, and of its difference from the reference's on the same days."""
         values, level = {}, self.config.evaluation.level
-        for name, (value, resampled) in found.items():
+        for name, (estimate, nudged, blocks) in found.items():
             change: Estimate | UnsetType = UNSET
             if reference is not None:
-                theirs, of_theirs = reference[name]
-                change = bootstrap.estimated(value - theirs, resampled - of_theirs, level)
-            values[name] = Compared(**vars(bootstrap.estimated(value, resampled, level)), change=change)
+                change = intervals.estimated(nudged - reference[name][1], blocks, level)
+            values[name] = Compared(**vars(estimate), change=change)
         return values
 
 

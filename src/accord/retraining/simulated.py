@@ -5,7 +5,7 @@ from datetime import date
 
 from msgspec import UNSET, UnsetType
 
-from accord.bootstrap import Estimate
+from accord.intervals import Estimate
 from accord.monitoring.alarms import Alarm
 from accord.retraining.rules import Evidence
 

@@ -29,7 +29,7 @@ class Engine(Section):
 
 class Evaluation(Section):
     n_resamples: int = Field(ge=50)
-    """Bootstrap resamples behind each interval."""
+    """Bootstrap resamples behind each comparison of two models."""
     level: float = Field(gt=0.5, lt=1)
     """Coverage of each interval."""
     min_slice_rows: int = Field(ge=1)

@@ -17,6 +17,7 @@ from polars.exceptions import PolarsError
 
 from accord.bootstrap import Counts, Statistic
 from accord.errors import AccordError
+from accord.intervals import Bounded
 from accord.sql.rows import (
     AGGREGATES,
     OF_OTHER_ROWS,
@@ -127,7 +128,7 @@ def statistic(
     """The aggregate over rows (n) whose blocks (n,) are numbered, as a function of how often each block is drawn."""
     taken = take_apart(sql, where)
     fixed = {**constants, **taken.constants}
-    columns = {}
+    columns, alone = {}, {}
     for name, aggregate in taken.aggregates.items():
         values = values_of(rows, aggregate.value, sql, where)
         keep = values.is_not_null()
@@ -136,6 +137,7 @@ def statistic(
         columns[name] = _resampled(
             aggregate.kind, values.filter(keep), _type(aggregate, rows), block[keep.to_numpy()], n_blocks
         )
+        alone[name] = _alone(aggregate.kind, values, keep, _type(aggregate, rows))
 
     def value(drawn: Counts) -> NDArray[np.float64]:
         series = {name: resampled(drawn) for name, resampled in columns.items()}
@@ -144,7 +146,9 @@ def statistic(
         result = _values_or_null(frame, taken.outer.cast(pl.Float64), sql, where).to_numpy()
         return np.where(np.isfinite(result), result, np.nan)
 
-    return value
+    low, high = _bounds(pl.DataFrame(alone), taken, fixed, sql, where)
+    whole = value(np.ones((1, n_blocks)))[0]
+    return Bounded(value, low if low <= whole else -np.inf, high if whole <= high else np.inf)
 
 
 def _aggregates(expression: pl.Expr, sql: str, where: str) -> Iterator[Aggregate]:
@@ -248,6 +252,33 @@ def _resampled(
         return resampled.cast(pl.Int64).cast(kind) if kind.is_temporal() else resampled
 
     return value
+
+
+def _alone(aggregated: str, values: pl.Series, keep: pl.Series, kind: pl.DataType) -> pl.Series:
+    """The aggregate of each row (n,) by itself."""
+    if aggregated == "Count":
+        return keep.cast(pl.Int64)
+    if values.dtype == pl.Boolean:
+        return keep & values if aggregated == "Sum" else values.set(~keep, None)
+    one = values.set(~keep, None).cast(kind)
+    return one.fill_null(0) if aggregated == "Sum" and not kind.is_temporal() else one
+
+
+def _bounds(
+    alone: pl.DataFrame, taken: Taken, fixed: Mapping[str, float], sql: str, where: str
+) -> tuple[float, float]:
+    """What the whole can't leave, as far as single rows tell: it is no less than zero if no row is, and is a share, from 0 to 1, if
+    all that a row can be is 0 or 1."""
+    if any(dtype.is_temporal() for dtype in alone.dtypes):
+        return -np.inf, np.inf
+    frame = alone.with_columns(pl.lit(number).alias(name) for name, number in fixed.items())
+    frame = frame.with_columns(pl.col(pl.Boolean).cast(pl.Int64))
+    found = _values_or_null(frame, taken.outer.cast(pl.Float64), sql, where).to_numpy()
+    found = found[np.isfinite(found)]
+    if not len(found) or found.min() < 0:
+        return -np.inf, np.inf
+    is_share = np.isin(found, (0, 1)).all() and (found.max() == 1 or pl.Boolean in alone.dtypes)
+    return 0.0, 1.0 if is_share else np.inf
 
 
 def _values_or_null(frame: pl.DataFrame, outer: pl.Expr, sql: str, where: str) -> pl.Series:

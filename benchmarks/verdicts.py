@@ -1,0 +1,180 @@
+"""Are verdicts as sure as they claim? The code's own functions on worlds of which the truth is known; prints tables.
+
+    .venv/bin/python benchmarks/verdicts.py --quick      # minutes; without it, up to an hour
+    .venv/bin/python benchmarks/verdicts.py --only coverage
+
+A world is rows on days. What the rows of a day share is a shock, which may last (first-order autoregression with the lag-1
+correlation `rho`), have heavy tails (Student's t with 3 degrees of freedom) or meet days of unequal size.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from shipped import shipped
+
+from accord import intervals
+from accord.bootstrap import Blocks
+from accord.objective import teams
+from accord.objective.teams import Played
+from accord.schema.objective import Metric, Policy, Target
+
+TARGETS = {"late": shipped(Target, task="binary", sql="delay > 0")}
+POLICY = shipped(Policy, score="late - 0.3")
+LEVEL = 0.95
+PER_DAY = 200
+N_TRUTH = 3000
+"""Days from which the truth is taken."""
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
+
+
+@dataclass(frozen=True)
+class World:
+    """How days and rows come about."""
+
+    rho: float = 0.0
+    tails: str = "normal"
+    """Of the shocks: normal or t3."""
+    sizes: str = "equal"
+    """Of the days: equal or unequal, a lognormal with sd 0.7."""
+    shock: float = 0.5
+    """Standard deviation of a day's shock on the log-odds."""
+    off: float = 0.0
+    """How far predictions are off on the log-odds; at 0 they are calibrated."""
+    n_groups: int = 2
+    apart: float = 0.0
+    """How far the first group's log-odds are above the others'."""
+    per_day: int = PER_DAY
+
+    def played(self, n_days: int, rng: np.random.Generator) -> Played:
+        """Rows of so many days."""
+        sizes = np.full(n_days, self.per_day)
+        if self.sizes == "unequal":
+            sizes = np.maximum(rng.lognormal(-0.245, 0.7, n_days) * self.per_day, 5).astype(int)
+        day = np.repeat(np.arange(n_days), sizes)
+        n = len(day)
+        group = rng.integers(0, self.n_groups, n)
+        x = rng.normal(size=n) - 1.5 + self.apart * (group == 0)
+        y = rng.random(n) < sigmoid(x + self.shock * shocks(n_days, self.rho, self.tails, rng)[day])
+        p = sigmoid(np.log(1 / (1 / calibrated(x, self.shock) - 1)) + self.off)
+        rows = pl.DataFrame({"delay": np.where(y, 1.0, -1.0), "side": np.char.add("g", group.astype(str))})
+        return teams.play(rows, TARGETS, POLICY, {"late": p}, {"late": np.full(n, 0.22)}, pl.Series(day))
+
+
+def shocks(n: int, rho: float, tails: str, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Of so many days, each with variance 1."""
+    lead = 40
+    e = rng.normal(size=n + lead) if tails == "normal" else rng.standard_t(3, n + lead) / np.sqrt(3)
+    for i in range(1, n + lead):
+        e[i] = rho * e[i - 1] + np.sqrt(1 - rho**2) * e[i]
+    return e[lead:]
+
+
+def sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    return 1 / (1 + np.exp(-x))
+
+
+def calibrated(x: NDArray[np.float64], shock: float) -> NDArray[np.float64]:
+    """The mean of the outcome over normal shocks."""
+    grid = np.linspace(-9, 9, 400)
+    return np.interp(x, grid, sigmoid(grid[:, None] + shock * NODES) @ WEIGHTS / WEIGHTS.sum())
+
+
+def metric(**keys: object) -> Metric:
+    return shipped(Metric, team="any", **keys)
+
+
+METRICS = {
+    "mean": metric(sql="AVG(actual_late)", better="lower"),
+    "log loss": metric(builtin="log_loss"),
+    "AUC": metric(builtin="auc"),
+    "gap": metric(sql="AVG(actual_late)", group="side"),
+}
+
+
+def statistic(one: Metric, played: Played) -> teams.Statistic:
+    return teams.statistic("one", one, played, TARGETS, POLICY, min_rows=100)
+
+
+def value(one: Metric, played: Played) -> float:
+    return float(statistic(one, played)(np.ones((1, played.n_blocks)))[0])
+
+
+@dataclass(frozen=True)
+class Table:
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def __str__(self) -> str:
+        widths = [max(len(row[i]) for row in [self.head, *self.rows]) for i in range(len(self.head))]
+        lines = [
+            " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True))
+            for row in [self.head, *self.rows]
+        ]
+        return "\n".join([f"\n{self.title}\n", lines[0], " | ".join("-" * w for w in widths), *lines[1:]])
+
+
+def coverage(n_worlds: int) -> Table:
+    """How often 95 % intervals hold the truth, and how wide they are beside those for independent days."""
+    worlds = {
+        "independent": World(),
+        "rho 0.34": World(rho=0.34),
+        "rho 0.34, t3": World(rho=0.34, tails="t3"),
+        "rho 0.34, unequal": World(rho=0.34, sizes="unequal"),
+    }
+    rows = []
+    for name, world in worlds.items():
+        world = World(**{**vars(world), "apart": 0.6})
+        whole = world.played(N_TRUTH, np.random.default_rng(0))
+        truth = {key: value(one, whole) for key, one in METRICS.items()}
+        for n_days in (7, 13, 30, 60):
+            held, width, alone = (dict.fromkeys(METRICS, 0.0) for _ in range(3))
+            for seed in range(n_worlds):
+                played = world.played(n_days, np.random.default_rng([seed, n_days]))
+                for key, one in METRICS.items():
+                    made = statistic(one, played)
+                    found = intervals.estimate(made, played.blocks, LEVEL)
+                    assert found.low <= found.value <= found.high
+                    held[key] += (found.low <= truth[key] <= found.high) / n_worlds
+                    width[key] += found.high - found.low
+                    independent = intervals.estimate(made, Blocks(n_days), LEVEL)
+                    alone[key] += independent.high - independent.low
+            rows.append(
+                [name, str(n_days), *(f"{held[key]:.3f} ({width[key] / alone[key]:.2f})" for key in METRICS)]
+            )
+    return Table(
+        "Coverage of 95 % intervals (width by that for independent days)", ["days", "n", *METRICS], rows
+    )
+
+
+SECTIONS: dict[str, tuple[Callable[[int], Table], int, int]] = {
+    "coverage": (coverage, 200, 2000),
+}
+"""Each section's function, and on how many worlds it draws, quickly and in full."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="a tenth of the worlds")
+    parser.add_argument("--only", choices=SECTIONS, nargs="*", help="these sections alone")
+    given = parser.parse_args()
+    for name in given.only or SECTIONS:
+        section, quick, full = SECTIONS[name]
+        began = time.monotonic()
+        print(section(quick if given.quick else full))
+        print(f"({quick if given.quick else full} worlds, {time.monotonic() - began:.0f} s)", flush=True)
+
+
+if __name__ == "__main__":
+    main()
