@@ -9,7 +9,7 @@ from itertools import islice, pairwise
 from typing import Any
 
 from accord.data.infer.guess import Guess
-from accord.data.ingest.csv_text import MARKS
+from accord.data.ingest.csv_text import MARKS, not_utf8
 
 N_LINES = 500
 MAX_HEAD = 4 << 20
@@ -49,12 +49,8 @@ def _encoding(content: bytes) -> Guess:
     mark = next((name for start, name in MARKS.items() if content.startswith(start)), None)
     if mark:
         return Guess("encoding", mark, "the file begins with its byte-order mark")
-    try:
-        content.decode()
-        if b"\0" not in content[:1000]:
-            return Guess("encoding", "utf-8", "all bytes are valid UTF-8")
-    except UnicodeDecodeError:
-        pass
+    if b"\0" not in content[:1000] and not_utf8(content) is None:
+        return Guess("encoding", "utf-8", "all bytes are valid UTF-8")
     if b"\0" in content[:1000]:
         which = "utf-16-le" if content[1:2] == b"\0" else "utf-16-be"
         return Guess("encoding", which, "a zero byte stands beside each letter")

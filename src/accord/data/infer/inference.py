@@ -1,7 +1,7 @@
 """What the columns of a table are: their names, types, words for missing values, and ranges."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -19,6 +19,10 @@ from accord.schema.data import Reading
 
 MIN_FULL = 1000
 """Rows that must all have a value before the contract promises that every row has one."""
+USUAL = frozenset(
+    ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "n/a", "na", "\\N", "<NA>", "#N/A", "NaT")
+)
+"""Words that a source names for all of its columns."""
 Given = Mapping[str, Mapping[str, Any]]
 """For columns, by their name in the table or the contract, what somebody says of them: keys of a reading, and `day_first`."""
 OF_ARROW = {"integer": "integer", "float": "number", "decimal": "number", "boolean": "boolean", "date": "datetime", "datetime": "datetime", "null": "category"}  # fmt: skip
@@ -29,13 +33,57 @@ def columns(table: Table, given: Given = MappingProxyType({}), taken: Iterable[s
     Raises AccordError if it is about a column that isn't there."""
     own = dict(zip(table.names, names(table.names, taken), strict=True))
     said = _by_source(given, own)
-    found = [
-        (column, _typed(column, own[column.name], said.get(column.name, {})))
-        for column in table.columns()
+    found = {
+        column.name: _found(column, said.get(column.name, {}))
+        for part in table.parts()
+        for column in part.iter_columns()
         if WAYS[kind(column.dtype)]
-    ]
-    common = _common([column for _, column in found]) if table.is_text else set()
-    return [_inferred(column, own[column.name], how, common) for column, how in found]
+    }
+    common = _common(list(found.values())) if table.is_text else set()
+    return [_inferred(name, own[name], found[name], common) for name in table.names if name in found]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What is known of a column by itself."""
+
+    how: Typed
+    missing: Mapping[str, int]
+    """How many rows have each word for a missing value."""
+    own: frozenset[str]
+    """Those that the source can't name for it, which compares whole fields, because blanks stand around them."""
+    kept: frozenset[str]
+    """Words that mean a missing value elsewhere, and are values here."""
+    values: pl.Series
+    n_lost: int
+    """How many values its type doesn't hold."""
+
+
+def _found(column: pl.Series, given: Mapping[str, Any]) -> _Found:
+    if kind(column.dtype) != "text":
+        how = _declared(column, given)
+        values, lost = cast(column, Reading(**how.keys))
+        n = values.null_count() - int(lost.sum())
+        return _Found(how, {"": n} if n else {}, frozenset(), frozenset(), values, int(lost.sum()))
+    column = column.cast(pl.String)
+    words = Words.of(column)
+    how = typed(words, column.name, given)
+    values, lost = cast(column, Reading(**how.keys, nulls=how.nulls or None))
+    absent = words.where(words.text.is_in(["", *how.nulls]))
+    counts = dict(sorted(zip(absent.text, absent.count, strict=True)))
+    padded = frozenset(words.padded & {word for word in counts if word or how.keys["type"] == "category"})
+    kept = frozenset(words.text.filter(words.text.is_in(list(USUAL)))) - set(how.nulls)
+    return _Found(how, counts, padded, kept, values, int(lost.sum()))
+
+
+def _declared(column: pl.Series, given: Mapping[str, Any]) -> Typed:
+    """A column that has a type in the file."""
+    if given.get("type"):
+        return Typed({k: v for k, v in given.items() if k != "day_first"}, "as you said", [])
+    reason = (
+        f"the file has it as {str(column.dtype)[:60]}" if column.dtype != pl.Null else "no row has a value"
+    )
+    return Typed({"type": OF_ARROW[kind(column.dtype)]}, reason, [])
 
 
 def source_nulls(columns: Sequence[Inferred]) -> list[str]:
@@ -54,80 +102,40 @@ def _by_source(given: Given, own: Mapping[str, str]) -> dict[str, Mapping[str, A
     return {sources[name]: values for name, values in given.items()}
 
 
-def _typed(column: pl.Series, name: str, given: Mapping[str, Any]) -> tuple[Words, Typed]:
-    if kind(column.dtype) == "text":
-        words = Words.of(column.cast(pl.String))
-        return words, typed(words, column.name, given)
-    words = Words(pl.Series([""]), pl.Series([column.null_count()]))
-    if given.get("type"):
-        return words, Typed({k: v for k, v in given.items() if k != "day_first"}, "as you said", [])
-    is_bare = kind(column.dtype) != "null"
-    reason = f"the file has it as {str(column.dtype)[:60]}" if is_bare else "no row has a value"
-    return words, Typed({"type": OF_ARROW[kind(column.dtype)]}, reason, [])
+def _common(found: Sequence[_Found]) -> set[str]:
+    """Words that the source names for all of its columns: programs write them for a missing value, and none has one as a value."""
+    return {word for one in found for word in one.how.nulls if word in USUAL} - {
+        word for one in found for word in one.kept
+    }
 
 
-def _common(found: Sequence[tuple[Words, Typed]]) -> set[str]:
-    """Words that mean a missing value in several columns, or that programs write for one, and are a value in none."""
-    as_null = Counter(word for _, how in found for word in how.nulls)
-    odd = {word for word, n in as_null.items() if n > 1 or _is_usual(word)}
-    for words, how in found:
-        odd -= set(words.text.filter(words.text.is_in(list(odd)))) - set(how.nulls)
-    return odd - {word for word in odd if any(c.isdigit() for c in word)}
-
-
-def _is_usual(word: str) -> bool:
-    return word in (
-        "",
-        "?",
-        "NA",
-        "N/A",
-        "NaN",
-        "nan",
-        "null",
-        "NULL",
-        "n/a",
-        "na",
-        "\\N",
-        "<NA>",
-        "#N/A",
-        "NaT",
-    )
-
-
-def _inferred(column: pl.Series, name: str, found: tuple[Words, Typed], common: set[str]) -> Inferred:
-    words, how = found
-    counts = _counts(words, ["", *how.nulls])
-    own = [word for word in how.nulls if word not in common and word]
-    guesses = [Guess("type", how.keys["type"], how.reason, _option(column.name, how), how.is_open)]
+def _inferred(source: str, name: str, found: _Found, common: set[str]) -> Inferred:
+    how = found.how
+    own = [word for word in how.nulls if word not in common or word in found.own]
+    guesses = [Guess("type", how.keys["type"], how.reason, _option(source, how), how.is_open)]
     guesses += [
-        Guess(key, value, "its values are written so", f"--type {column.name}=category")
+        Guess(key, value, "its values are written so", f"--type {source}=category")
         for key, value in how.keys.items()
         if key != "type"
     ]
     if own:
-        guesses.append(Guess("nulls", own, how.why_null or _said(counts, own), f"--nulls {column.name}="))
-    values, lost = cast(column, Reading(**how.keys, nulls=[*own, *common] or None))
-    missing = {word: n for word, n in counts.items() if n}
-    guesses.append(_nullable(values, lost, missing))
-    return Inferred(column.name, name, (*guesses, *ranges(column.name, values)), values, missing)
+        guesses.append(Guess("nulls", own, how.why_null or _said(found.missing, own), "nulls: []"))
+    guesses.append(_nullable(found))
+    return Inferred(source, name, (*guesses, *ranges(source, found.values)), found.values, found.missing)
 
 
-def _nullable(values: pl.Series, lost: pl.Series, missing: Mapping[str, int]) -> Guess:
-    if values.null_count() > lost.sum():
-        return Guess("nullable", True, _missing(missing, len(values)))
-    if len(values) < MIN_FULL:
-        return Guess(
-            "nullable",
-            True,
-            f"all {len(values):,} rows have a value, but so few don't promise it",
-            "nullable: false",
+def _nullable(found: _Found) -> Guess:
+    n = len(found.values)
+    if found.missing:
+        said = ", ".join(
+            f"{count:,} have {repr(word) if word else 'none'}" for word, count in found.missing.items()
         )
-    return Guess("nullable", False, f"all {len(values):,} rows have a value", "nullable: true")
-
-
-def _counts(words: Words, nulls: Sequence[str]) -> dict[str, int]:
-    mine = words.where(words.text.is_in(list(nulls)))
-    return dict(sorted(zip(mine.text, mine.count, strict=True)))
+        return Guess("nullable", True, f"of {n:,} rows {said}")
+    if n < MIN_FULL:
+        return Guess(
+            "nullable", True, f"all {n:,} rows have a value, but so few don't promise it", "nullable: false"
+        )
+    return Guess("nullable", False, f"all {n:,} rows have a value", "nullable: true")
 
 
 def _option(name: str, how: Typed) -> str:
@@ -136,8 +144,3 @@ def _option(name: str, how: Typed) -> str:
 
 def _said(counts: Mapping[str, int], words: Sequence[str]) -> str:
     return ", ".join(f"'{word}' stands for no value in {counts.get(word, 0):,} rows" for word in words)
-
-
-def _missing(missing: Mapping[str, int], n: int) -> str:
-    said = ", ".join(f"{count:,} have {repr(word) if word else 'none'}" for word, count in missing.items())
-    return f"of {n:,} rows {said}"

@@ -75,7 +75,7 @@ def plain(words: Words) -> Way:
 def with_signs(words: Words, given: dict[str, Any]) -> list[Way]:
     """The ways to read words that have a percent sign, a currency, a unit, or other decimal points; several if they differ in what they
     read, none if they are no such numbers."""
-    sample = _sample(words)
+    sample = words.sample(N_TRIED)
     has_digit = sample.str.contains(r"\d")
     if has_digit.mean() < 0.8:  # type: ignore[operator]
         return []
@@ -103,10 +103,6 @@ def with_signs(words: Words, given: dict[str, Any]) -> list[Way]:
     least = min(words.rows(way.lost) for _, way in found)
     best = [way for _, way in found if words.rows(way.lost) == least]
     return _decided(words, best) if len(best) > 1 else best
-
-
-def _sample(words: Words) -> pl.Series:
-    return words.text.sort()[:: max(len(words.text) // N_TRIED, 1)]
 
 
 def _lost_share(sample: pl.Series, keys: dict[str, Any]) -> float:

@@ -1,6 +1,6 @@
 """A table as it is written, before anybody has said what its columns are."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -10,7 +10,7 @@ import polars as pl
 
 from accord.data.infer.dialect import dialect
 from accord.data.infer.guess import Guess
-from accord.data.ingest import sources
+from accord.data.ingest import csv_text, sources
 from accord.errors import AccordError
 from accord.schema.data import Source
 
@@ -18,22 +18,22 @@ USUAL = {"separator": ",", "encoding": "utf-8", "quote": '"', "header": True}
 """How CSV is written unless the config says otherwise."""
 
 
+N_CELLS = 6_000_000
+"""Values of text that are in memory at a time."""
+
+
 @dataclass(frozen=True)
 class Table:
     """The source, with every column of CSV as text: no word is taken for a missing value, and a field without a sign is null."""
 
     source: Source
-    frame: pl.DataFrame
+    names: list[str]
+    """Its columns, in their order."""
+    n_rows: int
     guesses: tuple[Guess, ...]
     """How it is written, one for each key of the source that says so; none for Parquet."""
-
-    @property
-    def names(self) -> list[str]:
-        return self.frame.columns
-
-    @property
-    def n_rows(self) -> int:
-        return self.frame.height
+    parts: Callable[[], Iterable[pl.DataFrame]]
+    """Reads its columns, some at a time and in any order, so that a large table is never in memory as text."""
 
     @property
     def is_text(self) -> bool:
@@ -44,24 +44,37 @@ class Table:
         """What the source in the config has to say of how it is written, beside its words for missing values."""
         return {guess.key: guess.value for guess in self.guesses if guess.value != USUAL[guess.key]}
 
-    def columns(self) -> Iterator[pl.Series]:
-        return iter(self.frame.iter_columns())
-
 
 def read(path: str, root: Path, given: Mapping[str, Any] = MappingProxyType({})) -> Table:
     """The table that a source's `path`, relative to `root`, holds; what is `given` of how it is written (separator, encoding,
     header, quote) is not guessed. Raises AccordError if it can't be read."""
     name = PurePosixPath(path).name
+    where = f"Source '{name}' ({path})"
     source = Source(path=path, nulls=[], separator=",", encoding="utf-8")
-    guesses: list[Guess] = []
-    if not path.startswith("sklearn://"):
-        first = sources.files(f"Source '{name}' ({path})", path, root)[0]
-        content = sources.content(f"Source '{name}' ({path})", first)
-        if content is not None:
-            guesses = dialect(content, given)
-            source = source.model_copy(update={guess.key: guess.value for guess in guesses})
-        elif given:
-            raise AccordError(
-                f"{path} is Parquet, which says itself how it is written; leave out {', '.join(given)}"
-            )
-    return Table(source, sources.read(name, source, root), tuple(guesses))
+    files = [] if path.startswith("sklearn://") else sources.files(where, path, root)
+    content = sources.content(where, files[0]) if files else None
+    if content is None:
+        if given:
+            raise AccordError(f"{path} says itself how it is written; leave out {', '.join(given)}")
+        return _whole(source, sources.read(name, source, root), ())
+    guesses = tuple(dialect(content, given))
+    source = source.model_copy(update={guess.key: guess.value for guess in guesses})
+    if len(files) > 1:
+        return _whole(source, sources.read(name, source, root), guesses)
+    return _in_parts(where, content, source, guesses)
+
+
+def _whole(source: Source, frame: pl.DataFrame, guesses: tuple[Guess, ...]) -> Table:
+    return Table(source, frame.columns, frame.height, guesses, lambda: [frame])
+
+
+def _in_parts(where: str, content: bytes, source: Source, guesses: tuple[Guess, ...]) -> Table:
+    """A table that is read from its content for each part of its columns, if it is large."""
+    with sources.readable(where):
+        text = csv_text.opened(where, content, source)
+        if text.has_blank_lines or content.count(b"\n") * len(text.names) < N_CELLS:
+            return _whole(source, sources.not_empty(where, text.read()), guesses)
+        step = max(N_CELLS // content.count(b"\n"), 1)
+        parts = [range(i, min(i + step, len(text.names))) for i in range(0, len(text.names), step)]
+        n_rows = text.read_columns(parts[-1]).height
+    return Table(source, text.names, n_rows, guesses, lambda: map(text.read_columns, parts))

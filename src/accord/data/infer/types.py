@@ -19,6 +19,8 @@ MIN_ROWS = 200
 """Rows that are needed before one among them counts as broken."""
 MAX_WORDS, MAX_WORDS_SHARE = 3, 0.3
 """How many words that nobody knows mean a missing value among numbers, and in which share of rows at most."""
+SIGNS = {"decimal", "thousands", "percent", "currency"}
+"""Keys of a reading that say how numbers are written."""
 UNIX = (946_684_800, 2_051_222_400)
 """Seconds since 1970 of the years 2000 to 2034."""
 
@@ -40,7 +42,7 @@ def typed(words: Words, name: str, given: Mapping[str, Any]) -> Typed:
     """How the words are read; what is `given` of it wins."""
     day_first = given.get("day_first")
     given = {key: value for key, value in given.items() if key != "day_first"}
-    nulls = sorted({*missing.always(words), *given.get("nulls", ())})
+    nulls = sorted(given.get("nulls") or missing.always(words))
     values = words.without(nulls)
     if given.get("type"):
         return _as_given(values, nulls, dict(given), day_first)
@@ -86,7 +88,7 @@ def _numeric(words: Words, name: str, given: dict[str, Any], day_first: bool | N
     values = words.without(weak)
     if not len(values.text):
         return None
-    if n_plain > 0.5 * values.n_rows and not given:
+    if n_plain > 0.5 * values.n_rows and not given.keys() & SIGNS:
         code = numbers.codes(values, name)
         compact = dates.ways(values) if not code else []
         if compact:
@@ -97,7 +99,7 @@ def _numeric(words: Words, name: str, given: dict[str, Any], day_first: bool | N
         found = _accepted(values, way, weak)
         if found:
             return _without_sentinels(values, found)
-    ways = numbers.with_signs(values, given)
+    ways = numbers.with_signs(values, {key: value for key, value in given.items() if key in SIGNS})
     if not ways or numbers.codes(values, name):
         return None
     if len(ways) > 1:
@@ -231,7 +233,7 @@ def _as_given(words: Words, nulls: list[str], given: dict[str, Any], day_first: 
     found: list[Way] = []
     if kind == "datetime" and "format" not in given:
         found = dates.ways(values, day_first)
-    elif kind in ("integer", "number") and not given.keys() & {"decimal", "thousands", "percent", "currency"}:
+    elif kind in ("integer", "number") and not given.keys() & SIGNS:
         found = [] if not cast(values.text, Reading(type=kind))[1].any() else numbers.with_signs(values, {})
     elif kind == "boolean" and "true_words" not in given:
         two = _boolean(values, "", {}, None)

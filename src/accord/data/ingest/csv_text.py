@@ -4,6 +4,8 @@ import csv
 import io
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -22,33 +24,99 @@ OTHERS = {
 }
 """What begins with other bytes than text does."""
 SEPARATORS = {",": '","', ";": '";"', "\t": r'"\t"', "|": '"|"'}
+STEP = 16 << 20
+"""Bytes that are looked at at a time."""
 SHOWN = 40
 """Characters of a line that an error quotes."""
 
 
 def read(where: str, content: bytes, source: Source) -> pl.DataFrame:
     """The rows of a file in text. `where` is the source, for the AccordError that a file raises which is written otherwise than
-    the source says, or has two columns of one name. Raises NoDataError for an empty one."""
+    the source says, has two columns of one name, or rows of other lengths. Raises NoDataError for an empty one."""
+    return opened(where, content, source).read()
+
+
+@dataclass(frozen=True)
+class Text:
+    """A file of CSV, of which all columns can be read at once or some at a time."""
+
+    where: str
+    content: bytes
+    """In UTF-8."""
+    source: Source
+    names: list[str]
+
+    @cached_property
+    def has_blank_lines(self) -> bool:
+        return len(self.names) > 1 and any(mark in self.content for mark in (b"\n\n", b"\n\r\n", b"\r\r"))
+
+    def read(self) -> pl.DataFrame:
+        frame = self.read_columns(range(len(self.names)))
+        return frame.filter(~pl.all_horizontal(pl.all().is_null())) if self.has_blank_lines else frame
+
+    def read_columns(self, which: range) -> pl.DataFrame:
+        """The columns at these positions, of all rows and of blank lines, which are rows without a value here."""
+        indices = None if len(which) == len(self.names) else list(which)
+        try:
+            frame = pl.read_csv(
+                self.content,
+                has_header=self.source.header is not False,
+                columns=indices,
+                **_options(self.content, self.source),
+            )
+        except PolarsError as error:
+            if "more fields" not in str(error):
+                raise
+            raise AccordError(_too_many_fields(self.where, self.content, self.source)) from error
+        frame.columns = [self.names[i] for i in which]
+        # A row that is too short lacks its last field.
+        if which.stop == len(self.names) > 1 and frame.to_series(-1).has_nulls():
+            self._refuse_short_rows(frame.height)
+        return frame
+
+    def _refuse_short_rows(self, n_rows: int) -> None:
+        mark, quote = self.source.separator, self.source.quote or '"'
+        n_lines = n_rows + (self.source.header is not False)
+        if quote.encode() not in self.content and self.content.count(mark.encode()) == n_lines * (
+            len(self.names) - 1
+        ):
+            return
+        text = io.TextIOWrapper(io.BytesIO(self.content), "utf-8", newline="")
+        reader = csv.reader(text, delimiter=mark, quotechar=quote)
+        try:
+            for row in reader:
+                if 0 < len(row) < len(self.names):
+                    raise AccordError(
+                        f"{self.where}, line {reader.line_num}: found {len(row)} fields; expected {len(self.names)}, as many as there are "
+                        "columns. The line may be cut short, or lack a separator: mend the file"
+                    )
+        except csv.Error:  # a field is too long for this reader, but no row too short
+            return
+
+
+def opened(where: str, content: bytes, source: Source) -> Text:
+    """The file with the names of its columns."""
     content = _in_utf8(where, content, source)
-    is_cr_alone = b"\n" not in content and b"\r" in content
-    options: dict[str, Any] = {
-        "separator": source.separator, "null_values": source.nulls, "infer_schema": False,
-        "eol_char": "\r" if is_cr_alone else "\n", "quote_char": source.quote or '"',
-    }  # fmt: skip
-    has_header = source.header is not False
+    options = {**_options(content, source), "null_values": None}
     try:
-        head = pl.read_csv(content, n_rows=2, has_header=False, **{**options, "null_values": None})
-        names = _names(where, head, source)
-        frame = pl.read_csv(content, has_header=has_header, **options)
-        frame.columns = names
+        head = pl.read_csv(content, n_rows=2, has_header=False, **options)
     except PolarsError as error:
         if "more fields" not in str(error):
             raise
         raise AccordError(_too_many_fields(where, content, source)) from error
-    return frame
+    return Text(where, content, source, _names(where, head, source))
+
+
+def _options(content: bytes, source: Source) -> dict[str, Any]:
+    is_cr_alone = b"\n" not in content and b"\r" in content
+    return {
+        "separator": source.separator, "null_values": source.nulls, "infer_schema": False, "quote_char": source.quote or '"',
+        "eol_char": "\r" if is_cr_alone else "\n",
+    }  # fmt: skip
 
 
 def _in_utf8(where: str, content: bytes, source: Source) -> bytes:
+    """The content in UTF-8, if it is written as the source says."""
     other = next((kind for start, kind in OTHERS.items() if content.startswith(start)), None)
     if other:
         raise AccordError(f"{where} is no CSV but {other}, by its first bytes. Call it so, or save it as CSV")
@@ -62,15 +130,14 @@ def _in_utf8(where: str, content: bytes, source: Source) -> bytes:
         if b"\0" in content[:1000]:
             which = "utf-16-le" if content[1:2] == b"\0" else "utf-16-be"
             raise AccordError(_encoded(where, source, "has a zero byte beside each letter", which))
-        try:
-            content.decode()
-        except UnicodeDecodeError as error:
-            line = content.count(b"\n", 0, error.start) + 1
+        at = not_utf8(content)
+        if at is not None:
+            line = content.count(b"\n", 0, at) + 1
             which = "cp1252" if _is_of_windows(content) else "latin-1"
-            text = content[max(error.start - SHOWN // 2, 0) : error.start + SHOWN // 2].decode(which)
+            text = content[max(at - SHOWN // 2, 0) : at + SHOWN // 2].decode(which, errors="replace")
             shown = " ".join(text.split())
-            found = f"has the byte 0x{content[error.start]:02x} in line {line}, which would be '{shown}' in {which}"
-            raise AccordError(_encoded(where, source, found, which)) from error
+            found = f"has the byte 0x{content[at]:02x} in line {line}, which would be '{shown}' in {which}"
+            raise AccordError(_encoded(where, source, found, which))
         return content
     try:
         return content.decode(source.encoding).encode()
@@ -79,6 +146,21 @@ def _in_utf8(where: str, content: bytes, source: Source) -> bytes:
             f"{where} is not written in {source.encoding}, as `encoding` says: {error}. Correct `encoding` in conf/data, or leave it "
             "out if it is utf-8"
         ) from error
+
+
+def not_utf8(content: bytes) -> int | None:
+    """Where the first byte is that isn't UTF-8; no copy of the content is made."""
+    if content.isascii():
+        return None
+    start = 0
+    while start < len(content):
+        end = content.rfind(b"\n", start, start + STEP) + 1 or len(content)
+        try:
+            content[start:end].decode()
+        except UnicodeDecodeError as error:
+            return start + error.start
+        start = end
+    return None
 
 
 def _is_of_windows(content: bytes) -> bool:

@@ -28,7 +28,10 @@ def read(name: str, source: Source, root: Path) -> pl.DataFrame:
     """The source, whose path is relative to `root`, as a frame; all columns of CSV are text, for the contract to cast. Raises
     AccordError if it can't be read, holds no row, or has two columns of one name."""
     where = f"Source '{name}' ({source.path})"
-    frame = _read(where, source, root)
+    return not_empty(where, _read(where, source, root))
+
+
+def not_empty(where: str, frame: pl.DataFrame) -> pl.DataFrame:
     if frame.is_empty():
         raise AccordError(
             f"{where} has no rows; expected at least one. Put the data there or remove the source"
@@ -100,7 +103,7 @@ def _fit(one: pl.Series, other: pl.Series) -> bool:
 
 def _file(where: str, path: Path, source: Source) -> pl.DataFrame:
     text = content(where, path)
-    with _readable(where):
+    with readable(where):
         if text is None:
             return pl.read_parquet(path, glob=False)
         return csv_text.read(where, text, source)
@@ -111,7 +114,7 @@ def content(where: str, path: Path) -> bytes | None:
     suffix = path.suffix.lower()
     if suffix == ".parquet":
         return None
-    with _readable(where):
+    with readable(where):
         if suffix == ".zip":
             with zipfile.ZipFile(path) as archive:
                 members = archive.namelist()
@@ -147,21 +150,23 @@ OPENED: Mapping[str, Callable[[Path], IO[bytes]]] = {
 
 def _bounded(where: str, stream: IO[bytes]) -> bytes:
     """All of the stream, unless a line is so long that it is no row: that is seen before the line fills the memory."""
-    parts, since = bytearray(), 0
+    parts, since, n_lines = io.BytesIO(), 0, 0
     while part := stream.read(MAX_LINE // 4):
-        parts += part
+        parts.write(part)
+        n_lines += part.count(b"\n")
         end = max(part.rfind(b"\n"), part.rfind(b"\r"))
         since = since + len(part) if end < 0 else len(part) - end - 1
         if since > MAX_LINE:
             raise AccordError(
-                f"{where} has a line of more than {MAX_LINE >> 20} MB after line {parts.count(10):,}; expected rows of CSV, one a line. It "
+                f"{where} has a line of more than {MAX_LINE >> 20} MB after line {n_lines:,}; expected rows of CSV, one a line. It "
                 "may be another kind of file, or a quote may lack its end: mend the file"
             )
-    return bytes(parts)
+    return parts.getvalue()
 
 
 @contextmanager
-def _readable(where: str) -> Iterator[None]:
+def readable(where: str) -> Iterator[None]:
+    """Errors of libraries that read a damaged file, in words."""
     try:
         yield
     except NoDataError as error:
