@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from accord.data.casting import cast
-from accord.data.infer import inference, raw_table
+from accord.data.infer import inference, raw_table, types
+from accord.data.infer.distinct import Words
 from accord.data.infer.guess import Inferred
 from accord.errors import AccordError
 from accord.schema.data import Reading
@@ -164,3 +165,10 @@ def test_the_same_types_come_of_any_order_of_rows_and_columns(tmp_path: Path):
         shuffled = shuffled.select(pl.Series(shuffled.columns).shuffle(seed=seed).to_list())
         shuffled.write_csv(tmp_path / "t.csv")
         assert {c.source: c.keys for c in inference.columns(raw_table.read("t.csv", tmp_path))} == expected
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_plain_numbers_are_told_the_same_with_and_without_counting(form: str):
+    text = pl.Series("a", [None if v is None else str(v) for v in FORMS[form][0]], dtype=pl.String)
+    plain = types.plainly_numeric(text)
+    assert plain is None or plain == types.typed(Words.of(text), "a", {})

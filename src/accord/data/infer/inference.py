@@ -13,7 +13,7 @@ from accord.data.infer.guess import Guess, Inferred
 from accord.data.infer.names import names
 from accord.data.infer.ranges import ranges
 from accord.data.infer.raw_table import Table
-from accord.data.infer.types import Typed, typed
+from accord.data.infer.types import Typed, plainly_numeric, typed
 from accord.errors import AccordError, nearest
 from accord.schema.data import Reading
 
@@ -66,6 +66,10 @@ def _found(column: pl.Series, given: Mapping[str, Any]) -> _Found:
         n = values.null_count() - int(lost.sum())
         return _Found(how, {"": n} if n else {}, frozenset(), frozenset(), values, int(lost.sum()))
     column = column.cast(pl.String)
+    plain = None if given else plainly_numeric(column)
+    if plain:
+        missing = {"": column.null_count()} if column.has_nulls() else {}
+        return _Found(plain, missing, frozenset(), frozenset(), cast(column, Reading(**plain.keys))[0], 0)
     words = Words.of(column)
     how = typed(words, column.name, given)
     values, lost = cast(column, Reading(**how.keys, nulls=how.nulls or None))

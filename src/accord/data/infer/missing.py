@@ -1,7 +1,5 @@
 """Words that stand for a missing value, told apart from values."""
 
-from collections.abc import Sequence
-
 import polars as pl
 
 from accord.data.infer.distinct import Words, edges
@@ -35,7 +33,11 @@ SC SD TN TX UT VT VA WA WV WI WY PR
 """
 STATES = frozenset(STATE_CODES.split())
 N_COUNTRIES = 40
-SENTINEL = r"^(-?9{2,}|-?9{2,}\.0+|-?8{3,}|-?8{3,}\.0+|-2147483648)$"
+SENTINELS = [
+    sign * float(digits)
+    for sign in (-1, 1)
+    for digits in (*("9" * n for n in range(2, 10)), *("8" * n for n in range(3, 10)), "2147483648")
+]
 """Numbers that are written for a missing one: digits that repeat, as -999."""
 MIN_SENTINELS = 3
 
@@ -73,18 +75,18 @@ def among_words(words: Words) -> list[str]:
 def sentinels(words: Words, numbers: pl.Series) -> list[str]:
     """The words among numbers, whose values are `numbers`, that are written for a missing one: they stand far outside the rest, and
     often."""
-    is_one = words.matching(SENTINEL) & (words.count >= max(MIN_SENTINELS, words.n_rows // 1000))
-    found: list[str] = []
-    for value in numbers.filter(is_one).unique().sort().to_list():
-        same = numbers == value
-        rest = numbers.filter(~numbers.is_in(_values(numbers, words, found)) & ~same).drop_nulls()
-        if len(rest) >= 2 and _is_far(value, rest):
-            found += words.text.filter(same.fill_null(False)).to_list()
-    return sorted(found)
+    least = max(MIN_SENTINELS, words.n_rows // 1000)
+    rest, found = numbers.drop_nulls(), pl.Series([False]).new_from_index(0, len(numbers))
+    for value in sorted(numbers.filter(numbers.is_in(SENTINELS)).unique(), key=abs, reverse=True):
+        is_one, others = (numbers == value).fill_null(False), rest.filter(rest != value)
+        if words.rows(is_one) >= least and others.n_unique() >= 2 and _is_far(value, others):
+            rest, found = others, found | is_one
+    return sorted(words.text.filter(found))
 
 
-def _values(numbers: pl.Series, words: Words, found: Sequence[str]) -> list[float]:
-    return numbers.filter(words.text.is_in(list(found))).to_list()
+def may_be_sentinels(numbers: pl.Series) -> bool:
+    """Whether some of the numbers, one for each row, have to be looked at."""
+    return bool(numbers.is_in(SENTINELS).sum() >= MIN_SENTINELS)
 
 
 def _is_far(value: float, rest: pl.Series) -> bool:

@@ -1,8 +1,10 @@
 """A table as it is written, before anybody has said what its columns are."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any
 
@@ -12,6 +14,7 @@ from accord.data.infer.dialect import dialect
 from accord.data.infer.guess import Guess
 from accord.data.ingest import csv_text, sources
 from accord.errors import AccordError
+from accord.paths import Paths
 from accord.schema.data import Source
 
 USUAL = {"separator": ",", "encoding": "utf-8", "quote": '"', "header": True}
@@ -33,7 +36,7 @@ class Table:
     guesses: tuple[Guess, ...]
     """How it is written, one for each key of the source that says so; none for Parquet."""
     parts: Callable[[], Iterable[pl.DataFrame]]
-    """Reads its columns, some at a time and in any order, so that a large table is never in memory as text."""
+    """Reads its columns, some at a time, so that a large table is never in memory as text."""
 
     @property
     def is_text(self) -> bool:
@@ -61,20 +64,34 @@ def read(path: str, root: Path, given: Mapping[str, Any] = MappingProxyType({}))
     source = source.model_copy(update={guess.key: guess.value for guess in guesses})
     if len(files) > 1:
         return _whole(source, sources.read(name, source, root), guesses)
-    return _in_parts(where, content, source, guesses)
+    return _in_parts(where, content, source, guesses, root)
 
 
 def _whole(source: Source, frame: pl.DataFrame, guesses: tuple[Guess, ...]) -> Table:
     return Table(source, frame.columns, frame.height, guesses, lambda: [frame])
 
 
-def _in_parts(where: str, content: bytes, source: Source, guesses: tuple[Guess, ...]) -> Table:
-    """A table that is read from its content for each part of its columns, if it is large."""
+def _in_parts(where: str, content: bytes, source: Source, guesses: tuple[Guess, ...], root: Path) -> Table:
+    """A table whose columns, if it is large, wait in files: its content is not needed any more then."""
     with sources.readable(where):
         text = csv_text.opened(where, content, source)
         if text.has_blank_lines or content.count(b"\n") * len(text.names) < N_CELLS:
             return _whole(source, sources.not_empty(where, text.read()), guesses)
-        step = max(N_CELLS // content.count(b"\n"), 1)
-        parts = [range(i, min(i + step, len(text.names))) for i in range(0, len(text.names), step)]
-        n_rows = text.read_columns(parts[-1]).height
-    return Table(source, text.names, n_rows, guesses, lambda: map(text.read_columns, parts))
+        own = Paths(root).own
+        folder = TemporaryDirectory(prefix="onboard-", dir=own if own.is_dir() else None)
+        step, n_rows = max(N_CELLS // content.count(b"\n"), 1), 0
+        for start in range(0, len(text.names), step):
+            which = range(start, min(start + step, len(text.names)))
+            n_rows = _put(text.read_columns(which), Path(folder.name) / f"{start:06d}.arrow")
+    return Table(source, text.names, n_rows, guesses, partial(_parts, folder))
+
+
+def _put(part: pl.DataFrame, path: Path) -> int:
+    part.write_ipc(path, compression="lz4")
+    return part.height
+
+
+def _parts(folder: "TemporaryDirectory[str]") -> Iterator[pl.DataFrame]:
+    """The parts of a table, in files of a folder that is there for as long as the table."""
+    for path in sorted(Path(folder.name).iterdir()):
+        yield pl.read_ipc(path)

@@ -56,6 +56,16 @@ def typed(words: Words, name: str, given: Mapping[str, Any]) -> Typed:
     return _with_nulls(_words(values.without(more), more), nulls)
 
 
+def plainly_numeric(column: pl.Series) -> Typed | None:
+    """What `typed` finds for a column whose values are all plain numbers, without counting them; None if it may be another one."""
+    found = numbers.plainly(column)
+    if found is None:
+        return None
+    keys, reason = found
+    seconds = _seconds(keys, column.cast(pl.Float64, strict=False)) if keys["type"] == "integer" else ""
+    return Typed(keys, f"all {column.count():,} values {reason}{seconds}", [""] if column.has_nulls() else [])
+
+
 def _with_nulls(found: Typed, nulls: list[str]) -> Typed:
     return replace(found, nulls=[*nulls, *found.nulls])
 
