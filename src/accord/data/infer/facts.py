@@ -7,6 +7,7 @@ import polars as pl
 
 from accord.data.infer.guess import Inferred
 
+FIRST = 1000
 MAX_DISTINCT = 500
 """Different values that are looked at one by one."""
 
@@ -56,29 +57,37 @@ class Facts:
         return 1 - self.n_present / self.n_rows if self.n_rows else 1.0
 
     @cached_property
-    def distinct(self) -> pl.DataFrame:
-        """The different values in `value`, and how often each occurs in `n`, the commonest first."""
-        counts = self.present.alias("value").value_counts(name="n")
-        return counts.sort("n", pl.col("value").hash(0), descending=[True, False])
-
-    @property
     def n_distinct(self) -> int:
-        return self.distinct.height
+        return self.present.n_unique()
 
     @property
     def uniqueness(self) -> float:
         """Different values for each present one, at most 1."""
         return self.n_distinct / self.n_present if self.n_present else 0.0
 
+    def counts(self) -> pl.Series:
+        """How often each of its different values occurs (n_distinct,), the commonest first."""
+        return self.present.value_counts(name="rows")["rows"].sort(descending=True)
+
+    @cached_property
+    def n_commonest(self) -> int:
+        """Rows with its commonest value."""
+        return int(self.counts()[0]) if self.n_present else 0
+
     @cached_property
     def is_whole(self) -> bool:
         """Whether its values are whole numbers."""
-        return self.is_number and bool((self.present % 1 == 0).all())
+        if not self.is_number or self.present.dtype.is_integer():
+            return self.is_number
+        return bool((self.present[:FIRST] % 1 == 0).all()) and bool((self.present % 1 == 0).all())
 
     @cached_property
     def sample(self) -> list[str]:
         """Some of its different values as text, the same ones in whatever order the rows are."""
-        values = self.distinct["value"]
-        if len(values) > MAX_DISTINCT:
-            values = values.gather(values.hash(0).arg_sort()[:MAX_DISTINCT])
+        values = self.present
+        if self.n_distinct > 4 * MAX_DISTINCT:  # those whose hash is low are as good as drawn
+            share = 2 * MAX_DISTINCT / self.n_distinct
+            values = values.filter(values.hash(0) < int(share * 2**64))
+        values = values.unique()
+        values = values.gather(values.hash(0).arg_sort()[:MAX_DISTINCT])
         return [text.strip() for text in values.cast(pl.String).to_list()]

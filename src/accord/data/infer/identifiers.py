@@ -32,6 +32,8 @@ GAPS = 0.05
 """Share of missing values from which it may tell something that there is one at all."""
 TEXT_WORDS = 4.0
 """Words on average from which a value is a text."""
+FIRST = 2_000
+"""Rows by which columns are told apart before they are compared."""
 MAX_COMPARED = 20_000
 """Rows that are compared before all are."""
 
@@ -94,12 +96,17 @@ def _as_text(facts: Facts) -> Guess | None:
     n_words = _mean_words(facts.sample)
     if n_words >= TEXT_WORDS and facts.uniqueness > 0.3:
         return _info(f"free text: {n_words:.0f} words on average, which no model here reads")
-    learnable = facts.distinct.filter(pl.col("n") >= LEVEL_ROWS)["n"].sum() / facts.n_present
-    if facts.uniqueness > 0.5 and learnable < LEARNABLE and facts.missing_share < GAPS:
+    if facts.uniqueness > 0.5 and facts.missing_share < GAPS and _learnable(facts) < LEARNABLE:
         return _info(
             f"{facts.n_distinct:,} different values in {facts.n_present:,} rows: too few rows of each to learn from"
         )
     return None
+
+
+def _learnable(facts: Facts) -> float:
+    """The share of the rows whose value has enough of them."""
+    counts = facts.counts()
+    return float(counts.filter(counts >= LEVEL_ROWS).sum()) / facts.n_present
 
 
 def _share(pattern: re.Pattern[str], values: Sequence[str]) -> float:
@@ -121,20 +128,30 @@ def repeats(columns: Sequence[Facts]) -> dict[str, Guess]:
 
 
 def _alike(columns: Sequence[Facts]) -> Iterator[tuple[Facts, Facts, str]]:
-    groups: dict[tuple[int, int], list[Facts]] = {}
+    alike: dict[tuple[object, ...], list[Facts]] = {}
     for facts in columns:
-        if facts.n_distinct > 1 and _varies(facts):
-            groups.setdefault((facts.n_distinct, facts.n_present), []).append(facts)
-    for group in groups.values():
+        if facts.n_distinct > 1:
+            alike.setdefault((facts.n_distinct, facts.n_present, *_mark(facts)), []).append(facts)
+    for group in alike.values():
         for i, one in enumerate(group):
             for other in group[i + 1 :]:
-                if (how := _how_alike(one, other)) is not None:
+                if (how := _how_alike(one, other)) is not None and _varies(one):
                     yield one, other, how
+
+
+def _mark(facts: Facts) -> tuple[object, ...]:
+    """What columns that repeat each other have in common: where numbers are smallest and largest, or where the first values of
+    anything else come back."""
+    values = facts.column.values
+    if values.dtype.is_numeric():
+        return ("number", frozenset((values.arg_min(), values.arg_max())))
+    _, first, place = np.unique(values[:FIRST].hash(0).to_numpy(), return_index=True, return_inverse=True)
+    return (str(values.dtype), first[place].tobytes())
 
 
 def _varies(facts: Facts) -> bool:
     """Whether enough rows have another value than the commonest one for agreement to be no chance."""
-    return facts.n_present - int(facts.distinct["n"][0]) >= MIN_ROWS
+    return facts.n_present - facts.n_commonest >= MIN_ROWS
 
 
 def _how_alike(one: Facts, other: Facts) -> str | None:

@@ -103,12 +103,10 @@ def personal(facts: Facts) -> tuple[Guess, ...]:
     reason shows a value."""
     if facts.is_instant:
         return _kept("dates of birth, by its name") if says(facts.source, BIRTHS) else ()
-    values = [value for value in facts.sample if value]
-    if not values or not (facts.is_text or facts.is_number):
-        return ()
-    if _is_place(facts, values):
+    if _is_place(facts):
         return _kept("where a person lives or is, by its name and range")
-    if facts.is_number and not facts.is_whole:
+    values = [value for value in facts.sample if value] if facts.is_text or facts.is_whole else []
+    if not values:
         return ()
     what = _by_values(values) or _by_name(facts, values)
     if what is not None:
@@ -166,11 +164,11 @@ def _by_name(facts: Facts, values: Sequence[str]) -> str | None:
     return None
 
 
-def _is_place(facts: Facts, values: Sequence[str]) -> bool:
+def _is_place(facts: Facts) -> bool:
     """Whether the column is named like where a person lives, and has degrees to three places or more."""
     if not (says(facts.source, PLACES) and says(facts.source, HOMES)) or facts.n_distinct < MIN_NAMES:
         return False
-    return _share(_matches(DEGREES), values) >= MOST
+    return _share(_matches(DEGREES), facts.sample) >= MOST
 
 
 def _share(test: Callable[[str], bool], values: Sequence[str]) -> float:

@@ -47,7 +47,7 @@ def _attribute(facts: Facts) -> str | None:
     if (
         facts.is_instant
         or not 2 <= facts.n_distinct <= MAX_LEVELS
-        or int((facts.distinct["n"] >= MIN_LEVEL_ROWS).sum()) < 2
+        or int((facts.counts() >= MIN_LEVEL_ROWS).sum()) < 2
     ):
         return None
     if facts.is_text:
@@ -65,7 +65,7 @@ def slices(columns: Sequence[Facts], first: Sequence[str]) -> Guess | None:
         facts
         for facts in columns
         if (facts.is_text or facts.column.values.dtype.is_(bool)) and facts.name not in first and 2 <= facts.n_distinct <= MAX_SLICE_LEVELS
-        and int((facts.distinct["n"] >= MIN_LEVEL_ROWS).sum()) >= 2
+        and int((facts.counts() >= MIN_LEVEL_ROWS).sum()) >= 2
     ]  # fmt: skip
     able.sort(key=lambda facts: (-_evenness(facts), facts.name))
     names = [*first, *(facts.name for facts in able)][:MAX_SLICES]
@@ -77,5 +77,5 @@ def slices(columns: Sequence[Facts], first: Sequence[str]) -> Guess | None:
 
 
 def _evenness(facts: Facts) -> float:
-    share = facts.distinct["n"].to_numpy() / facts.n_present
+    share = facts.counts().to_numpy() / facts.n_present
     return float(-(share * np.log(share)).sum())
