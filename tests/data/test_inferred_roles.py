@@ -89,8 +89,8 @@ def test_a_constant_and_what_another_column_says_already_are_left_out():
 def test_a_column_that_never_errs_about_the_target_is_proposed_as_an_outcome():
     found = guessed({"verdict": np.where(HAPPENS, "L", "P"), "closed": np.where(HAPPENS, 5.0, None)})
     assert found.role("verdict") == found.role("closed") == "outcome"
-    found = guessed({"bill": 2.5 * SIGNAL, "amount": SIGNAL}, "amount")
-    assert found.role("bill") == "outcome"
+    found = guessed({"bill": 2.5 * SIGNAL, "log_amount": np.exp(SIGNAL), "amount": SIGNAL}, "amount")
+    assert found.role("bill") == found.role("log_amount") == "outcome"
 
 
 def test_an_honest_strong_feature_stays_one():
@@ -115,6 +115,23 @@ def test_the_event_the_decision_and_what_comes_later_are_told_apart_by_their_ord
 def test_rows_that_share_a_patient_are_split_by_patient():
     found = guessed({"patient_id": RNG.integers(0, 200, N)})
     assert (value(found, "subject"), found.role("patient_id")) == ("patient_id", "info")
+    whose = RNG.integers(0, 150, N)
+    found = guessed({"case_nr": whose, "late": (whose % 3 == 0).astype(int)})
+    assert (value(found, "subject"), found.role("case_nr")) == ("case_nr", "info")
+
+
+@pytest.mark.parametrize("name", ["account_length", "household", "user_rating", "client_count"])
+def test_an_amount_that_is_called_like_somebody_is_no_subject(name: str):
+    found = guessed({name: RNG.integers(0, 40, N)})
+    assert (value(found, "subject"), found.role(name)) == (None, "feature")
+
+
+def test_columns_that_lack_a_value_where_the_target_does_are_said_and_stay_features():
+    unknown = RNG.random(N) < 0.1
+    table = {"late": np.where(unknown, None, HAPPENS), "air_time": np.where(unknown, None, SIGNAL)}
+    found = guessed(table | {f"x{i}": RNG.normal(size=N) for i in range(4)})
+    assert found.role("air_time") == "feature"
+    assert any("missing just in" in note and "air_time" in note for note in found.notes)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The task that the values of a target suggest, with its reason and the alternative."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -150,9 +151,13 @@ def _positive(values: pl.Series, found: list[Any], wanted: str | None) -> tuple[
 
 
 def _plain(value: Any) -> str:
-    return " ".join(str(value).strip().lower().strip(".").replace("-", " ").replace("_", " ").split()) or str(
-        value
-    )
+    """The text in small letters, without the number that some put before it.
+
+    >>> _plain("1_Yes."), _plain("Not late"), _plain(">50K")
+    ('yes', 'not late', '>50k')
+    """
+    text = re.sub(r"^\d+[_\s:.)-]+(?=\D)", "", str(value)).strip().lower().strip(".")
+    return " ".join(re.split(r"[\s_-]+", text)).strip() or str(value)
 
 
 def _text(value: Any) -> str:

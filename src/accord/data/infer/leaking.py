@@ -24,6 +24,8 @@ MIN_ROWS = 30
 """Rows with the rarer outcome from which a column that never errs is its copy and no chance."""
 FEW = 50
 ROUNDING = 1e-9
+SAME_ORDER = 0.9998
+"""Correlation of ranks from which only rounding tells two orders apart."""
 TOGETHER = 0.98
 """Share of the rows without an outcome that lack a value, and of those that lack it, from which the two come together."""
 BY_NULL = ("it is null", "it is not null")
@@ -37,6 +39,7 @@ class Later:
     """Of the columns that are proposed as outcomes, by name."""
     suspects: tuple[Suspect, ...]
     """The others that look too good, which stay features until somebody says otherwise."""
+    notes: tuple[str, ...]
 
 
 def known_later(
@@ -50,14 +53,14 @@ def known_later(
     """What of the columns (n_rows each) seems to be known only once the outcome y (n_rows,) is. Rows are ordered by the event."""
     rows = _seen([*columns, *([event] if event else [])], y, event)
     sure = {one.name: guess for one in columns if (guess := _copy(one, rows, target, kind)) is not None}
-    sure |= _missing_together([one for one in columns if one.name not in sure], y, target)
     left = {one.name: one for one in columns if one.name not in sure}
     if not left:
-        return Later(sure, ())
+        return Later(sure, (), _missing_together(columns, y, target))
     around = Surroundings(rows.select(event.name), event.name) if event else Surroundings()
     found = suspects(rows.select(left.keys()), {target: (rows[OUTCOME].to_numpy(), kind)}, check, around)
     likely = {one.feature: guess for one in found if (guess := _told(one, left[one.feature])) is not None}
-    return Later({**sure, **likely}, tuple(one for one in found if one.feature not in likely))
+    others = tuple(one for one in found if one.feature not in likely)
+    return Later({**sure, **likely}, others, _missing_together(list(left.values()), y, target))
 
 
 def _told(suspect: Suspect, facts: Facts) -> Guess | None:
@@ -69,24 +72,23 @@ def _told(suspect: Suspect, facts: Facts) -> Guess | None:
     return _outcome(f"{suspect.target} {suspect.detail}{why}")
 
 
-def _missing_together(columns: Sequence[Facts], y: NDArray[np.float64], target: str) -> dict[str, Guess]:
-    """The columns, if only a few, whose values are missing just where the target is."""
+def _missing_together(columns: Sequence[Facts], y: NDArray[np.float64], target: str) -> tuple[str, ...]:
+    """What to say of columns, if only a few, whose values are missing just where the target is: they may come with it."""
     unknown = np.isnan(y)
     n_unknown = int(unknown.sum())
     if n_unknown < MIN_ROWS or n_unknown > len(y) / 2:
-        return {}
+        return ()
     found = []
     for facts in columns:
         missing = facts.column.values.is_null().to_numpy()
         n_both = int((missing & unknown).sum())
         if n_both >= TOGETHER * n_unknown and n_both >= TOGETHER * missing.sum():
             found.append(facts.name)
-    if len(found) > len(columns) / 4:
-        return {}  # rows without anything
-    return {
-        name: _outcome(f"missing in the {n_unknown:,} rows that have no {target}, and in hardly any other")
-        for name in found
-    }
+    if not found or len(found) > len(columns) / 4:  # rows without anything
+        return ()
+    return (
+        f"missing just in the {n_unknown:,} rows without {target}: {', '.join(found)}; if known only together with it, role: outcome",
+    )
 
 
 def _seen(columns: Sequence[Facts], y: NDArray[np.float64], event: Facts | None) -> pl.DataFrame:
@@ -106,6 +108,8 @@ def _copy(facts: Facts, rows: pl.DataFrame, target: str, kind: "Kind") -> Guess 
         return None
     if facts.is_number and kind == "amount" and _is_line(pairs):
         return _outcome(f"tells {target} in every row without an error")
+    if kind == "amount" and _is_order(pairs):
+        return _outcome(f"puts the rows in the same order as {target}")
     levels = pairs.group_by("x").agg(pl.col("y").n_unique(), n=pl.len())
     if levels.height > FEW or not (levels["y"] == 1).all() or pairs["y"].n_unique() < 2:
         return None
@@ -129,3 +133,11 @@ def _is_line(pairs: pl.DataFrame) -> bool:
         return False
     slope, at = np.polyfit(x - x.mean(), y, 1)
     return bool(np.abs(y - at - slope * (x - x.mean())).max() <= ROUNDING * np.abs(y).max())
+
+
+def _is_order(pairs: pl.DataFrame) -> bool:
+    """Whether the column, such as a logarithm, puts the rows in the target's order, or in the opposite one."""
+    if not pairs["x"].dtype.is_numeric() or min(pairs["x"].n_unique(), pairs["y"].n_unique()) < FEW:
+        return False
+    x, y = (pairs[name].rank().to_numpy() for name in ("x", "y"))
+    return bool(abs(np.corrcoef(x, y)[0, 1]) >= SAME_ORDER)

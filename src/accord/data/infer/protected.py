@@ -15,7 +15,7 @@ ATTRIBUTES = {
     "sex": {"sex", "gender", "geschlecht", "sexe", "genre civil", "sexo", "genero", "sesso", "geslacht", "plec", "kon", "is male", "is female", "female", "male"},
     "origin": {"race", "ethnicity", "ethnic", "ethnic group", "ethnie", "raza", "etnia", "herkunft", "origine ethnique", "etniciteit", "native country", "nationality",
                "nationalitaet", "nationalitat", "nationalite", "nacionalidad", "nazionalita", "nationaliteit", "citizenship", "staatsangehoerigkeit", "foreign worker",
-               "foreign", "country of birth", "birth country", "immigrant", "migrant", "language spoken", "mother tongue"},
+               "foreign", "country of birth", "birth country", "immigrant", "migrant", "language spoken", "mother tongue", "black", "white", "hispanic", "hispan", "latino", "asian", "minority"},
     "religion": {"religion", "religiosity", "religious", "konfession", "faith", "religione", "geloof"},
     "disability": {"disability", "disabled", "handicap", "behinderung", "discapacidad", "disabilita", "invalidity"},
     "age": {"age group", "age band", "agegroup", "age range", "age bracket", "age cat", "age category", "altersgruppe", "tranche age", "grupo edad", "fascia eta", "age bin"},
@@ -23,6 +23,8 @@ ATTRIBUTES = {
                        "burgerlijke staat"},
     "orientation": {"sexual orientation", "orientation sexuelle", "sexuelle orientierung"},
 }  # fmt: skip
+YES_OR_NO = {"black", "white", "hispanic", "hispan", "latino", "asian", "minority", "foreign", "male", "female", "is male", "is female", "married"}  # fmt: skip
+"""Words that name a group only where the answer is yes or no."""
 SEXES = {"male", "female", "m", "f", "man", "woman", "men", "women", "homme", "femme", "mann", "frau", "weiblich", "maennlich", "mannlich", "hombre", "mujer", "uomo", "donna",
          "masculin", "feminin", "masculino", "femenino", "feminino", "boy", "girl", "other", "unknown", "diverse", "divers", "non binary", "nonbinary", "x", "u"}  # fmt: skip
 SURE_SEXES = {"male", "female", "woman", "women", "homme", "femme", "weiblich", "mannlich", "maennlich", "hombre", "mujer", "donna", "uomo", "masculino", "femenino", "feminino"}  # fmt: skip
@@ -56,7 +58,10 @@ def _attribute(facts: Facts) -> str | None:
             return "sex"
     if facts.is_number and not (facts.is_whole and facts.n_distinct <= MAX_SLICE_LEVELS):
         return None
-    return next((what for what, said in ATTRIBUTES.items() if says(facts.source, said)), None)
+    word, what = next(
+        ((word, what) for what, said in ATTRIBUTES.items() if (word := says(facts.source, said))), ("", None)
+    )
+    return None if word in YES_OR_NO and facts.n_distinct != 2 else what
 
 
 def slices(columns: Sequence[Facts], first: Sequence[str]) -> Guess | None:

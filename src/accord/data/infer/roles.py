@@ -10,7 +10,7 @@ from accord.data.infer.identifiers import keys, repeats, unlearnable
 from accord.data.infer.leaking import known_later
 from accord.data.infer.personal import personal
 from accord.data.infer.protected import groups, slices
-from accord.data.infer.subjects import subject
+from accord.data.infer.subjects import shared, subject
 from accord.data.infer.target import target
 from accord.data.infer.times import Times, times
 from accord.data.leaks import Suspect
@@ -79,6 +79,8 @@ def roles(
         [one for one in others if one.name not in found], predicted.y, name, predicted.outcome, check, *event
     )
     found |= later.roles
+    if about is None and (about := shared(later.suspects, facts)) is not None:
+        found |= _about(about)
     found |= repeats([one for one in others if one.name not in found])
     found[wanted] = Guess("role", "outcome", "what is predicted", "")
 
@@ -88,7 +90,7 @@ def roles(
     return Roles(
         {column: _of_column(found.get(column), people.get(column, ())) for column in facts},
         (*predicted.guesses, *when.data_set, *_of_data_set(others, found, about, given)),
-        (*predicted.notes, *when.notes, *suspected),
+        (*predicted.notes, *when.notes, *suspected, *later.notes),
         later.suspects,
     )
 
@@ -111,6 +113,10 @@ def _by_themselves(
             ),
         )
     return found
+
+
+def _about(subject: Guess) -> dict[str, Guess]:
+    return {subject.value: Guess("role", "info", "names whom or what a row is about", "role: feature")}
 
 
 def _given_roles(given: Given) -> dict[str, Guess]:

@@ -1,10 +1,11 @@
 """Whom a row is about: the person, customer or household that several rows share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from accord.data.infer.facts import Facts
 from accord.data.infer.guess import Guess
-from accord.data.infer.hints import says
+from accord.data.infer.hints import says, words
+from accord.data.leaks import Suspect
 
 SUBJECTS = {
     "patient", "patient id", "subject", "subject id", "customer", "customer id", "client", "client id", "user", "user id", "person",
@@ -12,8 +13,25 @@ SUBJECTS = {
     "participant id", "respondent", "account id", "account", "guest id", "rider id", "driver id", "borrower", "borrower id", "policyholder",
     "citizen id", "donor", "donor id", "passenger id", "pid", "uid", "cust", "cust id", "visitor id", "device id", "family", "family id",
     "kunde", "kunden id", "kundennummer", "patientennummer", "mitarbeiter", "haushalt", "cliente", "cliente id", "paciente", "hogar",
-    "client numero", "foyer", "paziente", "klant", "klant id",
+    "id", "client numero", "foyer", "paziente", "klant", "klant id",
 }  # fmt: skip
+NUMBERS = {
+    "id",
+    "no",
+    "nr",
+    "number",
+    "code",
+    "key",
+    "pid",
+    "uid",
+    "nummer",
+    "numero",
+    "kundennummer",
+    "patientennummer",
+}
+IDS = {"id", "ids", "identifier", "ident", "code", "key", "number", "nr", "no"}
+MANY = 50
+"""Different numbers from which a word such as household is no size."""
 MIN_ROWS_EACH = 1.2
 """Rows on average from which a subject repeats."""
 MIN_SUBJECTS = 10
@@ -33,12 +51,31 @@ def subject(columns: Sequence[Facts]) -> Guess | None:
     )
 
 
+def shared(suspects: Sequence[Suspect], columns: Mapping[str, Facts]) -> Guess | None:
+    """The column that is called an id and whose rows share their outcome."""
+    able = [one for one in suspects if one.kind == "entity" and says(columns[one.feature].source, IDS)]
+    if not able:
+        return None
+    best = max(able, key=lambda one: (columns[one.feature].n_distinct, one.feature))
+    return Guess(
+        "subject",
+        best.feature,
+        f"{best.target} {best.detail}: all rows of one belong on one side of the split",
+        "--subject COLUMN",
+    )
+
+
 def _repeats(facts: Facts) -> bool:
-    if (
-        not (facts.is_text or facts.is_whole)
-        or not says(facts.source, SUBJECTS)
-        or facts.missing_share > 0.05
-    ):
+    if not (facts.is_text or facts.is_whole) or not _names_somebody(facts) or facts.missing_share > 0.05:
         return False
     each = facts.n_present / facts.n_distinct if facts.n_distinct else 0
     return facts.n_distinct >= MIN_SUBJECTS and MIN_ROWS_EACH <= each <= facts.n_rows / MIN_SUBJECTS
+
+
+def _names_somebody(facts: Facts) -> bool:
+    """Whether the name ends with such a word: an account's length names nobody, and a household without an id may be its size."""
+    spoken = words(facts.source)
+    word = next((" ".join(spoken[i:]) for i in range(len(spoken)) if " ".join(spoken[i:]) in SUBJECTS), None)
+    if word is None:
+        return "".join(spoken) in {subject.replace(" ", "") for subject in SUBJECTS}
+    return facts.is_text or facts.n_distinct > MANY or bool(set(spoken) & NUMBERS)

@@ -198,8 +198,15 @@ def _in_pieces(columns: Sequence[Facts]) -> Times:
     )
     if year is None or month is None or day is None or not year.is_whole or not day.is_whole:
         return Times()
+    parts = ", '-', ".join(f'"{facts.name}"' for facts in (year, month, day))
+    form = "%Y-%m-%d" if month.is_number else "%Y-%B-%d" if _are_spelled_out(month) else "%Y-%b-%d"
+    sql = f"joins: SELECT *, strptime(concat({parts}), '{form}') AS day_of_event FROM ..."
     return Times(
         notes=(
-            f"{year.source}, {month.source} and {day.source} seem to be a day: a column of it, made by `joins`, can be time.event, and rows are then split by time",
+            f"{year.source}, {month.source} and {day.source} seem to be a day; with `{sql}` it can be time.event, and rows are split by time",
         )
     )
+
+
+def _are_spelled_out(month: Facts) -> bool:
+    return any(len(value) > 4 for value in month.sample)
