@@ -12,6 +12,8 @@ import polars as pl
 import pytest
 from projects import STAGES, Project
 
+from accord.bundle.bundle import load_bundle
+
 FAST = ("model.n_estimators=20", "evaluation.n_resamples=50")
 
 PARCELS = """
@@ -153,6 +155,24 @@ def test_a_model_beats_the_baseline_beyond_the_interval(
     by_stages(copy, f"data={data}", "objective=quality", f"model={model}")
     found = metrics(copy, target)[metric]
     assert found["high"] < found["baseline"]
+
+
+@pytest.mark.slow
+def test_figures_of_tune_are_of_what_has_not_learned_from_it(copy: Project):
+    by_stages(copy, "data=breast_cancer", "objective=quality")
+    tune = pl.read_parquet(copy.root / "data/predictions/tune.parquet")["malignant"].to_numpy()
+    bundle = load_bundle(copy.root / "models/bundle")
+    rows = {
+        split: pl.read_parquet(copy.root / f"data/splits/{split}/*.parquet") for split in ("tune", "test")
+    }
+    assert (tune != bundle.predict(rows["tune"])["malignant"]).mean() > 0.9
+    test = pl.read_parquet(copy.root / "data/predictions/test.parquet")["malignant"]
+    assert test.to_list() == bundle.predict(rows["test"])["malignant"].tolist()
+    trained = bundle.manifest["trained"]["malignant"]
+    assert trained["refit_rounds"] > trained["best_rounds"]
+    assert trained["num_leaves"] == 7
+    copy.run("accord", "report")
+    assert '<td class="left">auto</td><td class="left">7</td>' in copy.read("reports/index.html")
 
 
 @pytest.mark.parametrize("model", ["lightgbm", pytest.param("linear", marks=pytest.mark.slow)])

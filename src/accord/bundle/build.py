@@ -17,7 +17,7 @@ from accord.bundle.interface import contract
 from accord.data import batch_list, partitions
 from accord.features.transform import Transform
 from accord.files import read_json, sha256, write_json
-from accord.models.trained import MODEL_FILE
+from accord.models.trained import MODEL_FILE, settings_of
 from accord.paths import Paths
 from accord.schema.config import Config
 
@@ -61,6 +61,7 @@ def _manifest(folder: Path, config: Config, paths: Paths) -> dict[str, Any]:
             "batches": [batch._asdict() for batch in batch_list.listed(paths.batch_list, config.data.name)],
         },
         "model": config.model,
+        "trained": {name: settings_of(paths.trained, name) for name in config.objective.targets},
         "objective": config.objective.name,
         "seed": config.seed,
         "config_sha256": hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest(),

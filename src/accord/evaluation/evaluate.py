@@ -14,7 +14,7 @@ from accord.evaluation import notices, targets
 from accord.evaluation.evaluated import BesideBaseline, EvaluationReport, TargetReport
 from accord.features.transform import Transform, load_matrix
 from accord.models import loading
-from accord.models.trained import MODEL_FILE, baseline_of
+from accord.models.trained import MODEL_FILE, baseline_of, raw_of, settings_of
 from accord.schema.config import Config
 from accord.tasks import registry
 
@@ -83,7 +83,13 @@ def evaluated(
     reports = {name: one.report for name, one in done.items()}
     noticed = [notice for name, report in reports.items() for notice in notices.too_good(name, report)]
     return Evaluated(
-        report=EvaluationReport(reports, config.model, config.evaluation, noticed),
+        report=EvaluationReport(
+            reports,
+            config.model,
+            config.evaluation,
+            noticed,
+            {name: settings_of(trained, name) for name in names},
+        ),
         metrics={name: _values(report.metrics) for name, report in reports.items()},
         plots={
             plot: {name: one.plots[plot] for name, one in done.items() if plot in one.plots}
@@ -102,7 +108,9 @@ def _of_target(name: str, given: _Given) -> _OfTarget:
     config, target = given.config, given.config.objective.targets[name]
     what = registry.predicted(name, target)
     model = loading.model_class(config.model["_target_"]).load(given.trained / name / MODEL_FILE)
-    predictions = {split: what.of_raw(model.raw(X)) for split, X in given.matrix.items()}
+    predictions = {
+        split: what.of_raw(raw_of(model, X, split, given.trained / name)) for split, X in given.matrix.items()
+    }
     scored = {
         split: targets.Scored(
             frame,

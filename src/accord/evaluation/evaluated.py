@@ -95,3 +95,5 @@ class EvaluationReport:
     """As the config has it: each class has parameters of its own."""
     settings: Evaluation
     notices: list[Notice] = field(default_factory=list)
+    trained: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By target what its model was trained with, where the config leaves that to the data too."""

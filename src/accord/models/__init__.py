@@ -2,10 +2,10 @@
 
 from abc import ABC, abstractmethod
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,17 @@ class Examples:
     X: Matrix
     y: Vector
     weight: Vector | None = None
+    later: bool = False
+    """Whether these rows, of tune, come after those of train: the data are split by time."""
+
+
+def together(*parts: Examples) -> Examples:
+    """The parts one after another."""
+    weights = [np.ones(len(part.y)) if part.weight is None else part.weight for part in parts]
+    weight = None if all(part.weight is None for part in parts) else np.concatenate(weights)
+    return Examples(
+        np.concatenate([part.X for part in parts]), np.concatenate([part.y for part in parts]), weight
+    )
 
 
 class Fitted(Protocol):
@@ -56,6 +67,19 @@ class Fitted(Protocol):
         """Writes plain data, no pickle, to one file."""
 
 
+@dataclass(frozen=True)
+class Trained:
+    """What training leaves."""
+
+    model: Fitted
+    settings: Mapping[str, Any]
+    """What it was trained with: the hyperparameters, those decided by the data as well."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of the training, in a few words each."""
+    tune_raw: Matrix | None = None
+    """Raw scores (n_tune, n_raw) of tune's rows by what hasn't learned from them, if the model itself has."""
+
+
 class Model(BaseModel, ABC):
     """Hyperparameters, as the keys of its file in conf/model, where their values stand, and how to train with them."""
 
@@ -66,6 +90,13 @@ class Model(BaseModel, ABC):
         self, features: list[Feature], loss: "Loss", train: Examples, tune: Examples, seed: int
     ) -> Fitted:
         """The model trained on `train`; `tune` is for choices such as when to stop. Same inputs, same bytes."""
+
+    def trained(
+        self, features: list[Feature], loss: "Loss", train: Examples, tune: Examples, seed: int
+    ) -> Trained:
+        """As `fit`, with what else training has to tell. A model that learns from tune's rows too says here what they would
+        have been predicted without."""
+        return Trained(self.fit(features, loss, train, tune, seed), self.model_dump(mode="json"))
 
     @classmethod
     def lacks(cls, loss: "Loss") -> str | None:

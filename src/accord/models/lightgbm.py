@@ -1,4 +1,4 @@
-"""Gradient-boosted trees by LightGBM: trained by its Python package, applied by its C library.
+"""Gradient-boosted trees by LightGBM: trained by its Python package (boosting.py), applied by its C library.
 
 The Python package imports pandas and scikit-learn where it finds them, seconds that training doesn't need and
 serving would pay at every start. So predicting loads only the library that comes with the package.
@@ -6,14 +6,13 @@ serving would pay at every start. So predicting loads only the library that come
 
 import ctypes
 import json
-import sys
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -21,7 +20,9 @@ from pydantic import Field
 from accord.errors import AccordError
 from accord.files import write_text
 from accord.losses import Loss
-from accord.models import Contributions, Examples, Feature, Matrix, Model, Row, Vector
+from accord.models import Contributions, Examples, Feature, Fitted, Matrix, Model, Row, Trained, together
+from accord.models.boosting import Grown, grown, rounds_by_folds
+from accord.models.boosting_rule import AUTO, Problem, Settings, decided
 
 # Constants of LightGBM's C API: https://lightgbm.readthedocs.io/en/latest/C-API.html
 FLOAT64, ROW_MAJOR, RAW_SCORE, CONTRIBUTIONS = 1, 1, 1, 3
@@ -137,22 +138,35 @@ class FittedLightGBM:
             write_text(path, json.dumps({"constants": self.constants, "boosters": texts}, indent=1) + "\n")
 
 
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Auto = Literal["auto"]
+"""What is left to accord.models.boosting_rule."""
+
+
 class LightGBM(Model):
-    n_estimators: int = Field(ge=1)
-    early_stopping_rounds: int = Field(ge=1)
+    n_estimators: Count | Auto
+    early_stopping_rounds: Count | Auto
     """Training stops when the tune loss hasn't improved for as many rounds, and keeps the best round."""
-    learning_rate: float = Field(gt=0, le=1)
-    num_leaves: int = Field(ge=2)
-    min_leaf_rows: int = Field(ge=1)
-    min_leaf_share: float = Field(ge=0, lt=0.5)
+    early_stopping_share: Annotated[float, Field(ge=0)] | Auto
+    """The same as a share of the best round so far; the larger of both counts."""
+    stopping_folds: Annotated[int, Field(ge=0)] | Auto
+    """If above 1, tune isn't asked alone: the loss is the mean over as many folds of train and tune, each left out once."""
+    refit: Annotated[float, Field(ge=0)] | Auto
+    """Training then begins anew on train and tune, for this many times the best number of rounds; 0 for not."""
+    learning_rate: Share | Auto
+    num_leaves: Annotated[int, Field(ge=2)] | Auto
+    min_leaf_rows: Count | Auto
+    min_leaf_share: Annotated[float, Field(ge=0, lt=0.5)] | Auto
     """A leaf holds at least this share of the training rows, and at least `min_leaf_rows`."""
-    feature_fraction: float = Field(gt=0, le=1)
-    bagging_fraction: float = Field(gt=0, le=1)
-    lambda_l2: float = Field(ge=0)
-    max_bin: int = Field(ge=2)
-    cat_smooth: float = Field(ge=0)
-    cat_l2: float = Field(ge=0)
-    max_cat_threshold: int = Field(ge=1)
+    feature_fraction: Share | Auto
+    bagging_fraction: Share | Auto
+    lambda_l2: Annotated[float, Field(ge=0)] | Auto
+    max_bin: Annotated[int, Field(ge=2)] | Auto
+    cat_smooth: Annotated[float, Field(ge=0)] | Auto
+    cat_l2: Annotated[float, Field(ge=0)] | Auto
+    max_cat_threshold: Count | Auto
+    min_data_per_group: Count | Auto
 
     @classmethod
     def lacks(cls, loss: Loss) -> str | None:
@@ -160,44 +174,29 @@ class LightGBM(Model):
             return None
         return "parameters as `lightgbm`, or `gradient` and `of_rows`"
 
-    def fit(
-        self, features: list[Feature], loss: Loss, train: Examples, tune: Examples, seed: int
-    ) -> FittedLightGBM:
-        params = self._params(len(train.X), seed)
-        if loss.lightgbm:
-            given = ({**params, **own} for own in loss.lightgbm)
-            return FittedLightGBM([self._booster(one, features, train, tune) for one in given])
-        start = np.array(loss.constant(train.y, train.weight), dtype=np.float64)
-        by_gradient = _ByGradient(loss, start)
-        params |= {"objective": by_gradient, "metric": "None", "num_class": loss.n_raw}
-        return FittedLightGBM(
-            [self._booster(params, features, train, tune, by_gradient.measured)], start.tolist()
-        )
+    def fit(self, features: list[Feature], loss: Loss, train: Examples, tune: Examples, seed: int) -> Fitted:
+        return self.trained(features, loss, train, tune, seed).model
 
-    def _booster(
-        self,
-        params: Mapping[str, Any],
-        features: list[Feature],
-        train: Examples,
-        tune: Examples,
-        measure: Callable[[Any, Any], tuple[str, float, bool]] | None = None,
-    ) -> str:
-        """The trees that these parameters train, as text."""
-        with without("pandas", "sklearn", "dask", "matplotlib"):
-            import lightgbm
-        categories = [j for j, feature in enumerate(features) if feature.n_codes is not None]
-        of_data = {name: value for name, value in params.items() if not callable(value)}
-        dataset = lightgbm.Dataset(
-            train.X, train.y, weight=train.weight, params=of_data, categorical_feature=categories
+    def trained(
+        self, features: list[Feature], loss: Loss, train: Examples, tune: Examples, seed: int
+    ) -> Trained:
+        settings = self._settings(
+            Problem(len(train.X), len(tune.X), len(features), loss.n_raw, loss.family, tune.later)
         )
-        watched = lightgbm.Dataset(tune.X, tune.y, weight=tune.weight, reference=dataset)
-        stopping = lightgbm.early_stopping(self.early_stopping_rounds, verbose=False)
-        has_tune = len(tune.X) > 0
-        booster = lightgbm.train(
-            dict(params), dataset, self.n_estimators,
-            valid_sets=[watched] if has_tune else None, callbacks=[stopping] if has_tune else None, feval=measure,
-        )  # fmt: skip
-        return str(booster.model_to_string(num_iteration=booster.best_iteration if has_tune else -1))
+        both, has_tune = together(train, tune), len(tune.X) > 0
+        if settings.stopping_folds > 1:
+            best = rounds_by_folds(settings, features, loss, both, seed)
+            first = grown(settings, features, loss, train, seed, n_rounds=best)
+        else:
+            first = grown(settings, features, loss, train, seed, tune if has_tune else None)
+            best = first.n_rounds
+        said = {**vars(settings), "best_rounds": best}
+        notes = _notes(settings, best, tune.later) if has_tune else ()
+        if not (settings.refit and has_tune):
+            return Trained(_fitted(first), said, notes)
+        again = [max(1, round(settings.refit * n)) for n in best]
+        model = _fitted(grown(settings, features, loss, both, seed, n_rounds=again))
+        return Trained(model, {**said, "refit_rounds": again}, notes, _fitted(first).raw(tune.X))
 
     @staticmethod
     def load(path: Path) -> FittedLightGBM:
@@ -207,43 +206,22 @@ class LightGBM(Model):
         values = json.loads(text)
         return FittedLightGBM(values["boosters"], values["constants"])
 
-    def _params(self, n_rows: int, seed: int) -> dict[str, Any]:
-        own = ("n_estimators", "early_stopping_rounds", "min_leaf_rows", "min_leaf_share")
-        return {
-            **self.model_dump(exclude=set(own)),
-            "min_data_in_leaf": max(self.min_leaf_rows, round(self.min_leaf_share * n_rows)),
-            "bagging_freq": 1,
-            "seed": seed,
-            "deterministic": True,
-            "force_row_wise": True,
-            "num_threads": 1,  # more would wait for each other on small data, and two models train side by side
-            "verbosity": -1,
-        }
+    def _settings(self, problem: Problem) -> Settings:
+        own = {name: value for name, value in self.model_dump().items() if value != AUTO}
+        return replace(decided(problem), **own)
 
 
-class _ByGradient:
-    """A loss as LightGBM calls it, whose scores are (n, n_raw), or (n,) of one, and begin from zero."""
+def _notes(settings: Settings, best: Sequence[int], is_later: bool) -> tuple[str, ...]:
+    """Whether the loss still fell when the rounds were at an end. Where tune comes later, that is what the cap is for."""
+    cap = settings.n_estimators
+    if max(best) <= cap - settings.early_stopping_rounds:
+        return ()
+    key = "model.n_estimators"
+    return (f"stopped at the cap of {cap:,} rounds{f' ({key})' if is_later else f': raise {key}'}",)
 
-    def __init__(self, loss: Loss, start: Vector) -> None:
-        self._loss, self._start = loss, start
 
-    def __call__(self, scores: Matrix, dataset: Any) -> tuple[Matrix, Matrix]:
-        derivatives = self._gradient(dataset.get_label(), self._raw(scores))
-        weight = dataset.get_weight()
-        first, second = (part if weight is None else part * weight[:, None] for part in derivatives)
-        return first.reshape(scores.shape), second.reshape(scores.shape)
-
-    def measured(self, scores: Matrix, dataset: Any) -> tuple[str, float, bool]:
-        assert self._loss.of_rows is not None
-        losses = self._loss.of_rows(dataset.get_label().astype(np.float64), self._raw(scores))
-        return self._loss.name, float(np.average(losses, weights=dataset.get_weight())), False
-
-    def _gradient(self, y: Vector, raw: Matrix) -> tuple[Matrix, Matrix]:
-        assert self._loss.gradient is not None
-        return self._loss.gradient(y.astype(np.float64), raw)
-
-    def _raw(self, scores: Matrix) -> Matrix:
-        return scores.reshape(-1, self._loss.n_raw) + self._start
+def _fitted(found: Grown) -> FittedLightGBM:
+    return FittedLightGBM(found.texts, found.constants)
 
 
 @cache
@@ -257,19 +235,3 @@ def _library(keeps_lock: bool = False) -> Any:
     library: Any = load(str(Path(spec.submodule_search_locations[0]) / "lib" / "lib_lightgbm.so"))
     library.LGBM_GetLastError.restype = ctypes.c_char_p
     return library
-
-
-@contextmanager
-def without(*modules: str) -> Iterator[None]:
-    """Importing any of these fails inside the block, as if it weren't installed; packages that merely offer to
-    use them then import in a fraction of the time."""
-    hidden = {name: sys.modules.get(name) for name in modules}
-    sys.modules.update(dict.fromkeys(modules))  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        for name, module in hidden.items():
-            if module is None:
-                del sys.modules[name]
-            else:
-                sys.modules[name] = module

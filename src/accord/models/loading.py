@@ -1,6 +1,6 @@
 """From a section such as conf/model/lightgbm.yaml to the class that it names, which may stand anywhere."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -36,8 +36,7 @@ def build(params: Mapping[str, Any]) -> Model:
     try:
         return kind.model_validate(words)
     except ValidationError as error:
-        fault = error.errors()[0]
-        key = ".".join(str(part) for part in fault["loc"])
+        fault, key = error.errors()[0], _key(error.errors()[0]["loc"], words)
         if fault["type"] == "extra_forbidden":
             raise AccordError(
                 f"model.{key}: {kind.__name__} has no such parameter; {nearest(key, kind.model_fields)}"
@@ -46,7 +45,20 @@ def build(params: Mapping[str, Any]) -> Model:
             raise AccordError(
                 f"model.{key} is missing, which {kind.__name__} needs; add it to the model's file in conf/model or to params.yaml"
             ) from error
-        raise AccordError(f"model.{key}: found {fault['input']!r}; {fault['msg']}") from error
+        expected = [one["msg"] for one in error.errors() if _key(one["loc"], words) == key]
+        wanted = " or ".join(expected).replace(" or Input should be", " or")
+        raise AccordError(f"model.{key}: found {fault['input']!r}; {wanted}") from error
+
+
+def _key(place: Sequence[str | int], words: Any) -> str:
+    """The key that a fault is of. Its place goes on with the types that were tried, where several are allowed."""
+    names: list[str] = []
+    for part in place:
+        if not isinstance(words, Mapping):
+            break
+        names.append(str(part))
+        words = words.get(part)
+    return ".".join(names)
 
 
 def checked_params(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,16 +1,34 @@
-"""What stage train leaves: for each target a folder with the model's file and the baseline's."""
+"""What stage train leaves: for each target a folder with the model's file, the baseline's, and how the model was trained."""
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from accord.models import Matrix, Vector
+from accord.files import read_json
+from accord.models import Fitted, Matrix, Vector
 from accord.models.baseline import Baseline
 from accord.tasks.task import Predicted
 
 MODEL_FILE = "model"
 BASELINE_FILE = "baseline"
+SETTINGS_FILE = "settings.json"
+TUNE_FILE = "tune.npy"
+"""Raw scores (n_tune, n_raw) by what hasn't learned from tune's rows, where the model itself has."""
+
+
+def settings_of(trained: Path, name: str) -> dict[str, Any]:
+    """What a target's model was trained with, as far as the data decided it too."""
+    settings: dict[str, Any] = read_json(trained / name / SETTINGS_FILE)
+    return settings
+
+
+def raw_of(model: Fitted, X: Matrix, split: str, folder: Path) -> Matrix:
+    """A target's raw scores (n, n_raw) of a split, from the target's folder. Those of tune are by what hasn't learned from
+    tune, so that they are as good as on new rows."""
+    kept = folder / TUNE_FILE
+    return np.load(kept) if split == "tune" and kept.exists() else model.raw(X)
 
 
 def baseline_of(target: Predicted, trained: Path, n_rows: int) -> Matrix:

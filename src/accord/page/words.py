@@ -18,7 +18,7 @@ VERDICTS = {
 
 SPLITS = {
     "train": "the models learn from it",
-    "tune": "steers training, such as when to stop",
+    "tune": "steers training, such as when to stop; its figures are of what has not learned from it",
     "test": "never trained on; the figures that count",
     "holdout": "never trained on by any model; where a new model must be no worse on old data",
     "future": "after the cutoff; plays the traffic to come",

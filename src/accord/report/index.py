@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from markupsafe import Markup
@@ -110,12 +111,26 @@ def render(
         targets=targets,
         blocks="days" if accounting.boundaries else "blocks of rows",
         model_class=evaluation.model["_target_"].rpartition(".")[2],
-        model=evaluation.model,
+        parameters=parameters(evaluation),
+        trained=list(evaluation.trained),
         objective=decisions.objective,
         teams=team_rows(decisions),
         fairness=decisions.fairness,
         settings=evaluation.settings,
     )  # fmt: skip
+
+
+def parameters(evaluation: EvaluationReport) -> list[tuple[str, list[str]]]:
+    """Each of the model's parameters: as the config has it, and as each target's model was trained with it."""
+    columns = [evaluation.model, *evaluation.trained.values()]
+    names = sorted({name for column in columns for name in column})
+    return [(name, [_listed(column.get(name)) for column in columns]) for name in names]
+
+
+def _listed(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
 
 
 def team_rows(decisions: DecisionReport) -> list[TeamRow]:

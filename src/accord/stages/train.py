@@ -13,12 +13,16 @@ def train(config: Config, paths: Paths) -> str:
     targets = config.objective.targets
     with replacing(paths.trained) as output:
         jobs = [
-            Job(name, target, config.model, config.seed, paths.features, paths.splits, output)
+            Job(
+                name, target, config.model, config.seed, paths.features, paths.splits, output,
+                by_time=config.data.time is not None,
+            )
             for name, target in targets.items()
-        ]
-        train_all(jobs, config.engine.workers)
+        ]  # fmt: skip
+        notes = train_all(jobs, config.engine.workers)
         cost.note([output / name / MODEL_FILE for name in targets], cpu_s(), paths)
-    return f"{config.model['_target_'].rpartition('.')[2]} for {', '.join(targets)}"
+    done = f"{config.model['_target_'].rpartition('.')[2]} for {', '.join(targets)}"
+    return "; ".join([done, *notes])
 
 
 if __name__ == "__main__":

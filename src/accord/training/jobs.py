@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from accord import models
 from accord.data import partitions
 from accord.errors import AccordError
 from accord.features.transform import Transform, load_matrix
+from accord.files import write_json
 from accord.models import loading
-from accord.models.trained import BASELINE_FILE, MODEL_FILE
+from accord.models.trained import BASELINE_FILE, MODEL_FILE, SETTINGS_FILE, TUNE_FILE
 from accord.schema.objective import Target
 from accord.sql.rows import evaluate
 from accord.tasks.registry import predicted, task_of
@@ -34,16 +36,19 @@ class Job:
     features: Path
     splits: Path
     output: Path
+    by_time: bool = False
+    """Whether tune comes after train: the data are split by time."""
 
 
-def train_all(jobs: list[Job], workers: int) -> None:
-    """Trains every job's model and its baseline. A single job, or a single worker, stays in this process."""
+def train_all(jobs: list[Job], workers: int) -> list[str]:
+    """Trains every job's model and its baseline; what the user should know of it. A single job, or a single worker, stays in
+    this process."""
     if min(workers, len(jobs)) <= 1:
-        for job in jobs:
-            train_one(job)
-        return
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
-        list(pool.map(train_one, jobs))
+        notes = [train_one(job) for job in jobs]
+    else:
+        with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
+            notes = list(pool.map(train_one, jobs))
+    return [f"{job.name} {note}" for job, of_job in zip(jobs, notes, strict=True) for note in of_job]
 
 
 def cpu_s() -> float:
@@ -52,17 +57,26 @@ def cpu_s() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
-def train_one(job: Job) -> None:
+def train_one(job: Job) -> tuple[str, ...]:
+    """Trains the job's model and its baseline; what the user should know of it."""
     features = Transform.load(job.features).features
     loss = predicted(job.name, job.target).loss
-    train, tune = (_examples(job, split) for split in ("train", "tune"))
-    for kind, file in ((job.model, MODEL_FILE), (BASELINE, BASELINE_FILE)):
-        fitted = loading.build(kind).fit(features, loss, train, tune, job.seed)
-        fitted.save(job.output / job.name / file)
+    (train, _), (tune, known) = (_examples(job, split) for split in ("train", "tune"))
+    folder = job.output / job.name
+    trained = loading.build(job.model).trained(features, loss, train, tune, job.seed)
+    trained.model.save(folder / MODEL_FILE)
+    write_json(folder / SETTINGS_FILE, dict(trained.settings))
+    if trained.tune_raw is not None:
+        raw = trained.model.raw(load_matrix(job.features / "tune.npy"))
+        raw[known] = trained.tune_raw
+        np.save(folder / TUNE_FILE, raw)
+    loading.build(BASELINE).fit(features, loss, train, tune, job.seed).save(folder / BASELINE_FILE)
+    return trained.notes
 
 
-def _examples(job: Job, split: str) -> models.Examples:
-    """The split's rows that have an outcome. Raises AccordError where the outcomes don't fit the task."""
+def _examples(job: Job, split: str) -> tuple[models.Examples, NDArray[np.bool_]]:
+    """The split's rows that have an outcome, and which of all (n,) these are. Raises AccordError where the outcomes don't fit
+    the task."""
     rows = partitions.read(job.splits / split)
     X = load_matrix(job.features / f"{split}.npy")
     where = f"objective.targets.{job.name}"
@@ -74,7 +88,7 @@ def _examples(job: Job, split: str) -> models.Examples:
     if not known.all():
         X, y, weight = X[known], y[known], None if weight is None else weight[known]
     _check(y, weight, job, split)
-    return models.Examples(X, y, weight)
+    return models.Examples(X, y, weight, later=job.by_time and split == "tune"), known
 
 
 def _check(y: models.Vector, weight: models.Vector | None, job: Job, split: str) -> None:

@@ -1,0 +1,115 @@
+"""What gradient-boosted trees are trained with where the config says `auto`: a rule, measured on public data sets.
+
+docs/models.md shows what it was measured against, and what the numbers rest on.
+"""
+
+from dataclasses import dataclass
+
+AUTO = "auto"
+LOG_FAMILIES = ("binomial", "multinomial")
+"""Families of losses that are the log of a probability."""
+MANY_ROWS = 50_000
+"""From as many training rows on trees may be larger."""
+FEW_FEATURES = 4
+"""Of so few, trees get all."""
+MAX_ROUNDS = 4_000
+MAX_TREES = 10_000
+"""Each round adds a tree per raw score: they cost time, memory and latency."""
+FEW_ROWS = 2_000
+"""Below as many rows of train and tune a fifth of them says too little of when to stop."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What the rule looks at."""
+
+    n_train: int
+    n_tune: int
+    n_features: int
+    n_raw: int
+    """Raw scores of the loss."""
+    family: str | None
+    """Of the loss, as `accord.losses.Loss` has it."""
+    by_time: bool
+    """Whether tune comes after train."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """As the fields of `accord.models.lightgbm.LightGBM`, each decided."""
+
+    n_estimators: int
+    early_stopping_rounds: int
+    early_stopping_share: float
+    stopping_folds: int
+    refit: float
+    learning_rate: float
+    num_leaves: int
+    min_leaf_rows: int
+    min_leaf_share: float
+    feature_fraction: float
+    bagging_fraction: float
+    lambda_l2: float
+    max_bin: int
+    cat_smooth: float
+    cat_l2: float
+    max_cat_threshold: int
+    min_data_per_group: int
+
+
+BY_TIME = Settings(
+    n_estimators=250,
+    early_stopping_rounds=30,
+    early_stopping_share=0.0,
+    stopping_folds=0,
+    refit=0.0,
+    learning_rate=0.05,
+    num_leaves=15,
+    min_leaf_rows=20,
+    min_leaf_share=0.003,
+    feature_fraction=0.4,
+    bagging_fraction=0.7,
+    lambda_l2=0.0,
+    max_bin=127,
+    cat_smooth=50.0,
+    cat_l2=10.0,
+    max_cat_threshold=16,
+    min_data_per_group=100,
+)
+"""For rows that are split by time. Those of a day share their weather, so that small leaves learn days by heart; few features per
+tree keep a single strong one from crowding out the rest. The next month is unlike tune: the cap of rounds guards against that, and
+a refit made the example's test worse."""
+
+
+def decided(problem: Problem) -> Settings:
+    if problem.by_time:
+        return BY_TIME
+    n, is_log = problem.n_train + problem.n_tune, problem.family in LOG_FAMILIES
+    leaves = 7 if n < FEW_ROWS else 15 if is_log else 31
+    return Settings(
+        n_estimators=min(MAX_ROUNDS, MAX_TREES // problem.n_raw),
+        early_stopping_rounds=50,
+        early_stopping_share=0.3,
+        stopping_folds=5 if n < FEW_ROWS or not problem.n_tune else 0,
+        refit=1.1,
+        learning_rate=_rate(problem),
+        num_leaves=leaves if problem.n_train < MANY_ROWS else 2 * leaves + 1,
+        min_leaf_rows=5,
+        min_leaf_share=0.0,
+        feature_fraction=1.0 if problem.n_features <= FEW_FEATURES else 0.7 if is_log else 0.8,
+        bagging_fraction=0.9,
+        lambda_l2=1.0,
+        max_bin=255,
+        # As numbers of rows these two would leave categories of a small data set without any split.
+        cat_smooth=float(min(50, max(10, problem.n_train // 100))),
+        cat_l2=10.0,
+        max_cat_threshold=16,
+        min_data_per_group=min(100, max(10, problem.n_train // 50)),
+    )
+
+
+def _rate(problem: Problem) -> float:
+    """Of several classes each round adds as many trees, so that fewer rounds are to do."""
+    if problem.family == "multinomial":
+        return min(0.1, 0.02 * problem.n_raw)
+    return 0.03 if problem.family in LOG_FAMILIES else 0.05
