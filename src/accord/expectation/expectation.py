@@ -35,6 +35,9 @@ PLAIN_ACTION = "action"
 GROUPS = {"features": "features", "predictions": "predictions", "action": "predictions", "targets": "targets"}
 """What drift is looked for in, each calibrated by itself, and the group under which it is reported. Predictions and actions
 share the false alarms of theirs: weights of the policy change the one calibration alone."""
+SHARES = {"features": 0.5, "predictions": 0.25, "targets": 0.25}
+"""The parts of drift's accepted false alarms that the distances of each group may raise. Half of a part is calibrated for (see
+calibration.calibrate), which leaves as much for means and for what columns are only together."""
 MAX_TEST_ROWS = 50_000
 MAX_REFERENCE_ROWS = 20_000
 
@@ -92,13 +95,13 @@ def build(
         f"{ACTUAL}{name}": "number" if target.task.outcome == "amount" else "category"
         for name, target in targets.items()
     }
-    level = 1 - config.monitoring.level
+    levels = {group: (1 - config.monitoring.level) * share for group, share in SHARES.items()}
+    if config.objective.policy is not None:
+        levels["predictions"] /= 2
     found = {
-        "features": _calibrated(everything, of_features, level, config),
-        "predictions": _calibrated(
-            unseen, of_predictions, level if config.objective.policy is None else level / 2, config
-        ),
-        "targets": _calibrated(everything, of_targets, level, config),
+        "features": _calibrated(everything, of_features, levels["features"], config),
+        "predictions": _calibrated(unseen, of_predictions, levels["predictions"], config),
+        "targets": _calibrated(everything, of_targets, levels["targets"], config),
     }
     kept = [name for name in [*columns, *context] if name in everything.columns]
     outcomes = [name for name, column in config.data.columns.items() if column.role == "outcome"]
@@ -136,7 +139,7 @@ def decided(
         }
         everything = in_order(splits, time)
         unseen = everything.filter(pl.col(SPLIT) != "train")
-        level = (1 - config.monitoring.level) / 2
+        level = (1 - config.monitoring.level) * SHARES["predictions"] / 2
         actions = unseen.select(*events, pl.col(ACTION).alias(PLAIN_ACTION))
         calibration = _calibrated(actions, {PLAIN_ACTION: "category"}, level, config)
         drift = drift if calibration is None else {**drift, "action": calibration}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from accord.monitoring import relations
 from accord.monitoring.columns import DriftRow, ShiftRow
 from accord.monitoring.health import ServiceHealth
 from accord.monitoring.performance import EstimatedRow, QualityRow, SliceRow, TeamRow
@@ -27,10 +28,13 @@ def of_service(service: ServiceHealth) -> list[Alarm]:
 
 
 def of_drift(rows: Sequence[DriftRow]) -> list[Alarm]:
-    return [
-        Alarm("drift", row.column, f"{row.score} {row.value:.3g} is above {row.threshold:.3g}" + (f"; {row.note}" if row.note else ""))
-        for row in rows if row.alarm
-    ]  # fmt: skip
+    return [Alarm("drift", row.column, _drifted(row)) for row in rows if row.alarm]
+
+
+def _drifted(row: DriftRow) -> str:
+    if row.group == relations.GROUP:
+        return f"{row.note} ({row.score} {row.value:.3g}, above {row.threshold:.3g})"
+    return f"{row.score} {row.value:.3g} is above {row.threshold:.3g}" + (f"; {row.note}" if row.note else "")
 
 
 def of_shifts(rows: Sequence[ShiftRow]) -> list[Alarm]:

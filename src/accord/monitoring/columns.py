@@ -27,8 +27,8 @@ from accord.objective.teams import Played
 from accord.schema.loop import Monitoring
 from accord.sql.rows import columns_of
 
-MEANS_SHARE = 0.5
-"""The share of drift's false alarms that means may raise; distances are calibrated for the other half."""
+MEANS_SHARE = 0.25
+"""The share of drift's false alarms that means may raise."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class DriftRow:
     """A column's score against its threshold."""
 
     group: str
-    """features, predictions or targets"""
+    """features, predictions, targets, or together: what columns are only beside each other"""
     column: str
     score: str
     value: float | None

@@ -10,7 +10,7 @@ import polars as pl
 
 from accord.bundle.bundle import Bundle
 from accord.expectation.expectation import Expectation
-from accord.monitoring import alarms, columns, notes, performance, skew
+from accord.monitoring import alarms, columns, notes, performance, relations, skew
 from accord.monitoring.alarms import Alarm
 from accord.monitoring.columns import DriftRow, ShiftRow
 from accord.monitoring.comparison import compared
@@ -66,7 +66,10 @@ def decide(
     everything = observed(labelled, bundle, expectation.time)
     rows = everything.filter(pl.col(MODEL) == bundle.model_id)
     window = window_of(everything, bundle.model_id)
-    drift = columns.drift_of_columns(rows, window, expectation, settings)
+    drift = [
+        *columns.drift_of_columns(rows, window, expectation, settings),
+        *relations.rows_of(rows, window, bundle, expectation, settings),
+    ]
     comparison = compared(rows, window, expectation, settings)
     if expectation.time:
         n_days, n_labelled_days = comparison.live.n_blocks, comparison.known.n_blocks

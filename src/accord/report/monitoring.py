@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from accord import terminal
 from accord.expectation.expectation import ACTUAL, PREDICTED
+from accord.monitoring import relations
 from accord.monitoring.columns import DriftRow
 from accord.monitoring.decision import Decision
 from accord.monitoring.performance import TeamRow
@@ -17,7 +18,9 @@ from accord.page import charts, words
 from accord.page.shell import environment
 
 TEMPLATE = "monitor.html.j2"
-TITLES = {"features": "Features", "predictions": "Predictions", "targets": "Outcomes"}
+TITLES = {
+    "features": "Features", relations.GROUP: "Columns together", "predictions": "Predictions", "targets": "Outcomes",
+}  # fmt: skip
 
 
 def render(decision: Decision, data: str, reports: Sequence[str], said: Sequence[str]) -> str:
@@ -68,6 +71,9 @@ class ColumnRow:
 def columns(decision: Decision, group: str) -> list[ColumnRow]:
     """A row per column of the group, those with an alarm first."""
     means = {row.column: row.judged for row in decision.shifts}
+    if group == relations.GROUP:
+        rows = [ColumnRow(row.column, row) for row in decision.drift if row.group == group]
+        return sorted(rows, key=lambda column: not column.alarm)
     by_name: dict[str, ColumnRow] = {}
     for row in decision.drift:
         if row.group == group:
