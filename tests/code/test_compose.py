@@ -8,9 +8,10 @@ import yaml
 from omegaconf import OmegaConf
 from shipped import shipped_values
 
-from accord.config import lock
+from accord.config import compose, lock, selection
 from accord.errors import AccordError
 from accord.models import loading
+from accord.paths import Paths
 from accord.schema.config import Config
 
 ROOT = Path(__file__).parents[2]
@@ -274,6 +275,14 @@ def test_a_key_that_an_option_leaves_out_is_named_with_how_to_inherit_it(compose
     assert "add it, or begin with `defaults: [default, _self_]`" in str(error.value)
     mine.write_text("defaults: [default, _self_]\nhost: 0.0.0.0\n", encoding="utf-8")
     assert composed("serving=mine")["serving"] == {**composed()["serving"], "host": "0.0.0.0"}
+
+
+def test_an_option_that_rests_on_one_that_is_gone_is_named(selected_folder: Path):
+    (selected_folder / "conf/objective/own.yaml").write_text("defaults: [gone, _self_]\n", encoding="utf-8")
+    chosen = selection.read(Paths(selected_folder))
+    chosen.groups["objective"] = "own"
+    with pytest.raises(AccordError, match="Could not load 'objective/gone'"):
+        compose.fitted(chosen, selected_folder / "conf")
 
 
 def test_a_parameter_that_the_file_of_a_model_leaves_out_is_named(composed, selected_folder: Path):

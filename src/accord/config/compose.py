@@ -99,7 +99,10 @@ def fitted(selection: Selection, conf: Path) -> tuple[Selection, dict[str, Any]]
     try:
         return selection, composed(selection, conf)
     except AccordError as error:
-        fitting = without_misfits(selection, conf)
+        try:
+            fitting = without_misfits(selection, conf)
+        except HydraException:  # of an option that can't be read, which the error is about
+            raise error from None
         if fitting.overrides == selection.overrides:
             raise
         try:
