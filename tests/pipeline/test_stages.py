@@ -40,10 +40,6 @@ def test_a_stage_module_reads_calls_and_writes_in_at_most_thirty_lines() -> None
         )
 
 
-def test_the_deps_in_the_code_are_what_each_stage_imports() -> None:
-    assert code.with_deps(TEXT) == TEXT, "run `make deps`"
-
-
 def test_modules_beside_accord_are_the_first_deps_of_the_stages_that_ask_tasks_and_models(
     tmp_path: Path,
 ) -> None:
