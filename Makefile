@@ -15,6 +15,7 @@ setup: .venv/.ready  ## create .venv and install the pinned lock
 
 .venv/.ready: requirements.lock requirements/set-up.lock pyproject.toml
 	@[ -e .git ] || { echo "No git repository here: creating one, which DVC works on"; git init --quiet; }
+	@.ci/merge-driver install
 	@echo "Setting up .venv (a minute or two, once)"
 	@$(PYTHON) -m venv --clear .venv
 	@pip install --quiet --require-hashes -r requirements/set-up.lock

@@ -16,7 +16,7 @@ from accord.terminal import foreign, say
 
 DESCRIPTION = "Machine learning on tabular data where every team has a seat."
 COMMANDS = (
-    "onboard", "run", "report", "measure", "judge", "promote", "rollback", "history", "tradeoff", "package", "serve", "predict", "traffic",
+    "init", "onboard", "run", "report", "measure", "judge", "promote", "rollback", "history", "tradeoff", "package", "serve", "predict", "traffic",
     "outcomes", "replay", "collect", "forget", "load", "monitor", "explain", "retrain", "simulate", "doctor",
 )  # fmt: skip
 """In the order of `accord --help`."""

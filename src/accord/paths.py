@@ -23,6 +23,10 @@ class Paths:
         self.pipeline_lock = root / "dvc.lock"
         self.dvc = root / ".dvc"
         self.git = root / ".git"
+        self.attributes = root / ".gitattributes"
+        self.metadata = root / "pyproject.toml"
+        self.readme = root / "README.md"
+        self.example = root / "docs/example"
 
         self.rows = root / "data/rows"
         self.valid = root / "data/valid"
@@ -67,6 +71,7 @@ class Paths:
 
         self.own = root / ".accord"
         self.command_lock = root / ".accord/pipeline.lock"
+        self.adoption_plan = root / ".accord/init.json"
         self.retraining_plan = root / ".accord/retraining.json"
         self.training_cost = root / ".accord/training_cpu_s.json"
         self.token = root / ".accord/token"
