@@ -236,7 +236,7 @@ def _metadata(name: str, paths: Paths) -> str:
         rf'name = "{TEMPLATE}"': f'name = "{name}"',
         'description = ".*"': f'description = "{name}, machine learning on tabular data with accord"',
         r'dynamic = \["version"\]': f'version = "{FIRST_VERSION}"',
-        "testpaths = .*": f'testpaths = ["tests/{name}", "tests/data_sets", "tests/project", "tests/model", "src/{name}"]',
+        "testpaths = .*": f'testpaths = ["tests/{name}", "tests/data_sets", "tests/project", "tests/model/test_contract_suite.py", "src/{name}"]',
     }.items():
         text, n = re.subn(f"^{line}$", own, text, flags=re.MULTILINE)
         if n != 1:
