@@ -309,3 +309,25 @@ def test_a_sliding_window_leaves_older_rows_out_of_train_and_keeps_their_holdout
 def test_data_without_time_has_no_stretch_to_train_on():
     with pytest.raises(AccordError, match=r"data\.split\.train is 3w"):
         by_key(pl.DataFrame({"row": [1, 2]}), ["row"], shipped(Split, train="3w"))
+
+
+@pytest.mark.parametrize("n", [90, 9000])
+def test_all_rows_of_a_subject_are_on_one_side_and_in_one_block_without_time(n: int):
+    rows = pl.DataFrame({"visit": range(n), "patient": [f"p{i // 3}" for i in range(n)]})
+    columns = {"visit": {"type": "integer", "role": "info"}, "patient": {"type": "category", "role": "info"}}
+    data = visits(columns, key=["visit"], subject="patient")
+    parts, _ = split(rows, data, n, 0)
+    patients = [set(part["patient"]) for part in parts.values()]
+    assert sum(map(len, patients)) == len(set().union(*patients)) == n // 3
+    both = rows.with_columns(block=blocks(rows, data.dealt_by, None))
+    assert both.group_by("patient").agg(pl.col("block").n_unique())["block"].unique().to_list() == [1]
+    assert both["block"].n_unique() == n // 3 or n > 1000
+    by_row, _ = split(rows, visits(columns, key=["visit"]), n, 0)
+    assert sum(part["patient"].n_unique() for part in by_row.values()) > n // 3
+
+
+def visits(columns: dict, **keys: object) -> Data:
+    targets = {"late": {"task": "binary", "sql": "true"}}
+    return shipped(
+        Data, name="visits", sources={"visits": {"path": "-"}}, columns=columns, targets=targets, **keys
+    )

@@ -58,6 +58,7 @@ def _manifest(folder: Path, config: Config, paths: Paths) -> dict[str, Any]:
             "sha256": sha256(paths.splits),
             "accounting": read_json(paths.accounting),
             "split": config.data.split.model_dump(mode="json"),
+            **({"dealt_by": config.data.dealt_by} if config.data.time is None else {}),
             "batches": [batch._asdict() for batch in batch_list.listed(paths.batch_list, config.data.name)],
         },
         "model": config.model,

@@ -23,7 +23,7 @@ SECTIONS = {
     "featurize": "data.derived data.columns.*.type,role features",
     "train": "seed data.time model objective.targets.*.task,sql,classes,loss,weight engine",
     "evaluate": "seed data.key,subject,time,columns,derived,rules,slices model objective.targets objective.policy.score,action engine evaluation monitoring.level",
-    "decide": "seed data.key,time,derived,slices,groups objective evaluation.level,min_slice_rows monitoring.level",
+    "decide": "seed data.key,subject,time,derived,slices,groups objective evaluation.level,min_slice_rows monitoring.level",
     "bundle": "seed data features model objective",
 }  # fmt: skip
 """Commas separate keys of a section, and a star stands for all keys. Stage evaluate gets the policy's expressions without the

@@ -98,27 +98,34 @@ def held_out(days: Sequence[Any], share: float) -> list[Any]:
     return [day for day in days if _unit(f"holdout {day}") < share]
 
 
-def blocks(rows: pl.DataFrame, key: Sequence[str], time: Time | None) -> pl.Series:
+def blocks(rows: pl.DataFrame, by: Sequence[str], time: Time | None) -> pl.Series:
     """Each row's block for resampling: its day or, without time, one of up to 1,000 groups of rows.
 
-    Rows without time count as independent, and independent rows may be taken together at random. Days are numbers, in order of time;
-    groups of rows are names, in none.
+    Rows without time count as independent unless they share the values of `by`, and independent rows may be taken together at random.
+    Days are numbers, in order of time; groups of rows are names, in none.
     """
     if time is not None:
         return rows.select(block=local(pl.col(time.event), time.zone).dt.date().cast(pl.Int32))["block"]
-    numbers = np.arange(rows.height)
-    if rows.height > N_ROW_BLOCKS:
-        numbers = row_hash(rows, key, salt="block") * N_ROW_BLOCKS
-    names = pl.Enum([str(number) for number in range(N_ROW_BLOCKS)])
-    return pl.Series("block", numbers.astype(np.uint32)).cat.to(names)
+    texts = _texts(rows, by)
+    known = texts.unique(maintain_order=True)
+    if len(known) <= N_ROW_BLOCKS:
+        order = pl.Series(np.arange(len(known), dtype=np.uint32))
+        numbers = texts.replace_strict(known, order, return_dtype=pl.UInt32)
+    else:
+        numbers = pl.Series((row_hash(rows, by, salt="block") * N_ROW_BLOCKS).astype(np.uint32))
+    return numbers.alias("block").cat.to(pl.Enum([str(number) for number in range(N_ROW_BLOCKS)]))
 
 
 def row_hash(rows: pl.DataFrame, key: Sequence[str], salt: str) -> np.ndarray:
     """A number in [0, 1) per row (n,), made from its key alone."""
-    texts = rows.select(
+    return np.array([_unit(f"{salt} {text}") for text in _texts(rows, key)])
+
+
+def _texts(rows: pl.DataFrame, key: Sequence[str]) -> pl.Series:
+    """The values of the key (n,) as one text."""
+    return rows.select(
         pl.concat_str([pl.col(name).cast(pl.String).fill_null("") for name in key], separator="\x1f")
     ).to_series()
-    return np.array([_unit(f"{salt} {text}") for text in texts])
 
 
 def _unit(text: str) -> float:
@@ -168,7 +175,7 @@ def split(
     if data.time is not None:
         assigned, boundaries = by_time(rows, data.time, data.split)
     else:
-        assigned = by_key(rows, data.identity, data.split)
+        assigned = by_key(rows, data.dealt_by, data.split)
     parts = {name: rows.filter(assigned == name) for name in SPLITS}
     for name in ("train", "test"):
         if parts[name].is_empty():

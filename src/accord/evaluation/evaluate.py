@@ -74,8 +74,8 @@ def evaluated(
 ) -> Evaluated:
     """How good the models are on the scored splits' rows, with derived features."""
     matrix = {split: load_matrix(features / f"{split}.npy") for split in rows}
-    key = config.data.identity
-    blocks = {split: splitting.blocks(frame, key, config.data.time) for split, frame in rows.items()}
+    dealt_by = config.data.dealt_by
+    blocks = {split: splitting.blocks(frame, dealt_by, config.data.time) for split, frame in rows.items()}
     given = _Given(config, rows, matrix, blocks, [feature.name for feature in transform.features], trained)
     names = list(config.objective.targets)
     with ThreadPoolExecutor(config.engine.workers) as pool:

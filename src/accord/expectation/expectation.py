@@ -107,8 +107,8 @@ def build(
     outcomes = [name for name, column in config.data.columns.items() if column.role == "outcome"]
     shown = [*kept, *outcomes, *of_predictions, *of_targets]
     test = thinned(everything.filter(pl.col(SPLIT) == "test"), MAX_TEST_ROWS)
-    key = [name for name in config.data.key if name in everything.columns] or kept
-    blocks = splitting.blocks(test, key, config.data.time)
+    dealt_by = [name for name in config.data.dealt_by if name in everything.columns] or kept
+    blocks = splitting.blocks(test, dealt_by, config.data.time)
     unlearned = pl.when(pl.col(SPLIT) != "train")
     reference = everything.with_columns(unlearned.then(name).alias(name) for name in of_predictions)
     nobodys = [pl.lit(None, everything.schema[name]).alias(name) for name in shown if name in personal]

@@ -66,13 +66,13 @@ def decide(
     trained: Path,
 ) -> Decided:
     """What becomes of the scored splits' rows, with derived features, given each target's predictions for them."""
-    objective, key = config.objective, config.data.identity
+    objective, dealt_by = config.objective, config.data.dealt_by
     targets = registry.all_of(objective.targets).values()
     played = {
         split: teams.play(
             frame, objective.targets, objective.policy,
             {name: predictions[split][name].to_numpy() for target in targets for name in target.columns},
-            baselines(targets, trained, frame.height), splitting.blocks(frame, key, config.data.time),
+            baselines(targets, trained, frame.height), splitting.blocks(frame, dealt_by, config.data.time),
         )
         for split, frame in rows.items()
     }  # fmt: skip

@@ -98,10 +98,11 @@ def champion_beside(candidate: Bundle, config: Config, paths: Paths) -> Champion
                 f"the champion reads column '{name}' as {column.type}, and the data contract has it as {config.data.columns[name].type} now; "
                 "to replace it, give a --reason",
             )
-    if config.data.time is None and champion.key != config.data.key:
+    dealt_by = theirs["data"].get("dealt_by", list(champion.key) or [ROW_ID])
+    if config.data.time is None and dealt_by != config.data.dealt_by:
         return Champion(
             None,
-            f"the champion's rows were dealt by the key {', '.join(champion.key) or ROW_ID}, not {', '.join(config.data.identity)}, so that it "
+            f"the champion's rows were dealt by the key {', '.join(dealt_by)}, not {', '.join(config.data.dealt_by)}, so that it "
             "can't be told which of them it learned from; to replace it, give a --reason",
         )
     if theirs["objective"] != ours["objective"]:
@@ -127,7 +128,7 @@ def pair_on(
         rows = rows.filter(_unlearned(rows, config, champion))
     if rows.height < MIN_ROWS:
         return None
-    blocks = splitting.blocks(rows, data.identity, data.time)
+    blocks = splitting.blocks(rows, data.dealt_by, data.time)
     baselines = baselines_of(config.objective, rows.height, paths)
 
     def played(bundle: Bundle) -> teams.Played:
@@ -148,7 +149,7 @@ def _unlearned(rows: pl.DataFrame, config: Config, champion: Bundle) -> NDArray[
     record: Mapping[str, Any] = champion.manifest["data"]
     split = Split.model_validate(record["split"])
     if config.data.time is None:
-        return splitting.by_key(rows, config.data.identity, split).is_in(["test", "holdout"]).to_numpy()
+        return splitting.by_key(rows, config.data.dealt_by, split).is_in(["test", "holdout"]).to_numpy()
     event = rows.select(local(pl.col(config.data.time.event), config.data.time.zone)).to_series()
     days = event.dt.date()
     held = splitting.held_out(days.unique().to_list(), split.holdout)

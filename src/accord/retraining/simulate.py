@@ -237,7 +237,7 @@ class Plays:
             rows, self.objective.targets, self.objective.policy,
             {name: np.concatenate([answer[name] for answer in answers]) for name in names},
             {name: np.concatenate([self._baselines[i][name] for i in models]) for name in names},
-            splitting.blocks(rows, data.identity, data.time),
+            splitting.blocks(rows, data.dealt_by, data.time),
         )  # fmt: skip
 
     def report(self, policies: Sequence[Policy], stretch: str) -> Simulated:

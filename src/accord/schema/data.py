@@ -180,7 +180,7 @@ class Checks(Section):
 
 class Split(Section):
     """Time-ordered data: test is the stretch before the cutoff, tune the stretch before that, train the rest.
-    Data without time: rows are dealt by the hash of their key."""
+    Data without time: rows are dealt by the hash of their subject or, where the data names none, of their key."""
 
     cutoff: date | None = None
     """Everything from here on is the future. Default: all rows are past."""
@@ -239,6 +239,11 @@ class Data(Section):
     def identity(self) -> list[str]:
         """The columns by which rows are told apart: the key or, without one, their numbers."""
         return self.key or [ROW_ID]
+
+    @property
+    def dealt_by(self) -> list[str]:
+        """The columns by which rows without time are dealt to the splits: all of a subject's rows to one of them."""
+        return [self.subject] if self.subject else self.identity
 
     @property
     def personal(self) -> set[str]:
