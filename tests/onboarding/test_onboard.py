@@ -67,7 +67,9 @@ def test_a_file_runs_after_one_command(copy: Project, target: str, words: tuple[
 def test_what_is_guessed_stands_in_the_file_with_its_reason(copy: Project):
     said = onboard(copy, "paid back?")
     config = copy.read("conf/data/loans_2024.yaml")
-    assert 'source: "paid back?", role: outcome' in config
+    column = next(line for line in config.splitlines() if 'source: "paid back?"' in line)
+    assert "type: boolean" in column
+    assert "role: outcome" in column
     assert "#" in next(line for line in config.splitlines() if "task: binary" in line)
     assert "data=loans_2024 objective=quality" in said
     assert "data: loans_2024" in copy.read("params.yaml")

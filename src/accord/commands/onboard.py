@@ -1,14 +1,16 @@
 """`accord onboard`: a raw file becomes a data set of the project."""
 
 import argparse
+from collections.abc import Callable
 from typing import Any
 
+from accord.errors import AccordError
+from accord.onboarding.of_column import OF_COLUMNS
 from accord.paths import Paths
 from accord.terminal import say
 
 HELP = "make a data set of a raw file: contract, targets, split and a test, each guess with its reason"
 ALONE = True
-TYPES = ("integer", "number", "category", "boolean", "datetime")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,33 +25,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--key", nargs="+", default=[], metavar="COLUMN", help="the columns that tell rows apart")
     add("--subject", metavar="COLUMN", help="the column that says whom a row is about")
     add("--name", help="of the data set (default: the file's)")
-    add("--task", help="what is predicted, such as regression (default: guessed from the target)")
+    add("--task", help="what is predicted, such as regression (default: by the target's values)")
     add("--positive", metavar="VALUE", help="the target's value whose probability is predicted")
+    for option, (read, what) in OF_COLUMNS.items():
+        add(option, action="append", default=[], type=of_column(read), metavar="COLUMN=WORDS", help=what)
+    add("--separator", help="of fields in CSV")
+    add("--encoding", help="of CSV")
+    add("--quote", help="what stands around fields of CSV")
     add(
-        "--type", action="append", default=[], type=typed, dest="types", metavar="COLUMN=TYPE",
-        help=f"{', '.join(TYPES)}, or datetime:FORMAT, such as 'day=datetime:%%d/%%m/%%Y'; may be repeated",
-    )  # fmt: skip
+        "--no-header", action="store_const", const=False, dest="header", help="the first line of CSV is a row"
+    )
     add("--force", action="store_true", help="overwrite the files of a data set of this name")
     add("--no-select", action="store_true", help="write the files, and leave params.yaml as it is")
 
 
-def typed(word: str) -> tuple[str, dict[str, Any]]:
-    """A column of the table, and how it is read."""
-    column, equals, kind = word.rpartition("=")
-    kind, colon, form = kind.partition(":")
-    if not equals or not column or kind not in TYPES or (colon and kind != "datetime"):
-        raise argparse.ArgumentTypeError(
-            f"{word!r}: expected COLUMN=TYPE with a type of {', '.join(TYPES)}, or COLUMN=datetime:FORMAT"
-        )
-    return column, {"type": kind, **({"format": form} if form else {})}
+def of_column(read: Callable[[str], Any]) -> Callable[[str], tuple[str, Any]]:
+    """Reads COLUMN=WORDS."""
+
+    def column(word: str) -> tuple[str, Any]:
+        name, equals, words = word.rpartition("=")
+        try:
+            return name, read(words if equals else "")
+        except AccordError as error:
+            raise argparse.ArgumentTypeError(f"{word!r}: {error}") from error
+
+    return column
 
 
 def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.onboarding import summary
     from accord.onboarding.onboard import Asked, onboard
 
+    given = vars(arguments)
+    readings = dict(arguments.type)
+    for column, nulls in arguments.nulls:
+        readings[column] = {**readings.get(column, {}), "nulls": nulls}
+    written = {
+        key: given[key] for key in ("separator", "encoding", "quote", "header") if given[key] is not None
+    }
     asked = Asked(
         arguments.source, arguments.target, arguments.name, arguments.time, arguments.key, arguments.subject, arguments.task,
-        arguments.positive, dict(arguments.types), arguments.force, not arguments.no_select,
+        arguments.positive, written, readings, dict(arguments.role), arguments.force, not arguments.no_select,
     )  # fmt: skip
     say(summary.as_text(onboard(asked, paths)))

@@ -3,21 +3,24 @@
 import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from accord.config import compose, selection
+from accord.data.casting import cast
+from accord.data.infer import inference, raw_table
 from accord.data.infer.guess import Guess, Inferred
+from accord.data.infer.ranges import rules
 from accord.data.infer.roles import Given, roles
 from accord.errors import AccordError, nearest
 from accord.files import scratch, write_text
-from accord.onboarding import objective_text, promise_test, raw_file, rough, shares, written
-from accord.onboarding.proposal import Proposal, member
+from accord.onboarding import objective_text, promise_test, raw_file, shares, written
+from accord.onboarding.proposal import Member, Proposal, member
 from accord.paths import Paths
-from accord.schema.data import LeakCheck, Time
+from accord.schema.data import LeakCheck, Reading, Time
 from accord.schema.objective import Target
 from accord.tasks import registry
 
@@ -27,7 +30,7 @@ QUALITY = "quality"
 
 @dataclass(frozen=True)
 class Asked:
-    """What was typed."""
+    """What was typed. Columns are called as in the table."""
 
     source: str
     target: str
@@ -37,8 +40,11 @@ class Asked:
     subject: str | None = None
     task: str | None = None
     positive: str | None = None
-    given: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """What is known of how columns are read, by their names in the table."""
+    written: Mapping[str, Any] = field(default_factory=dict)
+    """How the table is written: keys of its source."""
+    readings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """How columns are read."""
+    roles: Mapping[str, str | None] = field(default_factory=dict)
     force: bool = False
     selects: bool = True
 
@@ -48,7 +54,7 @@ class Onboarded:
     proposal: Proposal
     files: tuple[Path, ...]
     """What was written, beside params.yaml."""
-    objective: str
+    next_step: str
     notes: tuple[str, ...]
 
 
@@ -72,34 +78,113 @@ def onboard(asked: Asked, paths: Paths) -> Onboarded:
         write_text(path, text)
     notes = compose.select(words, paths) if asked.selects else []
     remark = raw.remark()
-    return Onboarded(proposal, tuple(texts), objective, (*([remark] if remark else []), *notes))
+    step = (
+        f"Selected {' '.join(words)}; go on: accord run"
+        if asked.selects
+        else f"Go on: accord run {' '.join(words)}"
+    )
+    return Onboarded(proposal, tuple(texts), step, (*([remark] if remark else []), *notes))
 
 
 def proposed(asked: Asked, name: str, raw: raw_file.Raw, paths: Paths) -> Proposal:
     """What the table's rows say. Nothing is written."""
-    table = rough.read(raw.found, paths.root)
-    _are_columns(asked, table.frame.columns)
-    columns = rough.columns(table, asked.given)
+    table = raw_table.read(raw.found, paths.root, asked.written)
+    _are_columns(asked, table.names)
+    columns = inference.columns(table, asked.readings)
     named = {column.source: column.name for column in columns}
-    wanted = named[asked.target]
-    given = Given(
-        named.get(asked.time or ""),
-        [named[column] for column in asked.key],
-        named.get(asked.subject or ""),
-        asked.task,
-        asked.positive,
-    )
+    by_name = {column.name: column for column in columns}
+    unread = [
+        f"{source} is left out: no type of the contract holds {table.frame.schema[source]}"
+        for source in table.names
+        if source not in named
+    ]
+    wanted = _called(asked.target, named, "--target")
+    _refuse_open(columns)
+    if asked.time is not None:
+        _refuse_timeless(asked.time, by_name[_called(asked.time, named, "--time")])
     check = LeakCheck.model_validate(compose.bases(paths.conf)["data"]["checks"]["leaks"])
-    found = roles(columns, wanted, check, given)
-    split, lack = _split(found.data_set, {column.name: column for column in columns}, wanted)
+    found = roles(columns, wanted, check, _given(asked, named, by_name[wanted]))
+    members = tuple(member(column, found.columns.get(column.name, ())) for column in columns)
+    split, lack = _split(found.data_set, by_name, wanted)
+    kept = [by_name[member.name] for member in members if not member.is_left_out]
+    nulls = inference.source_nulls(columns)
     return Proposal(
         name,
-        f"{table.frame.height:,} rows of {Path(asked.source).name}",
-        {"path": raw.path, **table.written},
-        table.guesses,
-        tuple(member(column, found.columns.get(column.name, ())) for column in columns),
-        (*found.data_set, *split),
-        (*found.notes, *([lack] if lack else [])),
+        f"{table.n_rows:,} rows of {Path(asked.source).name}",
+        {"path": raw.path, **table.written, **({"nulls": nulls} if table.is_text else {})},
+        tuple(guess for guess in table.guesses if guess.key in {**table.written, **asked.written}),
+        _with_times(members, found.data_set),
+        (*found.data_set, *rules(kept), *split),
+        (*unread, *found.notes, *([lack] if lack else [])),
+    )
+
+
+def _given(asked: Asked, named: Mapping[str, str], target: Inferred) -> Given:
+    """What was said of roles, with columns called as in the contract."""
+    positive = asked.positive
+    if positive is not None and target.type != "category":  # yes of a column that is read as true and false
+        keys = {key: value for key, value in target.keys.items() if key in Reading.model_fields}
+        value = cast(pl.Series([positive]), Reading(**keys))[0][0]
+        positive = (
+            positive if value is None else f"{value:g}" if isinstance(value, float) else str(value).lower()
+        )
+    return Given(
+        None if asked.time is None else _called(asked.time, named, "--time"),
+        [_called(column, named, "--key") for column in asked.key],
+        None if asked.subject is None else _called(asked.subject, named, "--subject"),
+        asked.task,
+        positive,
+        {_called(column, named, "--role"): {"role": role} for column, role in asked.roles.items()},
+    )
+
+
+def _called(column: str, named: Mapping[str, str], option: str) -> str:
+    """The column's name in the contract."""
+    if column not in named:
+        raise AccordError(
+            f"{option} {column}: its values are of a type that none of the contract holds; write them otherwise"
+        )
+    return named[column]
+
+
+def _refuse_open(columns: Sequence[Inferred]) -> None:
+    """Raises AccordError for columns whose values allow several readings, with the word that chooses one."""
+    said = []
+    for column in columns:
+        for guess in column.guesses:
+            if guess.is_open:
+                forms = [form for form in guess.instead.rpartition("=")[2].split(", ") if "%" in form]
+                ways = forms or [f"{column.type}:1,234.5", f"{column.type}:1.234,5"]
+                words = " or ".join(f"--type '{column.source}={way}'" for way in ways)
+                said.append(f"column '{column.source}' {guess.reason}; choose: {words}")
+    if said:
+        raise AccordError(said[0], said[1:])
+
+
+def _refuse_timeless(asked: str, column: Inferred) -> None:
+    """Raises AccordError for a column that doesn't have the time of each row."""
+    if column.type != "datetime":
+        example = column.values.drop_nulls().head(1).to_list()
+        raise AccordError(
+            f"--time {asked}: it was read as {column.type}, such as {example[0] if example else None!r}: {column.guesses[0].reason}; expected "
+            f"instants. Say how they are written: --type '{asked}=%d.%m.%Y %H:%M'"
+        )
+    n, missing = len(column.values), column.values.null_count()
+    if missing > 0.01 * n:
+        raise AccordError(
+            f"--time {asked}: {missing:,} of {n:,} rows have no time in it; expected one in each row. Leave those rows out of the file, or "
+            "leave out --time"
+        )
+
+
+def _with_times(members: Sequence[Member], found: Sequence[Guess]) -> tuple[Member, ...]:
+    """The columns, of which those with the times of rows must have a value."""
+    times = {guess.value for guess in found if guess.key in ("time.event", "time.decision")}
+    return tuple(
+        replace(one, keys={key: value for key, value in one.keys.items() if key != "nullable"})
+        if one.name in times
+        else one
+        for one in members
     )
 
 
@@ -149,7 +234,8 @@ def _are_columns(asked: Asked, columns: Sequence[str]) -> None:
         "--time": [asked.time],
         "--key": asked.key,
         "--subject": [asked.subject],
-        "--type": asked.given,
+        "--type": asked.readings,
+        "--role": asked.roles,
     }
     for option, names in words.items():
         for name in names:

@@ -6,6 +6,9 @@ from typing import Any
 
 from accord.data.infer.guess import Guess, Inferred
 
+IMPLIED: Mapping[str, tuple[Any, ...]] = {"role": ("feature", None), "nullable": (False,)}
+"""What a column is unless the contract says otherwise."""
+
 
 @dataclass(frozen=True)
 class Member:
@@ -62,9 +65,8 @@ class Proposal:
 def member(column: Inferred, roles: Sequence[Guess]) -> Member:
     """The column with what was guessed of its type and of its role: a role of None leaves it out."""
     guesses = (*column.guesses, *roles)
-    keys = {guess.key: guess.value for guess in guesses}
-    if keys.get("role") in (None, "feature"):
-        keys.pop("role", None)
+    keys = {"type": column.type, **({"source": column.source} if column.source != column.name else {})}
+    keys |= {guess.key: guess.value for guess in guesses if guess.value not in IMPLIED.get(guess.key, ())}
     is_left_out = any(guess.key == "role" and guess.value is None for guess in roles)
     return Member(column.name, column.source, keys, guesses, is_left_out)
 

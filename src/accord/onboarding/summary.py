@@ -9,39 +9,49 @@ from accord.onboarding.proposal import Member
 
 FEW = 40
 """Up to as many columns have a line each."""
-WIDTH = 90
+NAME, VALUE, REASON, ELSE = 28, 40, 76, 44
+"""Characters of each part of a line."""
 
 
 def as_text(done: Onboarded) -> terminal.Lines:
     proposal = done.proposal
+    said = [guess for guess in (*proposal.written, *proposal.guesses) if guess.reason]
     return terminal.lines([
         f"{proposal.description}, as data set {proposal.name}",
         "",
-        *terminal.columns([_of_data(guess) for guess in (*proposal.written, *proposal.guesses)]),
+        *terminal.table(("column", "is", "because", "else"), _rows(proposal.members)),
         "",
-        *terminal.table(("column", "as", "because", "else"), _rows(proposal.members)),
+        *terminal.table(("key", "is", "because", "else"), [_of_data(guess) for guess in said]),
         "",
-        *proposal.remarks,
+        *(f"Note: {remark}" for remark in proposal.remarks),
         *done.notes,
-        f"Wrote {', '.join(map(str, done.files))}; every guess and its reason stand there",
-        f"Selected data={proposal.name} objective={done.objective}; go on: accord run",
+        f"Wrote {', '.join(map(str, done.files))}, with every guess, its reason and what to write if it is wrong",
+        done.next_step,
     ])  # fmt: skip
 
 
 def _of_data(guess: Guess) -> tuple[str, str, str, str]:
     value = ", ".join(map(str, guess.value)) if isinstance(guess.value, list) else str(guess.value)
-    return guess.key, _short(value), _short(guess.reason), _short(guess.instead)
+    return (
+        _short(guess.key, NAME),
+        _short(value, VALUE),
+        _short(guess.reason, REASON),
+        _short(guess.instead, ELSE),
+    )
 
 
 def _rows(members: Sequence[Member]) -> list[tuple[str, str, str, str]]:
-    if len(members) <= FEW:
-        return [(member.source, _kind(member), _reasons(member), _instead(member)) for member in members]
     alike: dict[str, list[Member]] = {}
     for member in members:
-        alike.setdefault(_kind(member), []).append(member)
+        alike.setdefault(member.name if len(members) <= FEW else _kind(member), []).append(member)
     return [
-        (_names(group), kind, _reasons(group[0]), _instead(group[0]) if len(group) == 1 else "")
-        for kind, group in alike.items()
+        (
+            _names(group),
+            _short(_kind(group[0]), VALUE),
+            _short(_reason(group[0]).reason if len(group) == 1 else "", REASON),
+            _short(_reason(group[0]).instead if len(group) == 1 else "", ELSE),
+        )
+        for group in alike.values()
     ]
 
 
@@ -54,24 +64,15 @@ def _kind(member: Member) -> str:
 
 def _names(group: Sequence[Member]) -> str:
     names = [member.source for member in group]
-    return (
-        names[0]
-        if len(names) == 1
-        else _short(f"{len(names)} columns: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}")
-    )
+    if len(names) == 1:
+        return _short(names[0], NAME)
+    return f"{len(names)} columns: {_short(', '.join(names), NAME)}"
 
 
-def _reasons(member: Member) -> str:
-    return _short(
-        "; ".join(
-            guess.reason for guess in reversed(member.guesses) if guess.reason and guess.key != "source"
-        )
-    )
+def _reason(member: Member) -> Guess:
+    """The guess that says most about the column: its role, or else its type."""
+    return next((guess for guess in member.guesses if guess.key in ("role", "pii")), member.guesses[0])
 
 
-def _instead(member: Member) -> str:
-    return _short(next((guess.instead for guess in reversed(member.guesses) if guess.instead), ""))
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= WIDTH else f"{text[: WIDTH - 3]}..."
+def _short(text: str, n: int) -> str:
+    return text if len(text) <= n else f"{text[: n - 3]}..."

@@ -12,7 +12,7 @@ from accord.terminal import visible
 PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:[ /][A-Za-z0-9_]+)*")
 WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 """What YAML takes for something else than text."""
-MAX_REASON = 240
+MAX_REASON = 400
 HEAD = "# Put together by `accord onboard`"
 """What a file in conf/data begins with that was onboarded."""
 
@@ -28,7 +28,7 @@ def text(proposal: Proposal) -> str:
         f"description: {yaml(proposal.description)}",
         "",
         "sources:",
-        *(f"  # {_comment(guess)}" for guess in proposal.written),
+        *(f"  # {guess.key}: {visible(guess.reason)}" for guess in proposal.written),
         f"  {proposal.name}: {yaml(proposal.source)}",
         "",
         *_sections(proposal.guesses, ("key", "subject", "time")),
@@ -97,11 +97,16 @@ def _nested(guesses: list[Guess], depth: int) -> list[str]:
 
 
 def _reasons(guesses: Iterable[Guess]) -> str:
-    said = "; ".join(dict.fromkeys(_comment(guess) for guess in guesses if guess.reason))
-    return f"  # {said}" if said else ""
-
-
-def _comment(guess: Guess) -> str:
-    reason = visible(guess.reason)
-    reason = reason if len(reason) <= MAX_REASON else f"{reason[:MAX_REASON]}..."
-    return f"{reason} (else {visible(guess.instead)})" if guess.instead else reason
+    """The guesses' reasons as a comment, what they share once."""
+    said: dict[str, None] = {}
+    for guess in guesses:
+        if guess.value is not False:
+            clauses = [clause for clause in visible(guess.reason).split("; ") if clause not in said]
+            instead = f" (else {visible(guess.instead)})" if guess.instead and clauses else ""
+            said |= dict.fromkeys(clauses)
+            if instead:
+                last = clauses[-1]
+                del said[last]
+                said[f"{last}{instead}"] = None
+    text = "; ".join(filter(None, said))
+    return f"  # {text if len(text) <= MAX_REASON else f'{text[:MAX_REASON]}...'}" if text else ""

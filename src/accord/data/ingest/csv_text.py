@@ -185,7 +185,7 @@ def _names(where: str, head: pl.DataFrame, source: Source) -> list[str]:
             f"{where} has one column, '{first[0][:SHOWN]}', with the separator '{source.separator}'. It seems to be another one; write "
             f"beside `path` in conf/data: separator: {SEPARATORS[other]}"
         )
-    names = [f"column_{i}" if name is None else name for i, name in enumerate(first, start=1)]
+    names = [name or f"column_{i}" for i, name in enumerate(first, start=1)]
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if twice:
         which = ", ".join(
