@@ -62,6 +62,8 @@ class Paths:
         self.model_card = root / "reports/model_card.md"
         self.scorecard_page = root / "reports/scorecard.html"
         self.scorecard = root / "reports/scorecard.json"
+        self.profile = root / "reports/profile.json"
+        self.profile_page = root / "reports/profile.html"
         self.simulation = root / "reports/simulation.json"
         self.simulation_page = root / "reports/simulation.html"
         self.tradeoff = root / "reports/tradeoff.json"

@@ -10,6 +10,7 @@ import polars as pl
 
 from accord.config import lock
 from accord.data import accounts
+from accord.data.infer.profiled import Profile
 from accord.errors import AccordError
 from accord.evaluation.evaluated import EvaluationReport
 from accord.files import read_as, read_json, write_text
@@ -17,7 +18,7 @@ from accord.objective.decisions import DecisionReport
 from accord.paths import Paths
 from accord.promotion.card import Scorecard
 from accord.promotion.experiments import Report
-from accord.report import index, model_card, scorecard, simulation, tradeoff
+from accord.report import index, model_card, profile, scorecard, simulation, tradeoff
 from accord.retraining.simulated import Simulated
 
 V = TypeVar("V")
@@ -32,6 +33,9 @@ def write(paths: Paths) -> list[Path]:
     if paths.simulation.exists():
         write_text(paths.simulation_page, simulation.render(read_as(paths.simulation, Simulated)))
         written.append(paths.simulation_page)
+    if paths.profile.exists():
+        write_text(paths.profile_page, profile.render(read_as(paths.profile, Profile)))
+        written.append(paths.profile_page)
     if not written:
         raise AccordError(
             f"There is nothing to show: {paths.evaluation} is missing. Run the pipeline: accord run"

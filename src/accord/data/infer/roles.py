@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from accord.data.infer.facts import Facts
 from accord.data.infer.guess import Guess, Inferred
 from accord.data.infer.identifiers import keys, repeats, unlearnable
@@ -29,6 +32,8 @@ class Roles:
     """What no key of the config says."""
     suspects: tuple[Suspect, ...]
     """Features that look too good to be known in time, which stay features until somebody says otherwise."""
+    outcomes: NDArray[np.float64] = field(compare=False, repr=False)
+    """What is predicted, for each row (n_rows,), NaN where it is unknown."""
 
     def role(self, name: str) -> str | None:
         """The role of a column: feature, outcome, info or, where it is best left out, None."""
@@ -84,15 +89,20 @@ def roles(
     found |= repeats([one for one in others if one.name not in found])
     found[wanted] = Guess("role", "outcome", "what is predicted", "")
 
-    suspected = (
-        f"{s.feature} looks too good to be known in time: {s.target} {s.detail}" for s in later.suspects
-    )
+    suspected = [_suspected(one, bool(people.get(one.feature))) for one in later.suspects]
     return Roles(
         {column: _of_column(found.get(column), people.get(column, ())) for column in facts},
         (*predicted.guesses, *when.data_set, *_of_data_set(others, found, about, given)),
         (*predicted.notes, *when.notes, *suspected, *later.notes),
         later.suspects,
+        predicted.y,
     )
+
+
+def _suspected(suspect: Suspect, is_personal: bool) -> str:
+    """What is said of a suspect; the evidence may hold a value."""
+    evidence = "" if is_personal else f": {suspect.target} {suspect.detail}"
+    return f"{suspect.feature} looks too good to be known in time{evidence}"
 
 
 def _by_themselves(
