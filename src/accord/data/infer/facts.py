@@ -41,8 +41,12 @@ class Facts:
     @cached_property
     def present(self) -> pl.Series:
         """The values that are not missing."""
-        values = self.column.values.drop_nulls()
-        return values.filter(values.is_finite()) if values.dtype.is_float() else values
+        values = self.column.values
+        if values.null_count():
+            values = values.drop_nulls()
+        if values.dtype.is_float() and not (finite := values.is_finite()).all():
+            values = values.filter(finite)
+        return values  # as they are, without a copy, where nothing is missing
 
     @property
     def n_rows(self) -> int:
