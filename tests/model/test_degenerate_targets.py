@@ -30,7 +30,7 @@ def test_a_target_without_an_outcome_on_test_is_refused():
     with pytest.raises(
         AccordError, match=r"targets\.late\.sql: none of the 2 rows of test has an outcome.*cutoff"
     ):
-        evaluate_target("late", LATE, splits, [], [], shipped(Evaluation), seed=0)
+        evaluate_target("late", LATE, splits, [], [], shipped(Evaluation))
 
 
 @pytest.mark.parametrize("outcome", [1e200, -1e308])
@@ -45,7 +45,7 @@ def test_outcomes_whose_squares_are_infinite_are_refused(outcome: float):
 def test_a_metric_without_a_value_is_said_to_have_none():
     delay = TargetReport(
         "regression", "squared", "operations", None, "",
-        {"test": {"rmse": BesideBaseline(None, None, None, 2.0)}}, {}, {}, {}, {}, [], [], [],
+        {"test": {"rmse": BesideBaseline(None, None, None, baseline=2.0)}}, {}, {}, {}, {}, [], [], [],
     )  # fmt: skip
     report = EvaluationReport({"delay": delay}, {}, shipped(Evaluation))
     assert Evaluated(report, {}, {}, {}).summary == "delay test rmse without a value (baseline 2)"

@@ -10,7 +10,7 @@ import polars as pl
 from accord.data.casting import WAYS, cast, kind
 from accord.data.infer.distinct import Words
 from accord.data.infer.guess import Guess, Inferred
-from accord.data.infer.names import names
+from accord.data.infer.identifier_names import names
 from accord.data.infer.ranges import ranges
 from accord.data.infer.raw_table import Table
 from accord.data.infer.types import Typed, plainly_numeric, typed
