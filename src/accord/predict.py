@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -15,7 +16,7 @@ from accord.sql.rows import columns_of
 
 
 def predict(bundle: Bundle, source: Source, output: Path, explain: bool = False) -> int:
-    """Writes the rows with each target's predictions, as CSV or Parquet by the output's name, and returns how many there
+    """Writes the rows with each target's predictions, and the likeliest of its classes if it has some, as CSV or Parquet by the output's name, and returns how many there
     were. With `explain`, each feature's contribution to each target's raw score stands beside them as `target|feature`.
 
     Raises AccordError, and writes nothing, if a column is missing or a row breaks the contract.
@@ -49,7 +50,12 @@ def predict(bundle: Bundle, source: Source, output: Path, explain: bool = False)
     checked = contract.check(named.select(list(columns)), columns, rules=rules)
     if checked.quarantine.height:
         raise _broken(named, checked, columns, bundle, source.path)
-    predictions = bundle.answer(checked.valid)
+    predictions: dict[str, Any] = bundle.answer(checked.valid)
+    predictions |= {
+        name: target.likeliest_of(predictions)
+        for name, target in bundle.predicted.items()
+        if target.task.classes
+    }
     because = {} if not explain else bundle.explain(checked.valid)
     parts = [pl.Series(f"{target}|{part.name}", part) for target, parts in because.items() for part in parts]
     _refuse_taken(rows, [*predictions, *(part.name for part in parts)], source.path)

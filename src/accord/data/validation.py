@@ -89,7 +89,8 @@ def _leaks(
         )
         for name, t in targets.items()
     }
-    return found + leaks.suspects(frame, values, data.checks.leaks, _around(valid, data, names))
+    classes = {name: task_of(t).classes for name, t in targets.items()}
+    return found + leaks.suspects(frame, values, data.checks.leaks, _around(valid, data, names), classes)
 
 
 def _of_outcomes(targets: Mapping[str, Target]) -> dict[str, str]:

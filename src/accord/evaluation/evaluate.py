@@ -29,7 +29,7 @@ class Evaluated:
     metrics: dict[str, dict[str, dict[str, float | None]]]
     """Values alone by target, split and metric, for `dvc metrics`."""
     plots: dict[str, dict[str, pl.DataFrame]]
-    """Tables by plot, then target, for `dvc plots` and the page."""
+    """Tables by plot, then target or column of its predictions, for `dvc plots` and the page."""
     predictions: dict[str, pl.DataFrame]
     """Each column of the targets' predictions, by split, in the order of the split's rows."""
 
@@ -64,7 +64,8 @@ class _Given:
 @dataclass(frozen=True)
 class _OfTarget:
     report: TargetReport
-    plots: dict[str, pl.DataFrame]
+    plots: dict[str, dict[str, pl.DataFrame]]
+    """Tables by plot, then target or column of its predictions."""
     predictions: dict[str, dict[str, models.Vector]]
     """Columns by their names, by split."""
 
@@ -92,7 +93,7 @@ def evaluated(
         ),
         metrics={name: _values(report.metrics) for name, report in reports.items()},
         plots={
-            plot: {name: one.plots[plot] for name, one in done.items() if plot in one.plots}
+            plot: {name: table for one in done.values() for name, table in one.plots.get(plot, {}).items()}
             for plot in dict.fromkeys([*PLOTS, *(plot for one in done.values() for plot in one.plots)])
         },
         predictions={
@@ -126,10 +127,10 @@ def _of_target(name: str, given: _Given) -> _OfTarget:
     importance = targets.importance(parts, given.features)
     report = targets.evaluate_target(name, target, scored, importance, config.data.slices, config.evaluation)
     test = scored["test"].part(np.isfinite(scored["test"].y))
-    plots = {plot.name: plot.table(test.y, test.p) for plot in what.task.plots}
+    plots = {plot.name: what.plotted(plot, test.y, test.p) for plot in what.task.plots}
     return _OfTarget(
         report,
-        {**plots, IMPORTANCE: pl.DataFrame(importance)},
+        {**plots, IMPORTANCE: {name: pl.DataFrame(importance)}},
         {split: what.by_column(values) for split, values in predictions.items()},
     )
 

@@ -23,7 +23,8 @@ class Level:
     column: str
     level: str
     n_rows: int
-    mean_outcome: float
+    mean_outcome: float | None
+    """None of classes; so is the mean prediction where the task's predictions expect no outcome."""
     mean_prediction: float | None
     metrics: dict[str, BesideBaseline]
     """Empty where there are too few rows."""

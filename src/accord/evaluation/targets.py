@@ -76,7 +76,7 @@ def slice_table(
                     column,
                     _label(level),
                     len(part.y),
-                    float(part.y.mean()),
+                    _mean_outcome(target, part.y),
                     _mean_prediction(target, part.p),
                     metric_table(part, target, metrics, settings) if enough else {},
                 )
@@ -109,7 +109,7 @@ def alternatives_table(
                 key,
                 alternative.description,
                 {split: int(count or 0) for split, count in touched.items()},
-                Readings(_mean(test.y), _mean(other[read])),
+                Readings(_mean_outcome(target, test.y), _mean_outcome(target, other[read])),
                 metrics,
             )
         )
@@ -122,6 +122,11 @@ def importance(contributions: NDArray[np.float64], names: Sequence[str]) -> list
     sizes = np.mean(by_raw, axis=0)
     order = np.argsort(-sizes, kind="stable")
     return [Importance(names[j], float(sizes[j])) for j in order]
+
+
+def _mean_outcome(target: Predicted, y: Vector) -> float | None:
+    """None of the numbers of classes, which have no order."""
+    return None if target.task.classes else _mean(y)
 
 
 def _mean_prediction(target: Predicted, p: Matrix) -> float | None:
@@ -167,7 +172,7 @@ def evaluate_target(
         metrics={split: metric_table(s, what, what.task.metrics, settings) for split, s in known.items()},
         n_rows={split: len(s.y) for split, s in known.items()},
         n_blocks={split: s.blocks.n_unique() for split, s in known.items()},
-        mean_outcome={split: _mean(s.y) for split, s in known.items()},
+        mean_outcome={split: _mean_outcome(what, s.y) for split, s in known.items()},
         mean_prediction={split: _mean_prediction(what, s.p) for split, s in known.items()},
         slices=slice_table(known["test"], what, slices, settings),
         alternatives=alternatives_table(known, what, target.alternatives),

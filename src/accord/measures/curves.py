@@ -1,7 +1,7 @@
 """Plots of predictions beside outcomes, each as a table for `dvc plots` and the page."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -16,7 +16,7 @@ MAX_POINTS = 400
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot: its table's first two columns are x and y."""
+    """A plot: its table's first two columns are x and y; of a matrix they are classes, and the third how many rows have both."""
 
     name: str
     """Of its folder below reports/plots."""
@@ -34,7 +34,9 @@ class Plot:
     """What the dashed line shows."""
     has_unit: bool = False
     """Whether x is in the target's unit."""
-    is_scatter: bool = False
+    kind: Literal["curve", "scatter", "matrix"] = "curve"
+    of_each_class: bool = False
+    """Whether each class has one, of the outcomes that are it or not and of its probability."""
 
 
 def _roc(y: Vector, predictions: Matrix) -> pl.DataFrame:
@@ -97,5 +99,28 @@ CALIBRATION = Plot(
 )  # fmt: skip
 RESIDUALS = Plot(
     "residuals", "Residuals", "A sample of rows; above the dashed line, the outcome exceeded the prediction.", "residuals of",
-    _residuals, "predicted", "observed less predicted", "own", "zero", has_unit=True, is_scatter=True,
+    _residuals, "predicted", "observed less predicted", "own", "zero", has_unit=True, kind="scatter",
 )  # fmt: skip
+CALIBRATION_OF_CLASSES = replace(CALIBRATION, of_each_class=True)
+
+
+def confusion(classes: Sequence[str]) -> Plot:
+    """How many rows of each class are taken for which: the likeliest, the first of several."""
+
+    def table(y: Vector, predictions: Matrix) -> pl.DataFrame:
+        n = len(classes)
+        counts = np.bincount(y.astype(np.intp) * n + predictions.argmax(axis=1), minlength=n * n)
+        names = np.array(classes, dtype=object)
+        return pl.DataFrame(
+            {
+                "actual": np.repeat(names, n).tolist(),
+                "likeliest": np.tile(names, n).tolist(),
+                "n_rows": counts,
+            },
+            schema={"actual": pl.String, "likeliest": pl.String, "n_rows": pl.Int64},
+        )
+
+    return Plot(
+        "confusion", "Confusion", "Of the rows of each class, how many are taken for which; the darker, the larger the class's share.",
+        "confusion of", table, "likeliest", "actual", "own", kind="matrix",
+    )  # fmt: skip

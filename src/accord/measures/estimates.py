@@ -68,6 +68,21 @@ def _auc(implied: Implied, p: Vector, q: Vector) -> Statistic:
         )
 
 
+def accuracy(implied: Implied) -> Statistic:
+    """How likely the likeliest class of each row is."""
+    p, q = implied.predictions, implied.likely
+    return implied.mean(q[np.arange(len(p)), p.argmax(axis=1)])
+
+
+def balanced_accuracy(implied: Implied) -> Statistic:
+    """The mean over the classes of how many of their likely rows they are the likeliest for."""
+    q, likeliest = implied.likely, implied.predictions.argmax(axis=1)
+    of_class = [(implied.sums(q[:, k] * (likeliest == k)), implied.sums(q[:, k])) for k in range(q.shape[1])]
+    return lambda drawn: np.asarray(
+        np.mean([(drawn @ found) / (drawn @ expected) for found, expected in of_class], axis=0)
+    )
+
+
 def _of_all_outcomes(columns: Matrix) -> Matrix:
     """The probabilities of all outcomes: beside a single column stands the rest."""
     return columns if columns.shape[1] > 1 else np.hstack([1 - columns, columns])

@@ -26,6 +26,7 @@ from accord.objective import teams
 from accord.objective.teams import Played
 from accord.schema.loop import Monitoring
 from accord.sql.rows import columns_of
+from accord.tasks.registry import all_of
 
 MEANS_SHARE = 0.25
 """The share of drift's false alarms that means may raise."""
@@ -136,8 +137,11 @@ def shifts_of_means(comparison: Comparison, bundle: Bundle) -> list[ShiftRow]:
     judged = comparison.judge_rows(watched, MEANS_SHARE / 2)
     if comparison.has_outcomes:
         outcomes = {
-            f"{ACTUAL}{name}": quality.watch(comparison.known, quality.of_mean(outcome_of(name)), "zero")
-            for name in objective.targets
+            f"{ACTUAL}{name}": quality.watch(
+                comparison.known, quality.of_mean(outcome_of(target, name)), "zero"
+            )
+            for target in all_of(objective.targets).values()
+            for name in target.means
         }
         judged |= comparison.judge_outcomes(outcomes, MEANS_SHARE / 2)
     return [ShiftRow(name, one) for name, one in judged.items()]

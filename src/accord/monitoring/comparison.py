@@ -19,6 +19,7 @@ from accord.objective.teams import Played
 from accord.schema.loop import Monitoring
 from accord.sql.rows import with_derived
 from accord.tasks.registry import columns_of, task_of
+from accord.tasks.task import Predicted
 
 MAX_ROWS = 1_000_000
 """Rows that metrics rest on; of larger windows a sample. Drift is looked for in all of them."""
@@ -131,6 +132,6 @@ def numbers(values: pl.Series) -> teams.Vector:
     return values.cast(pl.Float64).fill_null(float("nan")).to_numpy()
 
 
-def outcome_of(target: str) -> Callable[[Played], teams.Vector]:
-    """How outcomes of the target come from rows."""
-    return lambda part: part.outcomes[target]
+def outcome_of(target: Predicted, name: str) -> Callable[[Played], teams.Vector]:
+    """How what of the target's outcomes has a mean, and is called so, comes from rows."""
+    return lambda part: target.means_of(part.outcomes[target.name])[name]

@@ -57,11 +57,9 @@ class Implication:
         return Implied(p[there], calibrate(p[there]), part.block[there], part.n_blocks)
 
 
-def mean_outcome(target: Predicted) -> Estimated:
-    """The mean of what the calibrated predictions expect."""
-    expected = target.task.expected
-    assert expected is not None
-    return lambda implied: implied.mean(expected(implied.likely))
+def mean_outcome(target: Predicted, name: str) -> Estimated:
+    """The mean of what the calibrated predictions expect, of all that has a mean what is called so."""
+    return lambda implied: implied.mean(target.expected_of(implied.likely)[name])
 
 
 def implication(target: Predicted, test: Played, seed: int) -> Implication:

@@ -38,6 +38,8 @@ LABELS = {
     "<": "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}", ">": "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}",
 }  # fmt: skip
 MISSING, MEAN = "missing", "mean"
+LIKELIEST = "likeliest|"
+"""Before the name of a target, the column of the likeliest of its classes."""
 METHODS = {"wasserstein": "number", "jensenshannon": "category"}
 FEATURES, PREDICTIONS = "features", "predictions"
 DRIFT = {"data_drift": FEATURES, "prediction_drift": PREDICTIONS, "target_drift": "targets"}
@@ -253,7 +255,14 @@ def _performance(
     min_rows: int,
 ) -> "tuple[Snapshot | None, list[str]]":
     """How good predictions were of the rows whose outcome is known, a target after the other; and what is left out."""
-    from evidently import BinaryClassification, DataDefinition, Dataset, Regression, Report
+    from evidently import (
+        BinaryClassification,
+        DataDefinition,
+        Dataset,
+        MulticlassClassification,
+        Regression,
+        Report,
+    )  # fmt: skip
     from evidently.presets import ClassificationPreset, RegressionPreset
 
     everything = all_of(targets)
@@ -278,6 +287,11 @@ def _performance(
         elif target.task.evidently == "RegressionPreset":
             definition.regression.append(Regression(name=name, target=actual, prediction=predicted))
             presets.append(RegressionPreset(regression_name=name))
+        elif target.task.classes:
+            definition.classification.append(
+                MulticlassClassification(name=name, target=actual, prediction_labels=f"{LIKELIEST}{name}")
+            )
+            presets.append(ClassificationPreset(classification_name=name))
         else:
             one = BinaryClassification(name=name, target=actual, prediction_probas=predicted, pos_label=1)
             definition.classification.append(one)
@@ -294,8 +308,17 @@ def _known(rows: pl.DataFrame, targets: Collection[Predicted]) -> pl.DataFrame:
         for target in targets
         for name in (f"{ACTUAL}{target.name}", *(f"{PREDICTED}{column}" for column in target.columns))
     ]
-    labels = [f"{ACTUAL}{one.name}" for one in targets if one.task.outcome != "amount"]
-    return rows.select(names).drop_nulls().with_columns(pl.col(labels).cast(pl.Int64))
+    texts = [one for one in targets if one.task.classes]
+    labels = [f"{ACTUAL}{one.name}" for one in targets if one.task.outcome != "amount" and one not in texts]
+    known = rows.select(names).drop_nulls().with_columns(pl.col(labels).cast(pl.Int64))
+    for target in texts:
+        columns = {name: known[f"{PREDICTED}{name}"].to_numpy() for name in target.columns}
+        likeliest = target.likeliest_of(columns).alias(f"{LIKELIEST}{target.name}")
+        known = known.with_columns(
+            _as_plain_labels(pl.col(f"{ACTUAL}{target.name}")),
+            likeliest.to_frame().select(_as_plain_labels(pl.col(likeliest.name))).to_series(),
+        )
+    return known
 
 
 def _has_values(name: str, *sides: pl.DataFrame) -> bool:

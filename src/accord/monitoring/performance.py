@@ -164,7 +164,7 @@ def estimated_rows(comparison: Comparison) -> list[EstimatedRow]:
     return [
         EstimatedRow(
             key.target, key.metric,
-            replace(one, alarm=one.alarm and key.metric != MEAN_OUTCOME and not comparison.has_outcomes),
+            replace(one, alarm=one.alarm and not key.metric.startswith(MEAN_OUTCOME) and not comparison.has_outcomes),
             *(finite(value) for value in outcomes.get(key, (None, None))),
         )
         for key, one in judged.items()
@@ -174,7 +174,7 @@ def estimated_rows(comparison: Comparison) -> list[EstimatedRow]:
 def _can_be_estimated(target: Predicted, comparison: Comparison) -> bool:
     """Whether predictions say something of outcomes, and test and the window have rows enough to tell what."""
     y, live = comparison.test.outcomes[target.name], target.together(comparison.live.predictions)
-    says_something = target.task.expected is not None or bool(target.task.estimates)
+    says_something = bool(target.expected_of(live[:0])) or bool(target.task.estimates)
     return (
         says_something
         and np.isfinite(y).sum() >= quality.MIN_TEST_ROWS
@@ -188,9 +188,10 @@ def _estimates(target: Predicted) -> dict[str, tuple[estimate.Estimated, str, qu
     for name, estimated in target.task.estimates.items():
         metric = target.task.metric(name)
         found[name] = estimated, metric.better, quality.of_metric(target, metric)
-    if target.task.expected is not None:
-        mean = quality.of_mean(outcome_of(target.name))
-        found[MEAN_OUTCOME] = estimate.mean_outcome(target), "zero", mean
+    for name in target.expected_of(np.empty((0, len(target.columns)))):
+        suffix = "" if name == target.name else f"_{name.removeprefix(f'{target.name}_')}"
+        mean = quality.of_mean(outcome_of(target, name))
+        found[MEAN_OUTCOME + suffix] = estimate.mean_outcome(target, name), "zero", mean
     return found
 
 

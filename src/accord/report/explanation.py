@@ -11,6 +11,7 @@ from accord.bundle.bundle import Bundle, constant_beside
 from accord.monitoring.explain import Explanation, Values
 from accord.paths import Paths
 from accord.serving import bento
+from accord.sql.rows import with_columns_of_parts
 
 N_SHOWN = 5
 """Contributions of a target, unless all are asked for."""
@@ -76,6 +77,11 @@ def _predictions(explanation: Explanation) -> list[str]:
         for name, value in explanation.logged.predicted.items()
         if value is not None or name in units
     }
+    if explanation.found is not None:
+        shown |= {
+            name: f"{likeliest or 'missing'}, the likeliest class"
+            for name, (likeliest, _) in _likeliest(explanation.found[1], explanation.logged.predicted).items()
+        }
     if explanation.recomputed is None:
         return _table(shown)
     return [
@@ -93,6 +99,17 @@ def _units(bundle: Bundle) -> dict[str, str]:
     }
 
 
+def _likeliest(bundle: Bundle, predictions: Values) -> dict[str, tuple[str | None, str | None]]:
+    """For each target that has classes the likeliest of them, and its column."""
+    found = {}
+    for name, target in bundle.predicted.items():
+        if target.task.classes and predictions.keys() >= {*target.columns}:
+            likeliest = target.likeliest(predictions)
+            column = None if likeliest is None else target.columns[target.task.classes.index(likeliest)]
+            found[name] = (likeliest, column)
+    return found
+
+
 def _contributions(explanation: Explanation, every: bool) -> list[str]:
     if explanation.found is None or explanation.recomputed is None:
         return []
@@ -100,7 +117,14 @@ def _contributions(explanation: Explanation, every: bool) -> list[str]:
     answer, targets = explanation.recomputed.answer, explanation.found[1].predicted.values()
     called = constant_beside([feature.name for feature in explanation.found[1].transform.features])
     losses = {column: target.loss for target in targets for column in target.raw_columns}
-    for name, parts in explanation.recomputed.contributions.items():
+    first = {column for _, column in _likeliest(explanation.found[1], answer).values()}
+    in_order = [
+        column
+        for target in targets
+        for column in sorted(target.raw_columns, key=lambda name: name not in first)
+    ]
+    for name in in_order:
+        parts = explanation.recomputed.contributions[name]
         constant = next(part for part in parts if part.feature == called)
         features = [part for part in parts if part is not constant]
         shown = features if every else features[:N_SHOWN]
@@ -170,7 +194,7 @@ def with_values(sql: str, values: Values) -> str:
         text = _plain(given)
         return f"({text})" if text.startswith("-") else text
 
-    return NAMES.sub(value, sql)
+    return NAMES.sub(value, with_columns_of_parts(sql))
 
 
 def _provenance(explanation: Explanation, paths: Paths) -> list[str]:

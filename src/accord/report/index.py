@@ -20,11 +20,15 @@ from accord.page import charts, words
 from accord.page.shell import environment
 from accord.schema.objective import Metric
 from accord.tasks import registry
-from accord.tasks.task import Task
+from accord.tasks.task import Predicted, Task
 
 TEMPLATE = "index.html.j2"
 MAX_SLICES = 30
 MAX_FEATURES = 20
+MAX_OF_CLASSES = 6
+"""Classes that have a plot each, the commonest ones."""
+MAX_CONFUSED = 20
+"""Classes that a matrix shows, the commonest ones."""
 
 Tables = Mapping[str, pl.DataFrame]
 
@@ -76,7 +80,8 @@ class TargetView:
     task: Task
     splits: list[str]
     leading_chart: Markup | None
-    figures: list[tuple[Plot, Markup]]
+    figures: list[tuple[Plot, str, Markup]]
+    """Each plot with its title and its chart."""
     slices: list[SliceView]
     n_hidden: int
     """Features that the chart leaves out."""
@@ -94,10 +99,7 @@ def render(
     accounting = accounts.accounting
     n_rows = {**accounting.splits, "quarantine": accounting.quarantine}
     parts = [(split, n_rows[split]) for split in words.SPLITS]
-    targets = [
-        target_view(name, target, {plot: tables[name] for plot, tables in plots.items() if name in tables})
-        for name, target in evaluation.targets.items()
-    ]
+    targets = [target_view(name, target, plots) for name, target in evaluation.targets.items()]
     return environment(Path(__file__).parent).get_template(TEMPLATE).render(
         made=made,
         accounting=accounting,
@@ -147,8 +149,9 @@ def team_rows(decisions: DecisionReport) -> list[TeamRow]:
     return rows
 
 
-def target_view(name: str, target: TargetReport, tables: Tables) -> TargetView:
-    task = registry.task_of(target)
+def target_view(name: str, target: TargetReport, plots: Mapping[str, Tables]) -> TargetView:
+    what = registry.predicted(name, target)
+    task = what.task
     splits = [split for split in words.SPLITS if split in target.metrics]
     by_split = [(split, target.metrics[split]) for split in splits]
     return TargetView(
@@ -158,9 +161,7 @@ def target_view(name: str, target: TargetReport, tables: Tables) -> TargetView:
         splits=splits,
         leading_chart=_intervals(by_split, task.leading, target.unit, f"{name} by split"),
         figures=[
-            (plot, figure(plot, tables[plot.name], target, name))
-            for plot in task.plots
-            if plot.name in tables and tables[plot.name].height
+            drawn for plot in task.plots for drawn in _figures(plot, plots.get(plot.name, {}), target, what)
         ],
         slices=[
             slice_view(column, list(levels), task.metrics, target.unit, name)
@@ -208,8 +209,51 @@ def _intervals(
     return charts.intervals(known, title, f"{title}, {label}") if known else None
 
 
+def _figures(
+    plot: Plot, tables: Tables, target: TargetReport, what: Predicted
+) -> list[tuple[Plot, str, Markup]]:
+    """The plot of the target with its title, or those of its commonest classes."""
+    if not plot.of_each_class:
+        titles = {what.name: plot.title}
+    else:
+        shares = [
+            (-_mean_observed(tables[column]), column, text)
+            for column, text in zip(what.columns, what.task.classes, strict=True)
+            if column in tables
+        ]
+        titles = {column: f"{plot.title}, {text}" for _, column, text in sorted(shares)[:MAX_OF_CLASSES]}
+        titles = {column: titles[column] for column in what.columns if column in titles}
+    return [
+        (plot, title, figure(plot, tables[name], target, name))
+        for name, title in titles.items()
+        if name in tables and tables[name].height
+    ]
+
+
+def _mean_observed(table: pl.DataFrame) -> float:
+    """The share of rows that are the class, from a plot of its calibration."""
+    return float((table["observed"] * table["n_rows"]).sum())
+
+
+def _matrix(plot: Plot, table: pl.DataFrame, label: str) -> Markup:
+    """The matrix of the commonest classes, in their order."""
+    by_class = table.group_by(plot.y, maintain_order=True).agg(pl.col("n_rows").sum())
+    names = by_class.sort("n_rows", descending=True, maintain_order=True)[plot.y].head(MAX_CONFUSED)
+    shown = [name for name in by_class[plot.y] if name in set(names)]
+    counts = {(actual, likeliest): n for actual, likeliest, n in table.iter_rows()}
+    totals = dict(by_class.iter_rows())
+    return charts.matrix(
+        [(name, [(counts[name, other], totals[name]) for other in shown]) for name in shown],
+        plot.x,
+        plot.y,
+        label,
+    )
+
+
 def figure(plot: Plot, table: pl.DataFrame, target: TargetReport, name: str) -> Markup:
-    """The plot of a target, from its table."""
+    """The plot of a target, or of one of its columns, from its table."""
+    if plot.kind == "matrix":
+        return _matrix(plot, table, f"{plot.label} {name}")
     points = _points(table)
     x, y = ([point[i] for point in points] for i in (0, 1))
     if plot.axes == "share":
@@ -225,7 +269,7 @@ def figure(plot: Plot, table: pl.DataFrame, target: TargetReport, name: str) -> 
         "mean outcome": lambda x: target.mean_outcome["test"],
     }
     x_label = _with_unit(plot.x, target.unit if plot.has_unit else None)
-    draw = charts.scatter if plot.is_scatter else charts.curve
+    draw = charts.scatter if plot.kind == "scatter" else charts.curve
     return draw(points, charts.Plane(*axes, x_label, plot.y, lines[plot.line]), f"{plot.label} {name}")
 
 

@@ -80,6 +80,9 @@ def columns(decision: Decision, group: str) -> list[ColumnRow]:
             column = by_name.get(row.column, ColumnRow(row.column, mean=means.get(row.column)))
             is_missing = row.score == "missing"
             by_name[row.column] = replace(column, gone=row) if is_missing else replace(column, distance=row)
+    if group == "targets" and by_name:  # whose classes have a mean each
+        classes = [name for name in means if name.startswith(ACTUAL) and name not in by_name]
+        by_name |= {name: ColumnRow(name, mean=means[name]) for name in classes}
     return sorted(by_name.values(), key=lambda column: not column.alarm)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, TypedDict
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 Numbers = Mapping[str, float | None]
 """By name. Null stands for what is no finite number, which JSON can't hold."""
@@ -15,6 +15,21 @@ Score = Annotated[
 ]
 Action = Annotated[bool | None, Meta(description="Whether the policy acts; null without one.")]
 Warnings = Annotated[list[str], Meta(description="Why a prediction deserves less trust.")]
+
+
+class Classified(msgspec.Struct, rename={"likeliest": "class"}):
+    """What is predicted of a target that has classes."""
+
+    likeliest: Annotated[
+        str | None, Meta(description="The class with the largest probability; null if one is missing.")
+    ]
+    probabilities: Annotated[Numbers, Meta(description="The probability of each class.")]
+
+
+Classes = Annotated[
+    Mapping[str, Classified],
+    Meta(description="The likeliest class and the probabilities of all, for each target that has classes."),
+]
 
 
 class Answer(msgspec.Struct):
@@ -31,6 +46,8 @@ class Answer(msgspec.Struct):
     score: Score
     action: Action
     warnings: Warnings
+    classes: Classes | UnsetType = UNSET
+    """Left out where no target has classes."""
 
 
 class Answers(msgspec.Struct):
@@ -51,6 +68,8 @@ class Explained(msgspec.Struct):
     score: Score
     action: Action
     warnings: Warnings
+    classes: Classes | UnsetType = UNSET
+    """Left out where no target has classes."""
 
 
 class Explanations(msgspec.Struct):

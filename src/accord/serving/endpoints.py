@@ -55,9 +55,12 @@ class Endpoints:
             raise RefusedError(422, str(error)) from error
         parts = {name: table.to_dicts() for name, table in engine.bundle.explain(engine.frame(rows)).items()}
         explained = [
-            Explained(a.predictions, {name: parts[name][i] for name in parts}, a.score, a.action, a.warnings)
+            Explained(
+                a.predictions, {name: parts[name][i] for name in parts}, a.score, a.action, a.warnings,
+                engine.classes(a.predictions),
+            )
             for i, a in enumerate(answered)
-        ]
+        ]  # fmt: skip
         return Response(records.encode(Explanations(engine.bundle.model_id, explained)))
 
     def _outcomes(self, request: Request) -> Response:

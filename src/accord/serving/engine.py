@@ -17,9 +17,11 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 import polars as pl
+from msgspec import UNSET, UnsetType
 
 from accord.bundle.bundle import Bundle, unseen
 from accord.schema.serving import Serving
+from accord.serving.answers import Classified
 from accord.serving.intake import Intake
 from accord.serving.requests import Decoder, InvalidRowError, Row
 from accord.sql import compiled
@@ -59,6 +61,8 @@ class Engine:
     quick: "OneRow | None"
     logging: "Logging"
     intake: Intake
+    classified: Sequence[Predicted]
+    """The targets that have classes."""
 
     @classmethod
     def of(
@@ -75,7 +79,10 @@ class Engine:
         quick = None if None in bundle.compiled.values() else OneRow(bundle)
         known = {**bundle.columns, **bundle.context}
         intake = Intake(bundle.outcomes, {name: known[name] for name in bundle.key}, pseudonyms, settings)
-        return cls(bundle, decoder, settings.explore, weights, quick, Logging(bundle, pseudonyms), intake)
+        classified = [target for target in bundle.predicted.values() if target.task.classes]
+        return cls(
+            bundle, decoder, settings.explore, weights, quick, Logging(bundle, pseudonyms), intake, classified
+        )
 
     def answer_quickly(self, rows: Sequence[Row]) -> list[Answered]:
         """Answers for few rows; for one thread only. Raises InvalidRowError for the first that breaks a rule."""
@@ -112,6 +119,19 @@ class Engine:
             )
             for i, warnings in enumerate(self.bundle.warnings(frame))
         ]
+
+    def classes(self, predictions: Mapping[str, float | None]) -> dict[str, Classified] | UnsetType:
+        """What a row's predictions by column say of each target that has classes, if there is one."""
+        return {
+            target.name: Classified(
+                target.likeliest(predictions),
+                {
+                    text: predictions[column]
+                    for text, column in zip(target.task.classes, target.columns, strict=True)
+                },
+            )
+            for target in self.classified
+        } or UNSET
 
     def frame(self, rows: Sequence[Row]) -> pl.DataFrame:
         """The rows (n) as a table in the contract's types."""

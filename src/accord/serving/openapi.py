@@ -73,12 +73,35 @@ def _described(engine: Engine) -> tuple[dict[Any, Schema], dict[str, Schema]]:
         schema["additionalProperties"] = False  # the service says nothing else
     for name in ("Answer", "Explained"):
         components[name]["properties"]["predictions"]["required"] = engine.bundle.predictions
+        _describe_classes(components[name], engine)
+    if not engine.classified:
+        del components["Classified"]
     weights = components["PolicyChange"]["properties"]["weights"]
     weights["properties"] = {name: {"type": "number"} for name in _weights(engine)}
     weights["additionalProperties"] = False
     components["Request"] = _in_markdown(engine.decoder.json_schema)
     components["Outcomes"] = _in_markdown(engine.intake.json_schema)
     return dict(zip(TYPES, schemas, strict=True)), components
+
+
+def _describe_classes(schema: Schema, engine: Engine) -> None:
+    """Puts the model's classes into the schema of an answer, or takes out what an answer without classes leaves out."""
+    if not engine.classified:
+        del schema["properties"]["classes"]
+        return
+    of_any, classes = {"$ref": REFERENCE.format(name="Classified")}, schema["properties"]["classes"]
+    classes["properties"] = {
+        target.name: {
+            "allOf": [of_any],
+            "properties": {
+                "class": {"enum": [*target.task.classes, None]},
+                "probabilities": {"required": list(target.task.classes)},
+            },
+        }
+        for target in engine.classified
+    }
+    classes["required"] = list(classes["properties"])
+    schema["required"].append("classes")
 
 
 def _paths(engine: Engine, schemas: Mapping[Any, Schema]) -> dict[str, Any]:

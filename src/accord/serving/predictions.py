@@ -106,7 +106,8 @@ def _identified(
         prediction_id = str(uuid7())
         kept, key = engine.logging(row)
         noted = [engine.logging.words(warning) for warning in warnings]
-        answers.append(Answer(prediction_id, predictions, score, action, warnings))
+        classes = engine.classes(predictions)
+        answers.append(Answer(prediction_id, predictions, score, action, warnings, classes))
         logged.append(
             records.LoggedRow(prediction_id, kept, predictions, key, score, action, probability, noted)
         )

@@ -37,6 +37,10 @@ SCHEMA = Decoder(COLUMNS, CONTEXT, SETTINGS.max_rows, SETTINGS.max_text).json_sc
 _, COMPONENTS = msgspec.json.schema_components([Answers])
 ANSWERS = COMPONENTS["Answers"]
 ANSWERS["properties"]["rows"]["items"] = COMPONENTS["Answer"]  # BentoML follows no references of others
+if any("classes" in target for target in CONTRACT["targets"].values()):
+    COMPONENTS["Answer"]["properties"]["classes"]["additionalProperties"] = COMPONENTS["Classified"]
+else:
+    del COMPONENTS["Answer"]["properties"]["classes"]
 EXAMPLE = read_json(BENTO.bundle / "example.json")
 HOST = (
     "0.0.0.0" if os.environ.get("BENTOML_CONTAINERIZED") else SETTINGS.host

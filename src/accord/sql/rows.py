@@ -24,6 +24,11 @@ DECIMAL = re.compile(
     re.DOTALL,
 )
 """Quoted text or a comment, or a number with decimals and without an exponent."""
+PART = re.compile(
+    r"""('(?:[^']|'')*'|\$\$.*?\$\$|--[^\n]*|/\*.*?\*/)|(?<![\w."])("[^"]*"|[^\W\d]\w*)\s*\.\s*("[^"]*"|[^\W\d]\w*)(?![\w.(])""",
+    re.DOTALL,
+)
+"""Quoted text or a comment, or a name and, behind a dot, a part of what it names."""
 AGGREGATES = {"Agg", "Len"}
 """Nodes of an expression that give one value for all rows."""
 OF_OTHER_ROWS = {
@@ -48,7 +53,7 @@ class NotComputedError(AccordError):
 def parse(sql: str, where: str) -> pl.Expr:
     """The expression that `sql` writes. `where` is its config key, for the AccordError that bad syntax raises."""
     try:
-        return pl.sql_expr(with_floats(sql))
+        return pl.sql_expr(with_floats(with_columns_of_parts(sql)))
     except PolarsError as error:
         why = re.sub(r"^relation '.*' was not found$", "it can't read a table by a subquery", reason(error))
         raise AccordError(f"{where}: not a SQL expression: `{sql}`: {why}") from error
@@ -57,6 +62,34 @@ def parse(sql: str, where: str) -> pl.Expr:
 def with_floats(sql: str) -> str:
     """The SQL with its decimal numbers as floats: Polars reads `1.5` as a Decimal, whose quotients lose digits."""
     return DECIMAL.sub(lambda match: match[1] or f"{match[2]}e0", sql)
+
+
+def with_columns_of_parts(sql: str) -> str:
+    """The SQL with `species.Adelie`, a part of what `species` names, as the column that holds it. No row holds a struct, which
+    is what Polars would take it for.
+
+    >>> with_columns_of_parts('1.5 * species.Adelie - species."Chinstrap (small)"')
+    '1.5 * "species_Adelie" - "species_Chinstrap_small"'
+    """
+
+    def column(match: re.Match[str]) -> str:
+        if match[1]:
+            return match[1]
+        name, part = (text.strip('"') for text in match.groups()[1:])
+        return f'"{name}_{as_name(part)}"'
+
+    return PART.sub(column, sql)
+
+
+def as_name(text: str) -> str:
+    """Text as a part of a column's name: each run of what is no letter, digit or underscore is an underscore, and none stands at
+    an end.
+
+    >>> as_name(" Chinstrap (small)"), as_name("+")
+    ('Chinstrap_small', '')
+    """
+    letters = (letter if f"_{letter}".isidentifier() else " " for letter in text)
+    return "_".join("".join(letters).split()).strip("_")
 
 
 def to_node(expression: pl.Expr) -> Any:

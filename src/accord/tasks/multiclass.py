@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from accord.losses import ONE, Loss, Matrix, Vector
-from accord.measures import metrics, multinomial
+from accord.measures import curves, estimates, metrics, multinomial
 from accord.measures.metrics import Metric
+from accord.sql.rows import as_name
 from accord.tasks.task import Task
 
 MAX_CHEAP = 10
@@ -39,7 +40,7 @@ def names_of(classes: Sequence[str]) -> tuple[str, ...]:
     >>> names_of(["Adelie", "Chinstrap (small)", "< 50", "> 50", "+"])
     ('Adelie', 'Chinstrap_small', '50_3', '50_4', '5')
     """
-    plain = ["_".join("".join(map(_letter, name)).split()).strip("_") for name in classes]
+    plain = [as_name(name) for name in classes]
     counts = Counter(plain)
     names = [
         name if name and counts[name] == 1 else f"{name}_{number}".strip("_")
@@ -47,10 +48,6 @@ def names_of(classes: Sequence[str]) -> tuple[str, ...]:
     ]
     is_clear = len({*names}) == len(names)
     return tuple(names if is_clear else (f"class_{number}" for number, _ in enumerate(names, start=1)))
-
-
-def _letter(letter: str) -> str:
-    return letter if f"_{letter}".isidentifier() else " "
 
 
 def of_classes(classes: tuple[str, ...]) -> Task:
@@ -123,6 +120,14 @@ def of_classes(classes: tuple[str, ...]) -> Task:
         fault=fault,
         followed=("balanced_accuracy",),
         rates=rates,
+        evidently="ClassificationPreset",
+        plots=(curves.confusion(classes), curves.CALIBRATION_OF_CLASSES),
+        estimates={
+            "log_loss": estimates.log_loss,
+            "auc": estimates.auc,
+            "balanced_accuracy": estimates.balanced_accuracy,
+            "accuracy": estimates.accuracy,
+        },
     )  # fmt: skip
 
 
@@ -154,5 +159,6 @@ MULTICLASS = Task(
     proper_loss="log_loss",
     outcome="class",
     of_classes=of_classes,
+    plots=(curves.confusion(()), curves.CALIBRATION_OF_CLASSES),
 )
 """What holds whatever the classes are; `of_classes` is the task of a target."""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isnan, nan
 from typing import Literal
 
 import numpy as np
@@ -51,7 +52,7 @@ class Task:
     estimates: Mapping[str, Callable[[Implied], Statistic]] = field(default_factory=dict)
     """Metrics that can be told without outcomes, from predictions and how likely each outcome is by them, (n, k) both."""
     evidently: Literal["ClassificationPreset", "RegressionPreset"] | None = None
-    """Evidently's preset for the performance of a single column, if one fits."""
+    """Evidently's preset for the performance of a single column, or of the likeliest class, if one fits."""
 
     def __post_init__(self) -> None:
         if not self.losses or self.proper_loss not in self.metric_names:
@@ -166,12 +167,45 @@ class Predicted:
         return {column: predictions[:, j] for j, column in enumerate(self.columns)}
 
     def likeliest(self, predictions: Mapping[str, float | None]) -> str | None:
-        """The class that the row's predictions by column make the likeliest, the first of several; None without classes, or
-        where a prediction is missing."""
-        shares = [share for column in self.columns if (share := predictions[column]) is not None]
-        if len(shares) < len(self.columns) or not self.task.classes:
+        """The class that a row's predictions by column make the likeliest, the first of several; None where one is missing."""
+        shares = [nan if (share := predictions[column]) is None else share for column in self.columns]
+        if any(map(isnan, shares)):
             return None
         return self.task.classes[max(range(len(shares)), key=shares.__getitem__)]
+
+    def likeliest_of(self, columns: Mapping[str, Vector]) -> pl.Series:
+        """The same of many rows, from each column (n,) of predictions by its name; others may be among them."""
+        p = self.together(columns)
+        is_there = np.isfinite(p).all(axis=1)
+        return self.task.as_actual(np.where(is_there, p.argmax(axis=1), np.nan))
+
+    @property
+    def means(self) -> tuple[str, ...]:
+        """The names of what of outcomes has a mean: the target, or a column of its predictions for each class."""
+        return self.columns if self.task.classes else (self.name,)
+
+    def means_of(self, outcomes: Vector) -> dict[str, Vector]:
+        """What of outcomes (n,) has a mean, by name: they themselves or, of classes, whether each came true: 1, 0, or NaN where
+        unknown."""
+        if not self.task.classes:
+            return {self.name: outcomes}
+        is_known = np.isfinite(outcomes)
+        return {column: np.where(is_known, outcomes == k, np.nan) for k, column in enumerate(self.columns)}
+
+    def expected_of(self, predictions: Matrix) -> dict[str, Vector]:
+        """The same as predictions (n, k) expect it, by the same names; empty where they expect nothing of the kind."""
+        if self.task.classes:
+            return self.by_column(predictions)
+        return {} if self.task.expected is None else {self.name: self.task.expected(predictions)}
+
+    def plotted(self, plot: Plot, y: Vector, predictions: Matrix) -> dict[str, pl.DataFrame]:
+        """The plot's tables by target or, where each class has one, by column, of outcomes (n,) and predictions (n, k)."""
+        if not plot.of_each_class:
+            return {self.name: plot.table(y, predictions)}
+        return {
+            column: plot.table((y == k).astype(np.float64), predictions[:, k : k + 1])
+            for k, column in enumerate(self.columns)
+        }
 
     def together(self, columns: Mapping[str, Vector]) -> Matrix:
         """Predictions (n, k) from their columns by name; others may be among them."""

@@ -5,6 +5,7 @@ reproducibility crisis in machine-learning-based science.
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from accord.data.leaks.combined import telling_pairs, telling_slices
 from accord.data.leaks.copies import told_alone
 from accord.data.leaks.cutting import Vector
-from accord.data.leaks.evidence import Case, Check, Outcome, Rows, Surroundings, Suspect
+from accord.data.leaks.evidence import Case, Check, Finding, Outcome, Rows, Surroundings, Suspect
 from accord.data.leaks.groups import group_means, shared_outcomes
 from accord.data.leaks.levels import deciding_levels, deciding_words
 from accord.data.leaks.order import late_times, next_targets
@@ -36,6 +37,10 @@ CHECKS: tuple[Check, ...] = (
     telling_slices,
 )
 """Each sees all features beside one target, and answers with what it suspects."""
+OF_EACH_CLASS: tuple[Check, ...] = (told_alone, deciding_levels, deciding_words)
+"""What each class is looked at by; the commonest class is by all checks, of which others take ten times as long."""
+MAX_CLASSES = 10
+"""Classes of a target that are looked at, the commonest ones."""
 
 
 def suspects(
@@ -43,9 +48,11 @@ def suspects(
     targets: Mapping[str, tuple[Vector, "Kind"]],
     check: LeakCheck,
     around: Surroundings | None = None,
+    classes: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> list[Suspect]:
     """Suspects among the features (n rows) for targets given as name to (values (n,), their kind), feature by feature. Infinite
-    values count as missing, as in training, which refuses conditions that have other values than 0 and 1."""
+    values count as missing, as in training, which refuses conditions that have other values than 0 and 1. `classes` has the
+    names of a target's classes; each of the commonest is looked at against the rest."""
     around = around or Surroundings()
     shared: dict[bytes, Rows] = {}  # targets mostly have the same rows
     found = []
@@ -57,14 +64,39 @@ def suspects(
         if kind == "condition" and not np.isin(y[known], (0, 1)).all():
             continue
         rows = shared.setdefault(np.packbits(np.isnan(y)).tobytes(), Rows(features, around, known))
-        case = Case(rows, Outcome(name, kind, y), check)
-        # Products this small cost more than they save on several threads. Sums of values near the end of a float's range may
-        # overflow, which no comparison takes for evidence.
-        with threadpool_limits(1, "blas"), np.errstate(all="ignore"):
-            found += [(name, finding) for look in CHECKS for finding in look(case)]
+        looked_at = _outcomes(name, kind, y, classes.get(name, ()))
+        findings = [
+            finding
+            for i, outcome in enumerate(looked_at)
+            for finding in _findings(Case(rows, outcome, check), CHECKS if i == 0 else OF_EACH_CLASS)
+        ]
+        found += [(name, finding) for finding in (_once(findings) if kind == "class" else findings)]
     place = {feature: i for i, feature in enumerate(features.columns)}
     found.sort(key=lambda one: place[one[1].feature])
     return [Suspect(f.feature, name, f.kind, f.detail, f.feature in check.accepted) for name, f in found]
+
+
+def _outcomes(name: str, kind: "Kind", y: Vector, classes: Sequence[str]) -> list[Outcome]:
+    """What is looked at of a target: itself, or each of its commonest classes against the rest."""
+    if kind != "class":
+        return [Outcome(name, kind, y)]
+    numbers, counts = np.unique(y[~np.isnan(y)].astype(int), return_counts=True)
+    commonest = numbers[np.argsort(-counts, kind="stable")][:MAX_CLASSES].tolist()
+    names = {k: f"'{classes[k]}'" if k < len(classes) else str(k) for k in commonest}
+    is_it = {k: np.where(np.isnan(y), np.nan, y == k) for k in commonest}
+    return [Outcome(name, kind, is_it[k], f"being {names[k]} ") for k in commonest]
+
+
+def _findings(case: Case, checks: Sequence[Check]) -> list[Finding]:
+    # Products this small cost more than they save on several threads. Sums of values near the end of a float's range may
+    # overflow, which no comparison takes for evidence.
+    with threadpool_limits(1, "blas"), np.errstate(all="ignore"):
+        return [finding for look in checks for finding in look(case)]
+
+
+def _once(findings: Sequence[Finding]) -> list[Finding]:
+    """The first finding of each kind about a feature, which may tell several classes."""
+    return list({(finding.feature, finding.kind): finding for finding in reversed(findings)}.values())[::-1]
 
 
 def warning(found: Sequence[Suspect], report: str) -> str:

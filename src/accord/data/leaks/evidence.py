@@ -82,13 +82,15 @@ class Outcome:
     name: str
     kind: "Kind"
     y: Vector
-    """The target's value in each row, NaN where unknown."""
+    """The target's value in each row, NaN where unknown; of a class whether it is the one that is looked at."""
+    words: str = ""
+    """Which class is looked at."""
 
     @cached_property
     def face(self) -> Face:
         """A zero-inflated amount has one of its own: whether it is the commonest value."""
-        if self.kind == "condition":
-            return Face(self.y, "", True)
+        if self.kind in ("condition", "class"):
+            return Face(self.y, self.words, True)
         known = self.y[~np.isnan(self.y)]
         values, counts = np.unique(known, return_counts=True)
         if not len(values):

@@ -46,10 +46,13 @@ class Judge(NamedTuple):
     base: float
     """The share of all rows that have the outcome."""
     level_rows: int
+    is_class: bool
+    """Then a level that has none of it is no news: another class takes its place there."""
 
     def is_pure(self, n: Any, k: Any) -> Any:
         rarer, rate = (self.base, k / n) if self.base <= 0.5 else (1 - self.base, 1 - k / n)
-        return (n >= self.level_rows) & ((rate >= DECIDED) | (rate <= EXCLUDED * rarer))
+        is_pure = (n >= self.level_rows) & ((rate >= DECIDED) | (rate <= EXCLUDED * rarer))
+        return is_pure & (k / n > self.base) if self.is_class else is_pure
 
     def chance(self, level: Level) -> float:
         """An upper bound on the chance of a level this pure in honest data: Chernoff's bound on the binomial tail, averaged
@@ -68,7 +71,7 @@ def deciding_levels(case: Case) -> list[Finding]:
     if not face.is_natural:
         return _fixed_amounts(case)
     y = face.y[case.rows.counted]
-    judge = Judge(float(y.mean()), case.check.level_rows)
+    judge = Judge(float(y.mean()), case.check.level_rows, case.outcome.kind == "class")
     counted = [_counted(units, y) for units in case.rows.units]
     levels = [level for one in counted for level in _of_column(one, judge)]
     return _judged(
@@ -78,7 +81,7 @@ def deciding_levels(case: Case) -> list[Finding]:
 
 def deciding_words(case: Case) -> list[Finding]:
     """The same for the words of texts, which are columns of hundreds of values."""
-    judge = Judge(case.n_pos / len(case.face), case.check.level_rows)
+    judge = Judge(case.n_pos / len(case.face), case.check.level_rows, case.outcome.kind == "class")
     levels: list[Level] = []
     n_tests = 0
     for column in case.rows.frame.iter_columns() if case.outcome.face.is_natural else ():
