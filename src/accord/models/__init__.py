@@ -40,6 +40,9 @@ class Examples:
     later: bool = False
     """Whether these rows, of tune, come after those of train: the data are split by time."""
 
+    def part(self, mask: "NDArray[np.bool_]") -> "Examples":
+        return Examples(self.X[mask], self.y[mask], None if self.weight is None else self.weight[mask])
+
 
 def together(*parts: Examples) -> Examples:
     """The parts one after another."""

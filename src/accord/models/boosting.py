@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from accord.losses import Loss
 from accord.models import Examples, Feature, Matrix, Vector
@@ -63,8 +64,9 @@ def rounds_by_folds(
 ) -> list[int]:
     """How many rounds each booster should have: those at which the mean loss over the left-out folds is least."""
     lightgbm, asked, n = _lightgbm(), _Asked(settings, loss, examples, seed), len(examples.X)
-    fold = np.random.default_rng(seed).permutation(n) % settings.stopping_folds
-    folds = [(np.flatnonzero(fold != i), np.flatnonzero(fold == i)) for i in range(settings.stopping_folds)]
+    folds = [
+        (np.flatnonzero(~fold), np.flatnonzero(fold)) for fold in folds_of(n, settings.stopping_folds, seed)
+    ]
     best = []
     for params in asked.params:
         stopping = _Stopping(settings)
@@ -75,6 +77,12 @@ def rounds_by_folds(
         )  # fmt: skip
         best.append(stopping.best)
     return best
+
+
+def folds_of(n: int, n_folds: int, seed: int) -> list[NDArray[np.bool_]]:
+    """Which rows (n,) are in each fold: every row in exactly one."""
+    fold = np.random.default_rng(seed).permutation(n) % n_folds
+    return [fold == i for i in range(min(n, n_folds))]
 
 
 class _Asked:

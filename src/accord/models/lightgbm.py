@@ -8,7 +8,7 @@ import ctypes
 import json
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,8 +21,9 @@ from accord.errors import AccordError
 from accord.files import write_text
 from accord.losses import Loss
 from accord.models import Contributions, Examples, Feature, Fitted, Matrix, Model, Row, Trained, together
-from accord.models.boosting import Grown, grown, rounds_by_folds
+from accord.models.boosting import Grown, folds_of, grown, rounds_by_folds
 from accord.models.boosting_rule import AUTO, Problem, Settings, decided
+from accord.models.mean import averaged, mean_of
 
 # Constants of LightGBM's C API: https://lightgbm.readthedocs.io/en/latest/C-API.html
 FLOAT64, ROW_MAJOR, RAW_SCORE, CONTRIBUTIONS = 1, 1, 1, 3
@@ -140,20 +141,20 @@ class FittedLightGBM:
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
+MAX_SEED = 2**31
+"""LightGBM's seeds are below."""
 Auto = Literal["auto"]
 """What is left to accord.models.boosting_rule."""
 
 
-class LightGBM(Model):
+class Boosting(Model):
+    """What all that are trained here have in common."""
+
     n_estimators: Count | Auto
     early_stopping_rounds: Count | Auto
     """Training stops when the tune loss hasn't improved for as many rounds, and keeps the best round."""
     early_stopping_share: Annotated[float, Field(ge=0)] | Auto
     """The same as a share of the best round so far; the larger of both counts."""
-    stopping_folds: Annotated[int, Field(ge=0)] | Auto
-    """If above 1, tune isn't asked alone: the loss is the mean over as many folds of train and tune, each left out once."""
-    refit: Annotated[float, Field(ge=0)] | Auto
-    """Training then begins anew on train and tune, for this many times the best number of rounds; 0 for not."""
     learning_rate: Share | Auto
     num_leaves: Annotated[int, Field(ge=2)] | Auto
     min_leaf_rows: Count | Auto
@@ -177,38 +178,76 @@ class LightGBM(Model):
     def fit(self, features: list[Feature], loss: Loss, train: Examples, tune: Examples, seed: int) -> Fitted:
         return self.trained(features, loss, train, tune, seed).model
 
+    @staticmethod
+    def load(path: Path) -> Fitted:
+        text = path.read_text(encoding="utf-8")
+        members = json.loads(text).get("members") if text.startswith("{") else None
+        return _read(text) if members is None else mean_of([_read(member) for member in members])
+
+    def _settings(self, features: list[Feature], loss: Loss, train: Examples, tune: Examples) -> Settings:
+        problem = Problem(len(train.X), len(tune.X), len(features), loss.n_raw, loss.family, tune.later)
+        known = {field.name for field in fields(Settings)}
+        own = {name: value for name, value in self.model_dump().items() if value != AUTO and name in known}
+        return replace(decided(problem), **own)
+
+
+class LightGBM(Boosting):
+    stopping_folds: Annotated[int, Field(ge=0)] | Auto
+    """If above 1, tune isn't asked alone: the loss is the mean over as many folds of train and tune, each left out once."""
+    refit: Annotated[float, Field(ge=0)] | Auto
+    """Training then begins anew on train and tune, for this many times the best number of rounds; 0 for not."""
+    n_seeds: int = Field(ge=1)
+    """Models trained alike but for their seeds, whose mean is the model."""
+
     def trained(
         self, features: list[Feature], loss: Loss, train: Examples, tune: Examples, seed: int
     ) -> Trained:
-        settings = self._settings(
-            Problem(len(train.X), len(tune.X), len(features), loss.n_raw, loss.family, tune.later)
-        )
-        both, has_tune = together(train, tune), len(tune.X) > 0
-        if settings.stopping_folds > 1:
-            best = rounds_by_folds(settings, features, loss, both, seed)
-            first = grown(settings, features, loss, train, seed, n_rounds=best)
-        else:
-            first = grown(settings, features, loss, train, seed, tune if has_tune else None)
-            best = first.n_rounds
-        said = {**vars(settings), "best_rounds": best}
-        notes = _notes(settings, best, tune.later) if has_tune else ()
-        if not (settings.refit and has_tune):
-            return Trained(_fitted(first), said, notes)
-        again = [max(1, round(settings.refit * n)) for n in best]
-        model = _fitted(grown(settings, features, loss, both, seed, n_rounds=again))
-        return Trained(model, {**said, "refit_rounds": again}, notes, _fitted(first).raw(tune.X))
+        settings = self._settings(features, loss, train, tune)
+        seeds = [seed, *np.random.SeedSequence(seed).generate_state(self.n_seeds - 1).tolist()]
+        return averaged([_one(settings, features, loss, train, tune, one % MAX_SEED) for one in seeds])
 
-    @staticmethod
-    def load(path: Path) -> FittedLightGBM:
-        text = path.read_text(encoding="utf-8")
-        if not text.startswith("{"):
-            return FittedLightGBM([text])
-        values = json.loads(text)
-        return FittedLightGBM(values["boosters"], values["constants"])
 
-    def _settings(self, problem: Problem) -> Settings:
-        own = {name: value for name, value in self.model_dump().items() if value != AUTO}
-        return replace(decided(problem), **own)
+class LightGBMBag(Boosting):
+    n_folds: int = Field(ge=2)
+    """Of train and tune. The model is the mean of one for each fold, which is trained on the others and stops on it. Where tune
+    comes after train, folds are of train alone, and all stop on tune."""
+
+    def trained(
+        self, features: list[Feature], loss: Loss, train: Examples, tune: Examples, seed: int
+    ) -> Trained:
+        settings = self._settings(features, loss, train, tune)
+        rows = train if tune.later else together(train, tune)
+        members, tune_raw = [], None if tune.later else np.empty((len(tune.X), loss.n_raw))
+        for fold in folds_of(len(rows.X), self.n_folds, seed):
+            left, stop = rows.part(~fold), tune if tune.later and len(tune.X) else rows.part(fold)
+            found = grown(settings, features, loss, left, seed, stop)
+            notes = _notes(settings, found.n_rounds, tune.later)
+            members.append(
+                Trained(_fitted(found), {**_without_refit(settings), "best_rounds": found.n_rounds}, notes)
+            )
+            if tune_raw is not None:
+                of_tune = fold[len(train.X) :]
+                tune_raw[of_tune] = members[-1].model.raw(tune.X[of_tune])
+        return replace(averaged(members), tune_raw=tune_raw)
+
+
+def _one(
+    settings: Settings, features: list[Feature], loss: Loss, train: Examples, tune: Examples, seed: int
+) -> Trained:
+    both, has_tune = together(train, tune), len(tune.X) > 0
+    if settings.stopping_folds > 1:
+        best = rounds_by_folds(settings, features, loss, both, seed)
+        first = grown(settings, features, loss, train, seed, n_rounds=best)
+    else:
+        first = grown(settings, features, loss, train, seed, tune if has_tune else None)
+        best = first.n_rounds
+    said = {**vars(settings), "best_rounds": best}
+    notes = _notes(settings, best, tune.later) if has_tune else ()
+    if not (settings.refit and has_tune):
+        return Trained(_fitted(first), said, notes)
+    again = [max(1, round(settings.refit * n)) for n in best]
+    model = _fitted(grown(settings, features, loss, both, seed, n_rounds=again))
+    return Trained(model, {**said, "refit_rounds": again}, notes, _fitted(first).raw(tune.X))
 
 
 def _notes(settings: Settings, best: Sequence[int], is_later: bool) -> tuple[str, ...]:
@@ -220,8 +259,19 @@ def _notes(settings: Settings, best: Sequence[int], is_later: bool) -> tuple[str
     return (f"stopped at the cap of {cap:,} rounds{f' ({key})' if is_later else f': raise {key}'}",)
 
 
+def _without_refit(settings: Settings) -> dict[str, Any]:
+    return {name: value for name, value in vars(settings).items() if name not in ("refit", "stopping_folds")}
+
+
 def _fitted(found: Grown) -> FittedLightGBM:
     return FittedLightGBM(found.texts, found.constants)
+
+
+def _read(text: str) -> FittedLightGBM:
+    if not text.startswith("{"):
+        return FittedLightGBM([text])
+    values = json.loads(text)
+    return FittedLightGBM(values["boosters"], values["constants"])
 
 
 @cache

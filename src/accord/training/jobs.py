@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from accord import models
 from accord.data import partitions
 from accord.errors import AccordError
-from accord.features.transform import Transform, load_matrix
+from accord.features.transform import Transform, load_matrix, save_matrix
 from accord.files import write_json
 from accord.models import loading
 from accord.models.trained import BASELINE_FILE, MODEL_FILE, SETTINGS_FILE, TUNE_FILE
@@ -69,7 +69,7 @@ def train_one(job: Job) -> tuple[str, ...]:
     if trained.tune_raw is not None:
         raw = trained.model.raw(load_matrix(job.features / "tune.npy"))
         raw[known] = trained.tune_raw
-        np.save(folder / TUNE_FILE, raw)
+        save_matrix(folder / TUNE_FILE, raw)
     loading.build(BASELINE).fit(features, loss, train, tune, job.seed).save(folder / BASELINE_FILE)
     return trained.notes
 
