@@ -93,6 +93,27 @@ def test_a_column_that_never_errs_about_the_target_is_proposed_as_an_outcome():
     assert found.role("bill") == found.role("log_amount") == "outcome"
 
 
+def test_parts_that_add_up_to_the_target_are_outcomes_and_other_numbers_are_not():
+    casual, registered = RNG.integers(0, 90, N), RNG.integers(0, 900, N)
+    found = guessed(
+        {"casual": casual, "registered": registered, "temp": SIGNAL, "count": casual + registered}, "count"
+    )
+    assert [name for name in found.columns if found.role(name) == "outcome"] == [
+        "casual",
+        "count",
+        "registered",
+    ]
+
+
+def test_a_number_that_is_cut_into_the_target_is_an_outcome():
+    income = RNG.lognormal(10, 1, N)
+    table = {"income": income, "late": (income > 30_000).astype(int)}
+    assert guessed(table).role("income") == "outcome"
+    few = slice(0, 150)
+    easy = {"petal": income[few], "late": (income[few] > 30_000).astype(int)}
+    assert roles(inferred(easy), "late", shipped(LeakCheck)).role("petal") == "feature"
+
+
 def test_an_honest_strong_feature_stays_one():
     found = guessed({"strong": SIGNAL})
     assert found.role("strong") == "feature"

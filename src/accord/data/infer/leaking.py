@@ -24,6 +24,10 @@ MIN_ROWS = 30
 """Rows with the rarer outcome from which a column that never errs is its copy and no chance."""
 FEW = 50
 ROUNDING = 1e-9
+MIN_CUT_ROWS = 500
+"""Rows from which outcomes that lie apart on a number are taken for its ranges; of fewer some are just easy to tell."""
+MAX_SOLVED, MAX_PARTS, MOST_PARTS = 5_000, 100, 5
+"""Rows and columns among which parts of the target are looked for, and how many parts there may be."""
 SAME_ORDER = 0.9998
 """Correlation of ranks from which only rounding tells two orders apart."""
 TOGETHER = 0.98
@@ -53,6 +57,8 @@ def known_later(
     """What of the columns (n_rows each) seems to be known only once the outcome y (n_rows,) is. Rows are ordered by the event."""
     rows = _seen([*columns, *([event] if event else [])], y, event)
     sure = {one.name: guess for one in columns if (guess := _copy(one, rows, target, kind)) is not None}
+    if kind == "amount":
+        sure |= _parts([one.name for one in columns if one.is_number and one.name not in sure], rows, target)
     left = {one.name: one for one in columns if one.name not in sure}
     if not left:
         return Later(sure, (), _missing_together(columns, y, target))
@@ -110,6 +116,8 @@ def _copy(facts: Facts, rows: pl.DataFrame, target: str, kind: "Kind") -> Guess 
         return _outcome(f"tells {target} in every row without an error")
     if kind == "amount" and _is_order(pairs):
         return _outcome(f"puts the rows in the same order as {target}")
+    if kind != "amount" and _is_cut(pairs):
+        return _outcome(f"cut where {target} changes, in {pairs.height:,} rows without an error")
     levels = pairs.group_by("x").agg(pl.col("y").n_unique(), n=pl.len())
     if levels.height > FEW or not (levels["y"] == 1).all() or pairs["y"].n_unique() < 2:
         return None
@@ -141,3 +149,42 @@ def _is_order(pairs: pl.DataFrame) -> bool:
         return False
     x, y = (pairs[name].rank().to_numpy() for name in ("x", "y"))
     return bool(abs(np.corrcoef(x, y)[0, 1]) >= SAME_ORDER)
+
+
+def _is_cut(pairs: pl.DataFrame) -> bool:
+    """Whether a number's ranges, without a gap or an overlap, are what the outcomes are, in many rows of each."""
+    if not pairs["x"].dtype.is_numeric() or pairs["x"].n_unique() <= FEW:
+        return False
+    ranges = pairs.group_by("y").agg(low=pl.col("x").min(), high=pl.col("x").max(), n=pl.len()).sort("low")
+    if ranges.height < 2 or pairs.height < MIN_CUT_ROWS or (ranges["n"] < MIN_ROWS).any():
+        return False
+    return bool((ranges["low"][1:] > ranges["high"][:-1]).all())
+
+
+def _parts(names: Sequence[str], rows: pl.DataFrame, target: str) -> dict[str, Guess]:
+    """The roles of columns that add up to the target, each times a factor, in every row."""
+    known = rows.select(*names, OUTCOME).drop_nulls().head(MAX_SOLVED)
+    varied = [name for name in names if known[name].n_unique() > 1][:MAX_PARTS]
+    if not varied or known.height < MIN_ROWS * len(varied):
+        return {}
+    X = known.select(varied).cast(pl.Float64).to_numpy()
+    scale = np.abs(X).max(axis=0)
+    X = np.column_stack([X / scale, np.ones(len(X))])
+    y = known[OUTCOME].to_numpy()
+    if not (np.isfinite(X).all() and _adds_up(X, y)):
+        return {}
+    needed = list(range(len(varied)))
+    for j in range(len(varied)):
+        without = [i for i in needed if i != j]
+        if _adds_up(X[:, [*without, -1]], y):
+            needed = without
+    parts = [varied[i] for i in needed]
+    if not 2 <= len(parts) <= MOST_PARTS:
+        return {}
+    told = _outcome(f"{' and '.join(parts)} add up to {target}, each times a factor, in every row")
+    return dict.fromkeys(parts, told)
+
+
+def _adds_up(X: NDArray[np.float64], y: NDArray[np.float64]) -> bool:
+    factors = np.linalg.lstsq(X, y)[0]
+    return bool(np.abs(X @ factors - y).max() <= ROUNDING * max(float(np.abs(y).max()), 1.0))

@@ -79,6 +79,7 @@ def roles(
     about = Guess("subject", given.subject, "given", "") if given.subject else subject(others)
 
     found = _by_themselves(others, when, people, about) | _given_roles(given)
+    found |= repeats([one for one in others if one.name not in found])
     event = [facts[when.event]] if when.event else []
     later = known_later(
         [one for one in others if one.name not in found], predicted.y, name, predicted.outcome, check, *event
@@ -86,7 +87,6 @@ def roles(
     found |= later.roles
     if about is None and (about := shared(later.suspects, facts)) is not None:
         found |= _about(about)
-    found |= repeats([one for one in others if one.name not in found])
     found[wanted] = Guess("role", "outcome", "what is predicted", "")
 
     suspected = [_suspected(one, bool(people.get(one.feature))) for one in later.suspects]

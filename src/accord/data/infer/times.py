@@ -29,6 +29,8 @@ OUTCOMES = LATE | {
     "closing", "recovered", "recoveries", "chargeback", "loss amount", "settlement amount",
 }  # fmt: skip
 LEADS = {"lead time", "lead days", "leadtime", "days in advance", "days before", "advance booking", "days ahead", "advance days", "days until"}  # fmt: skip
+MIN_INSTANTS = 10
+"""Different times from which rows can be split by them."""
 IN_ORDER = 0.99
 """Share of the rows in which a time lies before another, from which it counts as before it; the others are errors."""
 MOST_DELAYS = 0.95
@@ -76,7 +78,11 @@ def times(columns: Sequence[Facts], given: str | None) -> Times:
     else:
         chosen = _event(list(instants.values()))
         if chosen is None:
-            return Times(notes=(f"no time of the event: {_listed(instants)} miss values or come later",))
+            return Times(
+                notes=(
+                    f"no time of the event: {_listed(instants)} miss values, or have less than {MIN_INSTANTS}",
+                )
+            )
         event, reason = chosen
     found = [Guess("time.event", event, reason, "--time COLUMN, or no `time` for rows without order")]
     moment = instants.pop(event)
@@ -94,7 +100,8 @@ def times(columns: Sequence[Facts], given: str | None) -> Times:
     if early is not None:
         roles[early.value] = Guess("role", "info", "the time of the decision", "role: feature")
     notes = [
-        f"{facts.source} may be the days from the decision to {moment.source}: where it is, `joins` makes time.decision of {moment.source} less {facts.source}"
+        f'{facts.source} may be the days from the decision to {moment.source}; with `joins: SELECT *, "{moment.source}" - '
+        f"\"{facts.source}\" * INTERVAL '1 day' AS decided_at FROM ...` decided_at can be time.decision"
         for facts in columns
         if early is None and facts.is_number and says(facts.source, LEADS)
     ]
@@ -107,7 +114,7 @@ def _listed(names: Mapping[str, Facts]) -> str:
 
 def _event(instants: Sequence[Facts]) -> tuple[str, str] | None:
     """The time that a row is about: always known, and not named like something that comes later."""
-    always = [facts for facts in instants if facts.missing_share == 0 and facts.n_distinct > 1]
+    always = [facts for facts in instants if facts.missing_share == 0 and facts.n_distinct >= MIN_INSTANTS]
     able = [facts for facts in always if not says(facts.source, LATE)] or always
     if not able:
         return None
