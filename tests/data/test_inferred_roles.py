@@ -63,6 +63,7 @@ def test_ids_row_numbers_and_texts_are_no_features(column: dict[str, Any]):
         {"population": RNG.permutation(10 * N)[:N] + 10_000},
         {"code": RNG.integers(1, 9, N)},
         {"year": np.arange(N) + 1000},
+        {"world_rank": np.arange(N) + 1},
         {"zip": [f"{i:05d}" for i in RNG.integers(0, 20, N)]},
         {"cabin": np.where(RNG.random(N) < 0.7, None, [f"C{i}" for i in range(N)])},
     ],
@@ -144,6 +145,15 @@ def test_rows_that_share_a_patient_are_split_by_patient():
 @pytest.mark.parametrize("name", ["account_length", "household", "user_rating", "client_count"])
 def test_an_amount_that_is_called_like_somebody_is_no_subject(name: str):
     found = guessed({name: RNG.integers(0, 40, N)})
+    assert (value(found, "subject"), found.role(name)) == (None, "feature")
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("species_id", [f"s{i}" for i in range(15)]), ("subject", [f"topic {w}" for w in WORDS] * 2)],
+)
+def test_a_kind_of_thing_is_no_subject(name: str, values: list[str]):
+    found = guessed({name: RNG.choice(values, N)})
     assert (value(found, "subject"), found.role(name)) == (None, "feature")
 
 

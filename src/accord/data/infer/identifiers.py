@@ -16,7 +16,11 @@ IDS = {
     "identifiant", "codice", "record", "ticket", "case", "account", "transaction",
 }  # fmt: skip
 SURE_IDS = {"id", "ids", "uuid", "guid", "pk", "rownames", "row number", "rownum", "identifier", "ident", "identifiant", "kennung", "unnamed"}  # fmt: skip
-YEARS = {"year", "yr", "jahr", "annee", "ano", "anno", "jaar"}
+COUNTED = {
+    "year", "yr", "jahr", "annee", "ano", "anno", "jaar", "month", "week", "day", "hour", "minute", "second", "time", "period", "step", "t", "age", "rank",
+    "ranking", "position", "place", "order", "score", "rating", "rang", "platz", "posicion",
+}  # fmt: skip
+"""Words by which whole numbers without gaps still tell something."""
 UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}|[0-9a-fA-F]{24,64}")
 ROWS = {"unnamed", "rownames", "row number", "rownum", "row", "index", "idx"}
 """Words by which a number is only a row's place in the file."""
@@ -68,7 +72,7 @@ def _as_id(facts: Facts) -> Guess | None:
         if facts.uniqueness >= NEARLY and facts.missing_share < GAPS and _mean_words(facts.sample) < 2:
             return _info(f"an id: {unique}, so that no value tells anything of another row")
         return _info(f"an id, by its name: {unique}") if sure and facts.uniqueness > 0.5 else None
-    if says(facts.source, YEARS):
+    if says(facts.source, COUNTED):
         return None
     if _counts_rows(facts):
         return _info(f"a row number: {unique}, without gaps")

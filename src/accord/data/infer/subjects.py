@@ -13,7 +13,7 @@ SUBJECTS = {
     "participant id", "respondent", "account id", "account", "guest id", "rider id", "driver id", "borrower", "borrower id", "policyholder",
     "citizen id", "donor", "donor id", "passenger id", "pid", "uid", "cust", "cust id", "visitor id", "device id", "family", "family id",
     "kunde", "kunden id", "kundennummer", "patientennummer", "mitarbeiter", "haushalt", "cliente", "cliente id", "paciente", "hogar",
-    "id", "client numero", "foyer", "paziente", "klant", "klant id",
+    "client numero", "foyer", "paziente", "klant", "klant id",
 }  # fmt: skip
 NUMBERS = {
     "id",
@@ -75,7 +75,11 @@ def _repeats(facts: Facts) -> bool:
 def _names_somebody(facts: Facts) -> bool:
     """Whether the name ends with such a word: an account's length names nobody, and a household without an id may be its size."""
     spoken = words(facts.source)
-    word = next((" ".join(spoken[i:]) for i in range(len(spoken)) if " ".join(spoken[i:]) in SUBJECTS), None)
-    if word is None:
-        return "".join(spoken) in {subject.replace(" ", "") for subject in SUBJECTS}
-    return facts.is_text or facts.n_distinct > MANY or bool(set(spoken) & NUMBERS)
+    ends = {" ".join(spoken[i:]) for i in range(len(spoken))} | {"".join(spoken)}
+    if not ends & (SUBJECTS | {subject.replace(" ", "") for subject in SUBJECTS}):
+        return spoken in {("id",), ("ids",)}
+    if set(spoken) & NUMBERS:
+        return True
+    if facts.is_text:
+        return sum(any(map(str.isdigit, value)) for value in facts.sample) > len(facts.sample) / 2
+    return facts.n_distinct > MANY
