@@ -36,7 +36,7 @@ SHOWN = ("accord.measures.curves", "accord.measures.estimates")
 COMPUTING = ("accord.measures.multinomial", "accord.bootstrap", "accord.intervals")
 MEASURED = ("accord.measures.metrics", *COMPUTING)
 UNASKED = {
-    "compose": (*SHOWN, *COMPUTING, "accord.objective.policy"),
+    "compose": (*SHOWN, *COMPUTING, "accord.objective.limits", "accord.objective.policy"),
     "validate": (*SHOWN, *MEASURED),
     "train": (*SHOWN, *MEASURED),
     "evaluate": ("accord.measures.estimates",),

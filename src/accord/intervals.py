@@ -6,8 +6,9 @@ apart (Newey and West 1987). With few days the variance is itself unsure, which 
 of freedom are those of the quadratic form (Satterthwaite 1946). How far days count as near is the rule of Lazarus, Lewis,
 Stock and Watson (2018), HAR Inference: Recommendations for Practice. Blocks without an order count as independent.
 
-A size, such as a gap between groups, can't be below zero, and is above zero by noise alone. Its interval is the value
-give or take the size that noise has, so it reaches down to zero unless chance is ruled out.
+A size, such as a gap between groups, can't be below zero, and is above zero by noise alone. Its interval reaches from
+the smallest size that noise makes as large as the value, zero unless chance is ruled out, to what the least sure comparison of
+two parts allows.
 """
 
 from collections.abc import Callable
@@ -29,15 +30,17 @@ MIN_BLOCKS = 10
 REACH = 1.3
 """Days less than this times the root of their number apart count as alike."""
 N_DRAWS = 2000
+N_HALVINGS = 12
+N_COMPARISONS = 50
 N_ANGLES = 20_001
 
 
 @dataclass(frozen=True)
 class Chance:
-    """What a size would be if the parts were alike."""
+    """The interval in which a size would lie if the parts were alike."""
 
+    low: float
     high: float
-    """The size that chance alone stays below, at the interval's level."""
     p: float
     """How often chance alone makes it as large as it is."""
 
@@ -146,10 +149,41 @@ def _sized(size: Size, parts: Matrix, blocks: Blocks, level: float) -> Estimate:
     if share.layout is None:
         side = value if share.n_blocks > 1 else None
         return Estimate(value, side, side, share.n_blocks)
-    noise = size.of(share.layout.noise(share.added))
-    reach = float(np.quantile(noise, level))
-    p = float((1 + (noise >= value).sum()) / (1 + len(noise)))
-    return Estimate(value, max(0.0, value - reach), value + reach, share.n_blocks, Chance(reach, p))
+    noise, side = share.layout.noise(share.added), (1 - level) / 2
+    by_chance = size.of(noise)
+    p = float((1 + (by_chance >= value).sum()) / (1 + len(noise)))
+    chance = Chance(float(np.quantile(by_chance, side)), float(np.quantile(by_chance, 1 - side)), p)
+    low = value * _least(size, parts[0], noise, value, side)
+    reach = t_quantile(1 - side, share.layout.freedom) * _most_unsure(size, parts[0], noise, share)
+    return Estimate(value, low, value + reach, share.n_blocks, chance)
+
+
+def _least(size: Size, parts: Vector, noise: Matrix, value: float, side: float) -> float:
+    """The smallest share of the differences between the parts (k,) that noise (n, k) makes as large as the value, in a share `side`
+    of draws."""
+
+    def explains(share: float) -> bool:
+        return float((size.of(share * parts + noise) >= value).mean()) > side
+
+    below, above = 0.0, 1.0
+    if explains(below):
+        return below
+    for _ in range(N_HALVINGS):
+        middle = (below + above) / 2
+        below, above = (below, middle) if explains(middle) else (middle, above)
+    return below
+
+
+def _most_unsure(size: Size, parts: Vector, noise: Matrix, share: "_Shares") -> float:
+    """The largest standard deviation of a comparison of parts (k,), such as of two groups, of those that decide the size of the
+    parts or of noise (n, k). The true size is one such comparison's, and no comparison shows more than the value."""
+    assert share.layout is not None
+    points = np.vstack([parts, noise[:N_COMPARISONS]])
+    step = 1e-6 * max(float(np.abs(points).max()), 1e-300)
+    moved = np.eye(len(parts)) * step
+    slopes = np.column_stack([(size.of(points + one) - size.of(points - one)) / (2 * step) for one in moved])
+    largest = float(((share.added @ slopes.T) ** 2).sum(axis=0).max())
+    return float(np.sqrt(share.layout.inflation(share.added) * largest))
 
 
 @dataclass(frozen=True)
@@ -165,15 +199,24 @@ class _Layout:
         """Of a statistic to which blocks add (n,)."""
         return max(float(added @ self.kernel @ added), 0.0) / self.left
 
+    def inflation(self, added: Matrix) -> float:
+        """How much larger the variance of statistics to which blocks add (n, k) is than the sum of squares of what they add, for all alike."""
+        total = float((added**2).sum())
+        return (
+            max(float(np.einsum("ik,ij,jk->", added, self.kernel, added, optimize=True)), 0)
+            / self.left
+            / total
+        )
+
     def noise(self, added: Matrix) -> Matrix:
         """Draws (N_DRAWS, k) of how far k statistics to which blocks add (n, k) are from the truth: what the blocks add times
-        random numbers that are alike for near blocks (Shao 2010, The dependent wild bootstrap)."""
+        random numbers. How wide they spread is the surer, the more of the statistics vary apart from each other."""
         rng = np.random.Generator(np.random.PCG64(0))
-        n = len(self.kernel)
-        root = np.linalg.cholesky(self.kernel + 1e-9 * np.eye(n))
-        drawn = rng.standard_normal((N_DRAWS, n)) @ (root.T @ added)
-        wide = np.sqrt(self.freedom / rng.chisquare(self.freedom, N_DRAWS) / self.left)
-        return np.asarray(drawn * wide[:, None])
+        covariance = added.T @ added
+        n_apart = float(np.trace(covariance) ** 2 / (covariance**2).sum())
+        freedom = self.freedom * max(n_apart, 1.0)
+        wide = np.sqrt(self.inflation(added) * freedom / rng.chisquare(freedom, N_DRAWS))
+        return np.asarray((rng.standard_normal((N_DRAWS, len(added))) @ added) * wide[:, None])
 
 
 @dataclass(frozen=True)

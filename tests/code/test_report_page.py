@@ -57,7 +57,7 @@ def report(**targets: dict[str, Any]) -> dict[str, Any]:
         "validation": {"n_rows": 1300, "n_valid": 1293, "n_quarantined": 7, "broken_rules": {"wind|max": 7}, "leaks": []},
         "evaluation": {
             "targets": targets or {"late": target("binary")}, "objective": OBJECTIVE,
-            "teams": {"test": {"margin": {"value": 0.5, "low": 0.4, "high": 0.6}}},
+            "teams": {"test": {"margin": {"value": 0.5, "low": 0.4, "high": 0.6, "limits": "broken"}}},
             "fairness": [],
             "model": {"_target_": "accord.models.linear.Linear", "C": 1.0},
             "settings": {"level": 0.95, "n_resamples": 500, "min_slice_rows": 200, "n_explained": 100},

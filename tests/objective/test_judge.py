@@ -99,6 +99,47 @@ def test_a_hard_limit_without_evidence_fails_the_candidate() -> None:
     assert "product: latency could not be computed or measured" in card.reasons
 
 
+def near_its_limit(unknown: str | None, with_champion: bool) -> Judgement:
+    """The card of a good candidate whose log loss is so near its limit that nothing can be told."""
+    world = World(5)
+    candidate, champion = world.model(0.2), world.model(3.0)
+    loss = world.card(candidate, None).rows[1].value
+    metric = OBJECTIVE.metrics["loss"].model_copy(update={"max": loss + 0.001, "unknown": unknown})
+    objective = OBJECTIVE.model_copy(update={"metrics": {**OBJECTIVE.metrics, "loss": metric}})
+    return world.card(candidate, champion if with_champion else None, objective)
+
+
+@pytest.mark.parametrize(
+    ("unknown", "with_champion", "verdict"),
+    [
+        (None, False, "pass"), (None, True, "fail"), ("refuse", False, "fail"), ("refuse", True, "fail"),
+        ("allow", False, "pass"), ("allow", True, "pass"),
+    ],
+)  # fmt: skip
+def test_a_limit_that_cannot_be_told_keeps_a_champion_unless_the_objective_says_otherwise(
+    unknown: str | None, with_champion: bool, verdict: str
+) -> None:
+    card = near_its_limit(unknown, with_champion)
+    (row,) = [row for row in card.rows if row.name == "loss"]
+    assert row.verdict == "no evidence"
+    assert "more days would tell" in row.reason
+    assert card.verdict == verdict
+    assert any(reason == f"science: {row.reason}" for reason in card.reasons)
+    if verdict == "pass":
+        assert card.reasons[0].startswith("every other hard limit is kept")
+
+
+def test_a_week_can_be_promoted_where_there_is_no_champion_and_says_how_little_it_knows() -> None:
+    world = World(5)
+    week = world.days < 7
+    world.rows, world.y, world.truth, world.days = (
+        world.rows.filter(week), world.y[week.to_numpy()], world.truth[week.to_numpy()], world.days.filter(week),
+    )  # fmt: skip
+    card = world.card(world.model(0.2), None)
+    assert card.verdict == "pass"
+    assert any("7 days are too few to be sure" in reason for reason in card.reasons)
+
+
 def test_a_measured_limit_is_judged_in_its_unit() -> None:
     measured = shipped(Metric, team="product", builtin="p99_ms", max=10, tolerance=1)
     objective = OBJECTIVE.model_copy(update={"metrics": {"latency": measured}})

@@ -5,11 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from accord.intervals import MIN_BLOCKS, Estimate
 from accord.monitoring import estimate, quality
 from accord.monitoring.comparison import MIN_DAYS, Comparison, outcome_of
 from accord.monitoring.health import ServiceHealth
 from accord.monitoring.quality import Judged, TargetMetric, Watched, finite
-from accord.objective import teams
+from accord.objective import limits, teams
+from accord.objective.limits import Figure
 from accord.schema.objective import Metric, Objective
 from accord.tasks.registry import all_of
 from accord.tasks.task import Predicted
@@ -52,8 +54,10 @@ class TeamRow:
     min: float | None
     max: float | None
     broken: bool
-    """Whether the value is beyond a limit."""
+    """Whether the value is surely beyond a limit."""
     judged: Judged
+    missing: str = ""
+    """What is missing where it can't be told whether a limit is kept."""
 
     @property
     def limits(self) -> list[tuple[str, float]]:
@@ -197,39 +201,44 @@ def _estimates(target: Predicted) -> dict[str, tuple[estimate.Estimated, str, qu
 
 def team_rows(comparison: Comparison, judged: JudgedMetrics, service: ServiceHealth) -> list[TeamRow]:
     """The scorecard of the window: each metric's value, its uncertainty, where it was expected, and its limits."""
-    intervals = _intervals(comparison)
+    figures = _figures(comparison)
+    unit = limits.unit(comparison.known.blocks)
     rows = []
     for name, metric in comparison.expectation.objective.metrics.items():
         if metric.builtin in teams.MEASURED:
             value = service.measured(metric.builtin)
             note = "accord measure tells it, not traffic" if value is None else ""
             rows.append(_team_row(name, metric, replace(UNJUDGED, value=value, note=note)))
-        elif name in intervals:
-            value, interval = intervals[name]
-            rows.append(_team_row(name, metric, replace(judged.of_teams[name], value=value), interval))
+        elif name in figures:
+            rows.append(_team_row(name, metric, judged.of_teams[name], figures[name], unit))
         else:
             rows.append(_team_row(name, metric, replace(UNJUDGED, note="needs outcomes")))
     return rows
 
 
-def _intervals(comparison: Comparison) -> dict[str, tuple[float | None, Interval]]:
-    """Value and interval of each metric that rows decide; none without outcomes."""
+def _figures(comparison: Comparison) -> dict[str, Figure]:
+    """Each metric that rows decide; none without outcomes."""
     if not comparison.has_outcomes:
         return {}
     objective, known, settings = comparison.expectation.objective, comparison.known, comparison.settings
-    table = teams.table(
+    return teams.table(
         objective.metrics, known, objective.targets, objective.policy, settings.level, settings.min_rows
     )
-    return {name: (one.value, (one.low, one.high)) for name, one in table.items()}
 
 
-def _team_row(name: str, metric: Metric, judged: Judged, uncertainty: Interval | None = None) -> TeamRow:
-    value, unit = judged.value, metric.unit
-    if unit is None and metric.builtin in teams.MEASURED:
-        unit = teams.MEASURED[metric.builtin][1]
-    is_below = value is not None and metric.min is not None and value < metric.min
-    is_above = value is not None and metric.max is not None and value > metric.max
+def _team_row(
+    name: str, metric: Metric, judged: Judged, figure: Figure | None = None, unit: str = ""
+) -> TeamRow:
+    """A figure of the running service breaks its limits by its value, one that rows decide where it surely does."""
+    value, in_unit = judged.value if figure is None else figure.value, metric.unit
+    if in_unit is None and metric.builtin in teams.MEASURED:
+        in_unit = teams.MEASURED[metric.builtin][1]
+    sides = Estimate(value, value, value, MIN_BLOCKS)
+    has_limits = value is not None and not metric.min is metric.max is None
+    verdict = (limits.judged(metric, sides) if has_limits else None) if figure is None else figure.limits
+    missing = limits.missing(metric, figure, unit) if figure is not None and verdict == "no evidence" else ""
     return TeamRow(
-        metric.team, name, metric.description, unit, teams.better(metric), uncertainty,
-        metric.min, metric.max, is_below or is_above, judged,
+        metric.team, name, metric.description, in_unit, teams.better(metric),
+        None if figure is None else (figure.low, figure.high),
+        metric.min, metric.max, verdict == "broken", replace(judged, value=value), missing,
     )  # fmt: skip

@@ -7,10 +7,10 @@ from pathlib import Path
 import polars as pl
 
 from accord.data import splitting
-from accord.intervals import Estimate
 from accord.models.trained import baselines
 from accord.objective import fairness, teams
 from accord.objective.fairness import ByGroup
+from accord.objective.limits import Figure
 from accord.objective.teams import Played
 from accord.schema.config import Config
 from accord.schema.objective import Metric, Policy
@@ -34,7 +34,7 @@ class Aims:
 class DecisionReport:
     """The report of stage decide, reports/teams.json."""
 
-    teams: dict[str, dict[str, Estimate]]
+    teams: dict[str, dict[str, Figure]]
     """By judged split, then metric; those of the running service are left out."""
     fairness: list[ByGroup]
     """On test, by group column."""
@@ -95,7 +95,7 @@ def decide(
     )
 
 
-def _of_teams(played: Played, config: Config) -> dict[str, Estimate]:
+def _of_teams(played: Played, config: Config) -> dict[str, Figure]:
     objective, settings = config.objective, config.evaluation
     return teams.table(
         objective.metrics,

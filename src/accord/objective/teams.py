@@ -7,10 +7,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from accord import bootstrap, intervals
+from accord import bootstrap
 from accord.bootstrap import Blocks, Counts, Statistic
-from accord.intervals import Bounded, Estimate, Size
+from accord.intervals import Bounded, Size
 from accord.measures.metrics import Sample
+from accord.objective import limits
+from accord.objective.limits import Figure
 from accord.objective.policy import decide
 from accord.schema.objective import Metric, Policy, Target
 from accord.sql import aggregates
@@ -120,14 +122,14 @@ def better(metric: Metric) -> str:
 def table(
     metrics: Mapping[str, Metric], played: Played, targets: Mapping[str, Target], policy: Policy | None,
     level: float, min_rows: int,
-) -> dict[str, Estimate]:  # fmt: skip
-    """Value and interval of each metric that rows decide; those of the running service are left out."""
+) -> dict[str, Figure]:  # fmt: skip
+    """Value, interval and limits of each metric that rows decide; those of the running service are left out."""
     found = {}
     for name, metric in metrics.items():
         if metric.builtin in MEASURED:
             continue
         one = statistic(name, metric, played, targets, policy, min_rows)
-        found[name] = intervals.estimate(one, played.blocks, level)
+        found[name] = limits.figure(metric, one, played.blocks, level)
     return found
 
 
@@ -207,7 +209,9 @@ def _frame(played: Played, targets: Mapping[str, Target], policy: Policy | None)
 
 
 def _columns(values: list[Vector], n: int) -> Matrix:
-    return np.column_stack(values) if values else np.empty((n, 0))
+    """The values (n,) side by side, less their mean, which no gap depends on."""
+    columns = np.column_stack(values) if values else np.empty((n, 0))
+    return columns - np.nanmean(columns, axis=1, keepdims=True) if values else columns
 
 
 def _range(parts: Matrix) -> Vector:

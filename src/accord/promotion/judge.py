@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from accord import bootstrap, intervals
 from accord.bootstrap import Blocks, Counts, Statistic
 from accord.bundle.interface import Answered
-from accord.intervals import Estimate
-from accord.objective import teams
+from accord.intervals import Chance, Estimate
+from accord.objective import limits, teams
+from accord.objective.limits import Figure
 from accord.objective.teams import Played
 from accord.schema.objective import Metric, Objective, Target
 
@@ -44,6 +45,9 @@ class Row:
     tolerance: float | None
     verdict: str
     reason: str
+    n_blocks: int = 0
+    """The blocks that the value rests on; none for a figure of the running service."""
+    chance: Chance | None = None
 
 
 @dataclass(frozen=True)
@@ -112,9 +116,10 @@ def judge(
     ]
     refusals = [f"{row.team}: {row.reason}" for row in rows if row.verdict == FAIL]
     unknown = [row for row in rows if row.verdict == NO_EVIDENCE]
-    refusals += [f"{row.team}: {row.reason}" for row in unknown if row.value is None and _is_hard(row)]
-    untold = [f"{row.team}: {row.reason}" for row in unknown if row.value is not None]
     has_champion = pairs["test"].champion is not None
+    refused = [row for row in unknown if _refuses(row, objective.metrics[row.name], has_champion)]
+    refusals += [f"{row.team}: {row.reason}" for row in refused]
+    untold = [f"{row.team}: {row.reason}" for row in unknown if row not in refused and _is_hard(row)]
     score = {split: _score(objective, result) for split, result in results.items()}
     if has_champion:
         refusals += _too_little_gain(objective, score["test"])
@@ -167,23 +172,27 @@ def _metrics(objective: Objective, played: Played, settings: Settings) -> dict[s
 
 
 def _row(name: str, metric: Metric, objective: Objective, result: _Result, measured: Measured) -> Row:
+    found = None
     if metric.builtin in teams.MEASURED:
         value, low, high = measured.figures.get(str(metric.builtin)), None, None
         champion, change = measured.figures.get(f"champion_{metric.builtin}"), None
         if value is not None and champion is not None:
             change = _change(metric, value, champion)
     else:
-        found = intervals.estimate(result.metrics[name], result.blocks, result.level)
+        found = limits.figure(metric, result.metrics[name], result.blocks, result.level)
         value, low, high = found.value, found.low, found.high
         champion = bootstrap.finite(result.champion_value.get(name, np.nan))
         change = _bound(metric, name, result) if champion is not None else None
     unit = metric.unit or (teams.MEASURED[metric.builtin][1] if metric.builtin in teams.MEASURED else None)
-    verdict, reason = _verdict(name, metric, value, champion, change, unit)
+    verdict, reason = _verdict(name, metric, value, champion, change, unit, found)
     if verdict == FAIL and (doubt := _doubt(metric, measured, champion)):
         verdict, reason = NO_EVIDENCE, f"{reason}; but {doubt}"
+    if found is not None and found.limits == "no evidence" and verdict != FAIL:
+        verdict, reason = NO_EVIDENCE, f"{name} {limits.missing(metric, found, limits.unit(result.blocks))}"
     return Row(
         name, metric.team, metric.description, unit, teams.better(metric), metric.weight, value, low, high,
         metric.min, metric.max, champion, None if change is None else float(change), metric.tolerance, verdict, reason,
+        0 if found is None else found.n_blocks, None if found is None else found.chance,
     )  # fmt: skip
 
 
@@ -224,15 +233,19 @@ def _verdict(
     champion: float | None,
     change: float | None,
     unit: str | None,
+    found: Figure | None = None,
 ) -> tuple[str, str]:
-    """The verdict and its reason in a sentence."""
+    """The verdict and its reason in a sentence. A metric that rows decide, `found`, breaks a limit where it surely does."""
     in_unit = f" {unit}" if unit else ""
     if value is None:
         return NO_EVIDENCE, f"{name} could not be computed or measured"
-    if metric.min is not None and value < metric.min:
-        return FAIL, f"{name} is {_words(value)}{in_unit}, below its limit of {_words(metric.min)}"
-    if metric.max is not None and value > metric.max:
-        return FAIL, f"{name} is {_words(value)}{in_unit}, above its limit of {_words(metric.max)}"
+    low, high = (value, value) if found is None else (found.at_least, found.at_most)
+    if metric.min is not None and high is not None and high < metric.min:
+        surely = f" (surely at most {_words(high)})" if found else ""
+        return FAIL, f"{name} is {_words(value)}{in_unit}, below its limit of {_words(metric.min)}{surely}"
+    if metric.max is not None and low is not None and low > metric.max:
+        surely = f" (surely at least {_words(low)})" if found else ""
+        return FAIL, f"{name} is {_words(value)}{in_unit}, above its limit of {_words(metric.max)}{surely}"
     kept = "keeps its limit" if metric.min is not None or metric.max is not None else "has no limit"
     if metric.tolerance is not None and champion is not None and change is not None:
         if change < -metric.tolerance:
@@ -330,6 +343,16 @@ def signed(metric: Metric, values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _is_hard(row: Row) -> bool:
     return row.min is not None or row.max is not None
+
+
+def _refuses(row: Row, metric: Metric, has_champion: bool) -> bool:
+    """Whether a row without evidence is a reason to refuse: a limit that can't be told keeps the champion, as far as the objective
+    doesn't say otherwise. A figure of the service that was measured on a busy machine is never one, and one that wasn't measured is."""
+    if not _is_hard(row):
+        return False
+    if metric.builtin in teams.MEASURED:
+        return row.value is None and metric.unknown != "allow"
+    return metric.unknown == "refuse" or (metric.unknown is None and has_champion)
 
 
 def _quantile(values: NDArray[np.float64], share: float) -> float | None:

@@ -18,7 +18,8 @@ from accord import bootstrap, intervals
 from accord.bootstrap import Blocks, Counts, Statistic
 from accord.errors import AccordError, nearest
 from accord.intervals import Estimate
-from accord.objective import teams
+from accord.objective import limits, teams
+from accord.objective.limits import Figure
 from accord.objective.policy import decide
 from accord.objective.teams import Played
 from accord.promotion import judge
@@ -45,13 +46,14 @@ class Sweep:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MetricAt(Estimate):
+class MetricAt(Figure):
     """A metric at one value of the weight, beside the shipped one."""
 
     change: float | None
     verdict: str
     """Better or worse where that is sure, else the same."""
     keeps_limits: bool
+    """Whether it doesn't surely break its hard limits."""
 
 
 @dataclass(frozen=True)
@@ -322,12 +324,16 @@ def _point(
         name: _verdict(judge.improvement(metric, tried.resampled[name], shipped.resampled[name]), level)
         for name, metric in metrics.items()
     }
+    figures = {
+        name: limits.figure(metric, tried.metrics[name], blocks, settings.level)
+        for name, metric in metrics.items()
+    }
     found = {
         name: MetricAt(
-            **vars(intervals.estimate(tried.metrics[name], blocks, settings.level)),
+            **vars(figures[name]),
             change=bootstrap.finite(tried.value[name] - shipped.value[name]),
             verdict=verdicts[name],
-            keeps_limits=_keeps_limits(metric, tried.value[name]),
+            keeps_limits=figures[name].limits != "broken",
         )
         for name, metric in metrics.items()
     }
@@ -364,12 +370,6 @@ def _together(verdicts: Sequence[str]) -> str:
     """A team's verdict from those of its metrics."""
     moved = set(verdicts) - {SAME}
     return MIXED if len(moved) > 1 else next(iter(moved), SAME)
-
-
-def _keeps_limits(metric: Metric, value: float) -> bool:
-    return not (
-        (metric.min is not None and value < metric.min) or (metric.max is not None and value > metric.max)
-    )
 
 
 def _sensitivity(

@@ -12,10 +12,10 @@ from markupsafe import Markup
 
 from accord.data.accounts import Accounts
 from accord.evaluation.evaluated import BesideBaseline, EvaluationReport, Level, TargetReport
-from accord.intervals import Estimate
 from accord.measures import metrics
 from accord.measures.curves import Plot
 from accord.objective.decisions import DecisionReport
+from accord.objective.limits import Figure, Verdict
 from accord.page import charts, words
 from accord.page.shell import environment
 from accord.schema.objective import Metric
@@ -50,10 +50,10 @@ class TeamRow:
 
     name: str
     metric: Metric
-    by_split: dict[str, Estimate]
+    by_split: dict[str, Figure]
     """Empty where only the running service can tell it."""
-    kept: bool | None
-    """Whether the value on test keeps the hard limits; None without limits or a value."""
+    limits: Verdict | None
+    """Whether the hard limits are kept on test; None without limits or a value."""
 
 
 @dataclass(frozen=True)
@@ -140,12 +140,7 @@ def team_rows(decisions: DecisionReport) -> list[TeamRow]:
     rows = []
     for name, metric in decisions.objective.metrics.items():
         by_split = {split: found[name] for split, found in decisions.teams.items() if name in found}
-        value = by_split["test"].value if "test" in by_split else None
-        low, high = metric.min, metric.max
-        kept = None
-        if value is not None and not low is high is None:
-            kept = (low is None or value >= low) and (high is None or value <= high)
-        rows.append(TeamRow(name, metric, by_split, kept))
+        rows.append(TeamRow(name, metric, by_split, by_split["test"].limits if "test" in by_split else None))
     return rows
 
 

@@ -88,6 +88,9 @@ class Metric(Section):
     """Hard limit: below it nothing is promoted."""
     max: float | None = None
     """Hard limit: above it nothing is promoted."""
+    unknown: Literal["refuse", "allow"] | None = Field(default=None, exclude_if=lambda value: value is None)
+    """What becomes of a candidate if it can't be told whether a hard limit is kept. Default: refuse it where there is a champion,
+    else allow it."""
     weight: float = Field(ge=0)
     """What one `scale` of improvement is worth in the objective's score; 0 keeps the metric out of it."""
     scale: float = Field(gt=0)
