@@ -19,7 +19,7 @@ FIRST_YEAR, LAST_YEAR = 1800, 2200
 COMPACT_YEARS = (1900, 2100)
 MIN_COMPACT = 3
 """Distinct values that digits alone need, to be dates rather than numbers."""
-MORE_DAYS = ("%Y-%m-%d", "%y/%m/%d", "%y-%m-%d", "%d.%m.%y", "%d-%m-%y", "%m-%d-%y", "%d-%b-%Y", "%d-%b-%y", "%d/%b/%Y", "%b %d %Y", "%b %d, %Y", "%d %b, %Y", "%A, %B %d, %Y", "%a, %d %b %Y", "%B %d %Y", "%d. %B %Y")  # fmt: skip
+MORE_DAYS = ("%Y-%m-%d", "%y/%m/%d", "%y-%m-%d", "%d.%m.%y", "%d-%m-%y", "%m-%d-%y", "%d-%b-%Y", "%d-%b-%y", "%d/%b/%Y", "%b-%d-%Y", "%Y-%b-%d", "%d %b %y", "%b %d %Y", "%b %d, %Y", "%d %b, %Y", "%A, %B %d, %Y", "%a, %d %b %Y", "%B %d %Y", "%d. %B %Y")  # fmt: skip
 MORE_CLOCKS = (
     " %H:%M:%S%.f",
     "T%H:%M",
@@ -41,7 +41,7 @@ WHOLE = (
     "%d%b%Y",
     "%d%b%Y:%H:%M:%S",
 )
-DATE = r"\d{1,4}\s*[-/. ]\s*(?:\d{1,2}|\p{L}{3,12}\.?)\s*[-/. ,]\s*\d{2,4}|\p{L}{3,9}\.? \d{1,2},? \d{4}|^\d{8}(?:\D?\d{4,6}Z?)?$|^\d{1,2}\p{L}{3}\d{4}"
+DATE = r"\d{1,4}\s*[-/. ]\s*(?:\d{1,2}|\p{L}{3,12}\.?)\s*[-/. ,]\s*\d{2,4}|\p{L}{3,9}\.?[- ]\d{1,2},?[- ]\d{4}|\d{4}-\p{L}{3}-\d{2}|^\d{8}(?:\D?\d{4,6}Z?)?$|^\d{1,2}\p{L}{3}\d{4}"
 """What all of the forms have somewhere."""
 TWO_DIGITS = re.compile(r"%y")
 PADDED = r"^\d{2}\D\d{2}\D\d{2}(?:\D|$)|\p{L}"

@@ -9,7 +9,7 @@ from itertools import islice, pairwise
 from typing import Any
 
 from accord.data.infer.guess import Guess
-from accord.data.ingest.csv_text import MARKS, not_utf8
+from accord.data.ingest.csv_text import MARKS, NO_TEXT, not_utf8, of_two_bytes
 
 N_LINES = 500
 MAX_HEAD = 4 << 20
@@ -49,11 +49,11 @@ def _encoding(content: bytes) -> Guess:
     mark = next((name for start, name in MARKS.items() if content.startswith(start)), None)
     if mark:
         return Guess("encoding", mark, "the file begins with its byte-order mark")
-    if b"\0" not in content[:1000] and not_utf8(content) is None:
+    two = of_two_bytes(content)
+    if two:
+        return Guess("encoding", two, "a zero byte stands beside each letter")
+    if not_utf8(content) is None or NO_TEXT.search(content[:1000]):
         return Guess("encoding", "utf-8", "all bytes are valid UTF-8")
-    if b"\0" in content[:1000]:
-        which = "utf-16-le" if content[1:2] == b"\0" else "utf-16-be"
-        return Guess("encoding", which, "a zero byte stands beside each letter")
     which = "cp1252" if re.search(rb"[\x80-\x9f]", content) and _decodes(content, "cp1252") else "latin-1"
     return Guess(
         "encoding",
@@ -79,9 +79,9 @@ def _lines(text: str, is_cut: bool) -> list[str]:
 
 
 def _quote(lines: Sequence[str]) -> Guess:
-    singles = sum(bool(re.search(r"(^|[,;\t|])'[^'\"]*'($|[,;\t|])", line)) for line in lines)
-    doubles = sum('"' in line for line in lines)
-    if singles > len(lines) / 2 and not doubles:
+    singles = [bool(re.search(r"(^|[,;\t| ])'[^'\"]*'($|[,;\t| ])", line)) for line in lines]
+    is_header = bool(lines) and re.fullmatch(r"'[^']*'(?:[,;\t| ]'[^']*')*", lines[0].strip()) is not None
+    if (is_header or sum(singles) > len(lines) / 2) and not any('"' in line for line in lines):
         return Guess("quote", "'", "fields stand in single quotes", "--quote")
     return Guess("quote", '"', "fields stand in double quotes, if in any", "--quote")
 

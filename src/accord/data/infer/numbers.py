@@ -13,6 +13,7 @@ from accord.data.infer.missing import may_be_sentinels
 from accord.schema.data import Reading
 
 N_TRIED = 1000
+FEW = 0.1
 MAX_DIGITS = 15
 """Digits that a float holds without loss: longer integers are identifiers."""
 MAX_PLAIN = 10.0**MAX_DIGITS
@@ -53,9 +54,15 @@ def codes(words: Words, name: str) -> str | None:
             return f"values such as '{words.examples(1)[0]}' have more than {MAX_DIGITS} digits, as identifiers have"
         if CODE_NAMES.search(name):
             return f"columns called '{name}' hold codes"
-    if len(exponents.text):
+    if len(exponents.text) and not _are_rounded(words, exponents):
         return f"{exponents.n_rows:,} values such as '{exponents.text.sort()[0]}' are codes: programs write such numbers with a point or a sign"
     return None
+
+
+def _are_rounded(words: Words, exponents: Words) -> bool:
+    """Whether words such as 1e3 are what some programs write for 1000: few among numbers, in small letters or beside decimals."""
+    few = exponents.n_rows <= FEW * words.n_rows
+    return few and bool(words.matching(r"\.\d").any() or not exponents.matching("E").any())
 
 
 def plain(words: Words) -> Way:

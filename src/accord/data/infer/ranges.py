@@ -15,6 +15,8 @@ SLACK = 10
 """How many times the range seen a bound lies beyond it, where none is natural."""
 MAX_LEVELS, MIN_LEVEL_ROWS, MIN_LEVEL_SHARE = 5, 100, 0.02
 """A column has no other levels than it shows, if they are so few and each stands in so many rows."""
+N_PARTS = 8
+"""Parts of the table in which each level must stand."""
 EDGE, EDGE_SHARE, EDGE_ROWS = 0.05, 0.02, 5
 """Values end at a wall, rather than thin out, if this part of their range beside its end holds so many of them."""
 FEW_INTEGERS = 20
@@ -70,14 +72,21 @@ def _levels(seen: pl.Series) -> Iterator[Guess]:
     if not len(seen) or seen.head(1000).n_unique() > MAX_LEVELS:
         return
     counts = seen.value_counts(name="n")
-    least = int(counts["n"].min() or 0)  # type: ignore[arg-type]
-    if 2 <= counts.height <= MAX_LEVELS and least >= max(MIN_LEVEL_ROWS, MIN_LEVEL_SHARE * len(seen)):
+    least = int(edges(counts["n"])[0])
+    enough = least >= max(MIN_LEVEL_ROWS, MIN_LEVEL_SHARE * len(seen))
+    if 2 <= counts.height <= MAX_LEVELS and enough and _are_mixed(seen, counts.height):
         levels = sorted(counts.to_series(0))
         yield Guess(
             "values",
             levels,
             f"each of the {len(levels)} stands in {least:,} rows or more; other words are taken for mistakes",
         )
+
+
+def _are_mixed(seen: pl.Series, n_levels: int) -> bool:
+    """Whether each part of the table has all levels: of a table in the order of the levels, some may be still to come."""
+    step = -(-len(seen) // N_PARTS)
+    return all(seen[i : i + step].n_unique() == n_levels for i in range(0, len(seen), step))
 
 
 def _bounds(name: str, seen: pl.Series) -> Iterator[Guess]:
@@ -98,7 +107,7 @@ def _bounds(name: str, seen: pl.Series) -> Iterator[Guess]:
             _number(_outward(low - spread, -1)),
             f"{shown}; what is so far below is taken for a mistake",
         )
-    if high > low and not _numbers_rows(seen):
+    if high > low and not _grows(seen):
         yield Guess(
             "max",
             _number(_outward(high + spread, 1)),
@@ -146,9 +155,13 @@ def _is_wall(seen: pl.Series, low: float, high: float) -> bool:
     return n >= max(EDGE_ROWS, EDGE_SHARE * len(seen))
 
 
-def _numbers_rows(seen: pl.Series) -> bool:
-    """Whether these are integers that all differ, as numbers of rows do: they go on growing."""
-    return seen.dtype.is_integer() and seen.n_unique() == len(seen)
+def _grows(seen: pl.Series) -> bool:
+    """Whether these are integers that all differ, as numbers of rows do, or values in order: they may go on growing."""
+    return (
+        seen.is_sorted()
+        or seen.is_sorted(descending=True)
+        or (seen.dtype.is_integer() and seen.n_unique() == len(seen))
+    )
 
 
 def _outward(value: float, direction: int) -> float:

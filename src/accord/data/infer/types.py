@@ -91,7 +91,7 @@ def _boolean(words: Words, name: str, given: dict[str, Any], day_first: bool | N
 
 def _numeric(words: Words, name: str, given: dict[str, Any], day_first: bool | None) -> Typed | None:
     as_number = words.text.cast(pl.Float64, strict=False)
-    n_plain = words.rows(as_number.is_not_null())
+    n_plain = words.rows(as_number.is_finite().fill_null(False))
     weak: list[str] = []
     if n_plain < words.n_rows:
         weak = missing.among_numbers(words)
@@ -225,7 +225,9 @@ def _words(words: Words, more: list[str]) -> Typed:
         return Typed({"type": "category"}, "no row has a value", more)
     number = words.text.cast(pl.Float64, strict=False).is_not_null()
     n_numbers = words.rows(number)
-    if n_numbers:
+    if n_numbers == words.n_rows:
+        reason = f"{len(words.text):,} different numbers, which can't be read as one kind, such as {words.examples(1)[0]!r}"
+    elif n_numbers:
         examples = ", ".join(map(repr, words.where(~number).examples(2)))
         reason = f"{n_numbers:,} values are numbers and {words.n_rows - n_numbers:,} are not, such as {examples}; one type holds both"
     else:

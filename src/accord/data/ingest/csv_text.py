@@ -24,6 +24,8 @@ OTHERS = {
 }
 """What begins with other bytes than text does."""
 SEPARATORS = {",": '","', ";": '";"', "\t": r'"\t"', "|": '"|"'}
+NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x19\x1c-\x1f]")
+"""Bytes that text in one byte a letter doesn't have."""
 STEP = 16 << 20
 """Bytes that are looked at at a time."""
 SHOWN = 40
@@ -57,17 +59,9 @@ class Text:
     def read_columns(self, which: range) -> pl.DataFrame:
         """The columns at these positions, of all rows and of blank lines, which are rows without a value here."""
         indices = None if len(which) == len(self.names) else list(which)
-        try:
-            frame = pl.read_csv(
-                self.content,
-                has_header=self.source.header is not False,
-                columns=indices,
-                **_options(self.content, self.source),
-            )
-        except PolarsError as error:
-            if "more fields" not in str(error):
-                raise
-            raise AccordError(_too_many_fields(self.where, self.content, self.source)) from error
+        frame = _parsed(
+            self.where, self.content, self.source, has_header=self.source.header is not False, columns=indices
+        )
         frame.columns = [self.names[i] for i in which]
         # A row that is too short lacks its last field.
         if which.stop == len(self.names) > 1 and frame.to_series(-1).has_nulls():
@@ -97,22 +91,26 @@ class Text:
 def opened(where: str, content: bytes, source: Source) -> Text:
     """The file with the names of its columns."""
     content = _in_utf8(where, content, source)
-    options = {**_options(content, source), "null_values": None}
-    try:
-        head = pl.read_csv(content, n_rows=2, has_header=False, **options)
-    except PolarsError as error:
-        if "more fields" not in str(error):
-            raise
-        raise AccordError(_too_many_fields(where, content, source)) from error
+    head = _parsed(where, content, source.model_copy(update={"nulls": []}), has_header=False, n_rows=2)
     return Text(where, content, source, _names(where, head, source))
 
 
-def _options(content: bytes, source: Source) -> dict[str, Any]:
-    is_cr_alone = b"\n" not in content and b"\r" in content
-    return {
-        "separator": source.separator, "null_values": source.nulls, "infer_schema": False, "quote_char": source.quote or '"',
-        "eol_char": "\r" if is_cr_alone else "\n",
-    }  # fmt: skip
+def _parsed(where: str, content: bytes, source: Source, **options: Any) -> pl.DataFrame:
+    is_cr_alone, mark = b"\n" not in content and b"\r" in content, source.quote or '"'
+    try:
+        return pl.read_csv(
+            content, separator=source.separator, quote_char=mark, null_values=source.nulls, infer_schema=False,
+            eol_char="\r" if is_cr_alone else "\n", **options,
+        )  # fmt: skip
+    except PolarsError as error:
+        if "more fields" in str(error):
+            raise AccordError(_too_many_fields(where, content, source)) from error
+        if "could not parse" in str(error):
+            raise AccordError(
+                f"{where} has a field that begins with the quote {mark} and doesn't end with one. Close the quote, or double it "
+                "where it is part of the text"
+            ) from error
+        raise
 
 
 def _in_utf8(where: str, content: bytes, source: Source) -> bytes:
@@ -127,9 +125,10 @@ def _in_utf8(where: str, content: bytes, source: Source) -> bytes:
             _encoded(where, source, f"begins with the mark of {mark.removesuffix('-sig')}", mark)
         )
     if encoding in ("utf-8", "utf8", "utf-8-sig", "ascii"):
-        if b"\0" in content[:1000]:
-            which = "utf-16-le" if content[1:2] == b"\0" else "utf-16-be"
+        if which := of_two_bytes(content):
             raise AccordError(_encoded(where, source, "has a zero byte beside each letter", which))
+        if NO_TEXT.search(content[:1000]):
+            raise AccordError(f"{where} is no CSV: its bytes are no text. Save it as CSV or Parquet")
         at = not_utf8(content)
         if at is not None:
             line = content.count(b"\n", 0, at) + 1
@@ -146,6 +145,15 @@ def _in_utf8(where: str, content: bytes, source: Source) -> bytes:
             f"{where} is not written in {source.encoding}, as `encoding` says: {error}. Correct `encoding` in conf/data, or leave it "
             "out if it is utf-8"
         ) from error
+
+
+def of_two_bytes(content: bytes) -> str | None:
+    """The encoding of text that has a zero byte beside each letter, as most languages have it."""
+    head = content[:1000]
+    for which, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
+        if zeros.count(0) > len(zeros) / 2:
+            return which
+    return None
 
 
 def not_utf8(content: bytes) -> int | None:
