@@ -70,6 +70,8 @@ def ways(words: Words, day_first: bool | None = None) -> list[Way]:
     read = [*([iso] if iso is not None else []), *read]
     if not read:
         return []
+    # A year in front is the other order of 13/02/24 turned round: only where nothing else reads the words.
+    read = [(v, w) for v, w in read if not w.keys.get("format", "").startswith("%y")] or read
     least = min(words.rows(way.lost) for _, way in read)
     different: list[tuple[pl.Series, Way]] = []
     for values, way in read:

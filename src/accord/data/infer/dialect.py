@@ -147,14 +147,13 @@ def _header(rows: Sequence[Sequence[str]]) -> Guess:
             "header",
             False,
             f"the first line has the form of the others, in {like} of {len(names)} columns",
-            "--header true",
         )
     why = (
         f"the first line has words over {unlike} columns of numbers or dates"
         if unlike
         else "the first line is unlike the others"
     )
-    return Guess("header", True, why, "--header false")
+    return Guess("header", True, why, "--no-header")
 
 
 def _counts_up(names: Sequence[str]) -> bool:

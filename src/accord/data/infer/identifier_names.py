@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 RESERVED = frozenset(("prediction_id", "score", "action", "duplicates"))
 """What means something else where people write names side by side: docs/data.md says where."""
-MAX_LENGTH = 60
+MAX_LENGTH = 50
 LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "ø": "o", "œ": "oe", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "\u0131": "i", "%": " pct ", "#": " n ", "€": " eur ", "$": " usd ", "£": " gbp "})  # fmt: skip
 
 
@@ -29,7 +29,7 @@ def names(sources: Sequence[str], taken: Iterable[str] = ()) -> list[str]:
 
 
 def is_name(text: str) -> bool:
-    return re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", text) is not None and len(text) <= MAX_LENGTH
+    return re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", text) is not None and len(text) <= MAX_LENGTH + 10
 
 
 def plain(text: str) -> str:

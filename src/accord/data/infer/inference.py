@@ -90,6 +90,15 @@ def _declared(column: pl.Series, given: Mapping[str, Any]) -> Typed:
     return Typed({"type": OF_ARROW[kind(column.dtype)]}, reason, [])
 
 
+def unread(table: Table) -> dict[str, str]:
+    """The columns of types that the contract can't read, with these types; only Parquet has such."""
+    if table.is_text:
+        return {}
+    return {
+        c.name: str(c.dtype) for part in table.parts() for c in part.iter_columns() if not WAYS[kind(c.dtype)]
+    }
+
+
 def source_nulls(columns: Sequence[Inferred]) -> list[str]:
     """The words for missing values that the source in the config names, because no column has one of them as a value."""
     words = {word for column in columns for word in column.missing}

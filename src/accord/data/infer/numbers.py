@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from accord.data.casting import cast
-from accord.data.forms import CURRENCIES, MARKS
+from accord.data.forms import CURRENCIES, CURRENCY_CODES, MARKS
 from accord.data.infer.distinct import Words, edges
 from accord.data.infer.missing import may_be_sentinels
 from accord.schema.data import Reading
@@ -68,10 +68,10 @@ def _are_rounded(words: Words, exponents: Words) -> bool:
 def plain(words: Words) -> Way:
     """Words as programs write numbers."""
     number = words.text.cast(pl.Float64, strict=False)
-    lost = number.is_null() | ~number.is_finite().fill_null(True)
-    decimal = words.text.cast(pl.Int64, strict=False).is_null() & ~words.matching(r"^[+-]?\d+$") & ~lost
-    keys, reason = _by_decimals(words.rows(decimal), words.rows(~lost))
-    return Way(keys, lost, reason)
+    is_one = number.is_finite().fill_null(False)
+    decimal = is_one & words.text.cast(pl.Int64, strict=False).is_null() & ~words.matching(r"^[+-]?\d+$")
+    keys, reason = _by_decimals(words.rows(decimal), words.rows(is_one))
+    return Way(keys, ~is_one | cast(words.text, Reading(**keys))[1], reason)
 
 
 def plainly(column: pl.Series) -> tuple[dict[str, Any], str] | None:
@@ -145,15 +145,14 @@ def _around(sample: pl.Series) -> dict[str, Any]:
     for sign in CURRENCIES:
         if sample.str.contains(sign, literal=True).mean() > 0.8:  # type: ignore[operator]
             return {"currency": sign}
-    before = sample.str.extract(r"^([A-Z]{3})\s*[+-]?\d")
-    after = sample.str.extract(r"\d\s*([\p{L}°µ²³/]{2,}|°?[\p{L}])$")
-    spaced = sample.str.contains(r"\d\s+[\p{L}°]$|[\p{L}°]{2,}$")
-    for words in (
-        before,
-        after.zip_with(spaced, pl.Series([None], dtype=pl.String).new_from_index(0, len(after))),
-    ):
-        counted = words.drop_nulls().value_counts(sort=True)
-        if counted.height and counted["count"][0] > 0.8 * len(sample):
+    digits = r"[+-]?(?:[1-9][\d., ]*|0(?:[.,]\d*)?)"  # as 12 or 0.5, not as 0012
+    before = sample.str.extract(rf"^((?:{'|'.join(CURRENCY_CODES)}))\s*{digits}$")
+    joined = sample.str.extract(rf"^{digits}([\p{{Ll}}°µ²³][\p{{L}}°µ²³/]+)$")
+    after = joined.fill_null(sample.str.extract(rf"^{digits}\s+([\p{{L}}°µ²³/]+)$"))
+    after = after.filter(~after.is_in(["st", "nd", "rd", "th"]).fill_null(False))
+    for words in (before, after):
+        counted = words.drop_nulls().value_counts(sort=True, name="n")
+        if counted.height and counted["n"][0] > 0.8 * len(sample):
             return {"currency": str(counted[0, 0])}
     return {}
 

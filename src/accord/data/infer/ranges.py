@@ -28,7 +28,7 @@ SLACK_YEARS = 20
 NAMED = (
     (r"(.*_)?(age|age_years|age_in_years|edad|alter)", 0, 120), (r"(.*_)?(lat|latitude)", -90, 90), (r"(.*_)?(lon|lng|longitude)", -180, 180),
     (r"(.*_)?(month|month_of_year|mes|monat|mois)", 1, 12), (r"(.*_)?(day|day_of_month|dayofmonth)", 1, 31), (r"(.*_)?(hour|hour_of_day|hr|stunde|hora)", 0, 23),
-    (r"(.*_)?minute", 0, 59), (r"(.*_)?(weekday|day_of_week|dayofweek|dow)", 0, 7), (r"(.*_)?(pct|percent|percentage|humidity)|pct_.*", 0, 100),
+    (r"(.*_)?minute", 0, 59), (r"(.*_)?(share|fraction|proportion|probability|prob)", 0, 1), (r"(.*_)?(weekday|day_of_week|dayofweek|dow)", 0, 7), (r"(.*_)?(pct|percent|percentage|humidity)|pct_.*", 0, 100),
 )  # fmt: skip
 """Quantities with bounds of their own, by what columns of them are called; they hold if all values keep them."""
 SIGNED = re.compile(

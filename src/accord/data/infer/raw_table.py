@@ -59,15 +59,16 @@ def read(path: str, root: Path, given: Mapping[str, Any] = MappingProxyType({}))
     if content is None:
         if given:
             raise AccordError(f"{path} says itself how it is written; leave out {', '.join(given)}")
-        return _whole(source, sources.read(name, source, root), ())
+        return whole(source, sources.read(name, source, root))
     guesses = tuple(dialect(content, given))
     source = source.model_copy(update={guess.key: guess.value for guess in guesses})
     if len(files) > 1:
-        return _whole(source, sources.read(name, source, root), guesses)
+        return whole(source, sources.read(name, source, root), guesses)
     return _in_parts(where, content, source, guesses, root)
 
 
-def _whole(source: Source, frame: pl.DataFrame, guesses: tuple[Guess, ...]) -> Table:
+def whole(source: Source, frame: pl.DataFrame, guesses: tuple[Guess, ...] = ()) -> Table:
+    """A table that is in memory already."""
     return Table(source, frame.columns, frame.height, guesses, lambda: [frame])
 
 
@@ -76,7 +77,7 @@ def _in_parts(where: str, content: bytes, source: Source, guesses: tuple[Guess, 
     with sources.readable(where):
         text = csv_text.opened(where, content, source)
         if text.has_blank_lines or content.count(b"\n") * len(text.names) < N_CELLS:
-            return _whole(source, sources.not_empty(where, text.read()), guesses)
+            return whole(source, sources.not_empty(where, text.read()), guesses)
         own = Paths(root).own
         folder = TemporaryDirectory(prefix="onboard-", dir=own if own.is_dir() else None)
         step, n_rows = max(N_CELLS // content.count(b"\n"), 1), 0
