@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from accord.errors import AccordError
+from accord.files import write_text
 from accord.onboarding.of_column import OF_COLUMNS
 from accord.paths import Paths
 from accord.terminal import say
@@ -55,6 +56,7 @@ def of_column(read: Callable[[str], Any]) -> Callable[[str], tuple[str, Any]]:
 def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.onboarding import summary
     from accord.onboarding.onboard import Asked, onboard
+    from accord.report import profile
 
     given = vars(arguments)
     readings = dict(arguments.type)
@@ -67,4 +69,7 @@ def run(arguments: argparse.Namespace, paths: Paths) -> None:
         arguments.source, arguments.target, arguments.name, arguments.time, arguments.key, arguments.subject, arguments.task,
         arguments.positive, written, readings, dict(arguments.role), arguments.force, not arguments.no_select,
     )  # fmt: skip
-    say(summary.as_text(onboard(asked, paths)))
+    done = onboard(asked, paths)
+    if done.proposal.profile is not None:
+        write_text(paths.profile_page, profile.render(done.proposal.profile))
+    say(summary.as_text(done), f"Look at the data: {paths.profile_page}")

@@ -13,10 +13,11 @@ from accord.config import compose, selection
 from accord.data.casting import cast
 from accord.data.infer import inference, raw_table
 from accord.data.infer.guess import Guess, Inferred
+from accord.data.infer.profiled import profiled
 from accord.data.infer.ranges import rules
 from accord.data.infer.roles import Given, roles
 from accord.errors import AccordError, nearest
-from accord.files import scratch, write_text
+from accord.files import scratch, write_json, write_text
 from accord.onboarding import objective_text, promise_test, raw_file, shares, written
 from accord.onboarding.proposal import Member, Proposal, member
 from accord.paths import Paths
@@ -76,6 +77,7 @@ def onboard(asked: Asked, paths: Paths) -> Onboarded:
     raw.copy()
     for path, text in texts.items():
         write_text(path, text)
+    write_json(paths.profile, proposal.profile)
     notes = compose.select(words, paths) if asked.selects else []
     remark = raw.remark()
     step = (
@@ -114,6 +116,7 @@ def proposed(asked: Asked, name: str, raw: raw_file.Raw, paths: Paths) -> Propos
         _with_times(members, found.data_set),
         (*found.data_set, *rules(kept), *split),
         (*unread, *found.notes, *([lack] if lack else [])),
+        profiled(name, columns, found, wanted),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from accord.data.infer.guess import Guess, Inferred
+from accord.data.infer.profiled import Profile
 
 IMPLIED: Mapping[str, tuple[Any, ...]] = {"role": ("feature", None), "nullable": (False,)}
 """What a column is unless the contract says otherwise."""
@@ -45,6 +46,8 @@ class Proposal:
     """About the data set as a whole, by dotted keys such as time.event, in the order in which they are written."""
     remarks: tuple[str, ...] = ()
     """What else the user has to know, a sentence each."""
+    profile: Profile | None = None
+    """What a page shows of the table."""
 
     @property
     def columns(self) -> dict[str, Mapping[str, Any]]:
