@@ -1,17 +1,20 @@
 """Multiclass targets: metrics beside scikit-learn's, names of columns, and outcomes from what SQL gives."""
 
+from array import array
+
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from shipped import shipped
+from shipped import shipped, shipped_option
 from sklearn import metrics as reference
 
 from accord.bootstrap import Statistic
 from accord.errors import AccordError
 from accord.measures.metrics import Sample, calibration_bins, value
+from accord.models import Examples, Feature, loading
 from accord.schema.objective import Target
 from accord.tasks import registry
 from accord.tasks.multiclass import names_of, softmax
@@ -144,9 +147,30 @@ def test_the_likeliest_class_is_the_first_of_several() -> None:
 
 
 def test_a_class_without_a_training_row_is_named() -> None:
-    said = str(task().fault(np.array([0.0, 2, 2]), "train"))
-    assert "none of the 3 training rows is of the class 'Chinstrap'" in said
+    assert "no training row of the class 'Chinstrap', which" in str(task().remark(np.array([0.0, 2, 2])))
+    assert task().remark(np.array([0.0, 1, 2])) is None
+
+
+def test_a_single_class_leaves_nothing_to_learn() -> None:
+    assert "all 2 training rows are of the class 'Gentoo'" in str(task().fault(np.array([2.0, 2]), "train"))
     assert task().fault(np.array([0.0]), "test") is None
+
+
+@pytest.mark.parametrize("option", ["lightgbm", "linear", "baseline"])
+@pytest.mark.parametrize("there", [(0, 2), (1, 2, 3)])
+def test_a_class_that_training_lacks_has_next_to_no_probability(option: str, there: tuple[int, ...]) -> None:
+    generator = np.random.default_rng(1)
+    X = generator.normal(size=(300, 2))
+    y = np.array(there)[np.digitize(X[:, 0], [-0.5, 0.5][: len(there) - 1])].astype(float)
+    loss = task("a", "b", "c", "d").losses[0]
+    model = loading.build(shipped_option("model", option))
+    fitted = model.fit([Feature("x"), Feature("z")], loss, Examples(X, y), Examples(X[:90], y[:90]), seed=1)
+    p = softmax(fitted.raw(X))
+    assert (np.delete(p, there, axis=1) < 1e-4).all()
+    row = array("d", X[5])
+    assert fitted.raw(X[5:6]).tolist() == [list(fitted.of_row(row)())]
+    if option != "baseline":
+        assert (p.argmax(axis=1) == y).mean() > 0.85
 
 
 @pytest.mark.parametrize(

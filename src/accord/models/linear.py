@@ -1,6 +1,6 @@
 """A generalised linear model: standardised numbers, one-hot categories, a term of its own for what is missing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -19,6 +19,8 @@ MAX_NUMBER = 1e140
 FAMILIES = ("binomial", "gaussian", "poisson", "tweedie")
 OF_SEVERAL = "multinomial"
 """The family with a raw score per class."""
+LACKING = float(np.log(1e-6))
+"""Below the smallest intercept, that of a class without training rows."""
 
 
 @dataclass(frozen=True)
@@ -134,9 +136,7 @@ class Linear(Model):
                 np.ravel(estimator.intercept_).tolist(), np.atleast_2d(estimator.coef_), strict=True
             )
         ]
-        if loss.family != OF_SEVERAL:
-            return parts[0]
-        return FittedSeveral(tuple(parts) if len(parts) == loss.n_raw else (_of_zero(parts[0]), parts[0]))
+        return _of_classes(parts, estimator.classes_, loss.n_raw) if loss.family == OF_SEVERAL else parts[0]
 
     @staticmethod
     def load(path: Path) -> FittedLinear | FittedSeveral:
@@ -177,11 +177,20 @@ def _terms(features: list[Feature], centres: Vector, scales: Vector, weights: Ve
     return tuple(terms)
 
 
-def _of_zero(one: FittedLinear) -> FittedLinear:
-    """The raw score of the first of two classes, where that of the second alone tells them apart."""
-    return FittedLinear(
-        0.0, tuple(Term(values=None if t.values is None else (0.0,) * len(t.values)) for t in one.terms)
-    )
+def _of_classes(parts: Sequence[FittedLinear], there: Vector, n_classes: int) -> FittedSeveral:
+    """The raw scores of all classes from those of the classes that training has: of two, the second's alone tells them apart. A class
+    that training lacks is far below them."""
+    if len(parts) < len(there):
+        parts = [_constant(parts[0], 0.0), *parts]
+    below = min(part.intercept for part in parts) + LACKING
+    found = dict(zip(there.astype(int).tolist(), parts, strict=True))
+    return FittedSeveral(tuple(found.get(k, _constant(parts[0], below)) for k in range(n_classes)))
+
+
+def _constant(like: FittedLinear, intercept: float) -> FittedLinear:
+    """A raw score that no feature changes, of the features of another."""
+    terms = (None if term.values is None else (0.0,) * len(term.values) for term in like.terms)
+    return FittedLinear(intercept, tuple(Term(values=values) for values in terms))
 
 
 def _per_column(statistic: Any, X: Matrix) -> Vector:

@@ -55,14 +55,18 @@ def of_classes(classes: tuple[str, ...]) -> Task:
     own = list(zip(classes, names, strict=True))
 
     def fault(y: Vector, split: str) -> str | None:
-        there = np.bincount(y.astype(np.intp), minlength=n) > 0
-        if split != "train" or there.all():
+        there = np.unique(y)
+        if split != "train" or len(there) > 1:
             return None
-        lacking = classes[int(np.argmin(there))]
-        return (
-            f"none of the {len(y):,} training rows is of the class '{lacking}'; expected some of each. Leave it out of classes, or "
-            "make sql give it the name of another"
-        )
+        return f"all {len(y):,} training rows are of the class '{classes[int(there[0])]}'; expected two classes or more"
+
+    def remark(y: Vector) -> str | None:
+        counts = np.bincount(y.astype(np.intp), minlength=n)
+        lacking = [text for text, count in zip(classes, counts, strict=True) if not count]
+        if not lacking:
+            return None
+        more = f" and of {len(lacking) - 1} other classes" if len(lacking) > 1 else ""
+        return f"has no training row of the class '{lacking[0]}'{more}, which can't be predicted then"
 
     def rates(name: str, acts: bool) -> dict[str, str]:
         """Of each class: how often the policy acts, how many are found, and how far the prediction is off on average."""
@@ -118,6 +122,7 @@ def of_classes(classes: tuple[str, ...]) -> Task:
         outcome="class",
         classes=classes,
         fault=fault,
+        remark=remark,
         followed=("balanced_accuracy",),
         rates=rates,
         evidently="ClassificationPreset",

@@ -40,6 +40,8 @@ class Task:
     fault: Callable[[Vector, str], str | None] = lambda y, split: None
     """What is wrong with the known outcomes of a split, such as train, if anything: in words that go on after the key of the
     target's SQL."""
+    remark: Callable[[Vector], str | None] = lambda y: None
+    """What the user should know of the outcomes to train on, if anything: in words that go on after the target's name."""
     followed: tuple[str, ...] = ()
     """Metrics that a simulation follows beside the leading one."""
     expected: Callable[[Matrix], Vector] | None = None

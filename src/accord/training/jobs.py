@@ -60,7 +60,8 @@ def cpu_s() -> float:
 def train_one(job: Job) -> tuple[str, ...]:
     """Trains the job's model and its baseline; what the user should know of it."""
     features = Transform.load(job.features).features
-    loss = predicted(job.name, job.target).loss
+    target = predicted(job.name, job.target)
+    loss = target.loss
     (train, _), (tune, known) = (_examples(job, split) for split in ("train", "tune"))
     folder = job.output / job.name
     trained = loading.build(job.model).trained(features, loss, train, tune, job.seed)
@@ -71,7 +72,8 @@ def train_one(job: Job) -> tuple[str, ...]:
         raw[known] = trained.tune_raw
         save_matrix(folder / TUNE_FILE, raw)
     loading.build(BASELINE).fit(features, loss, train, tune, job.seed).save(folder / BASELINE_FILE)
-    return trained.notes
+    remark = target.task.remark(train.y)
+    return trained.notes if remark is None else (*trained.notes, remark)
 
 
 def _examples(job: Job, split: str) -> tuple[models.Examples, NDArray[np.bool_]]:
