@@ -12,8 +12,9 @@ from accord.data import splitting
 from accord.errors import AccordError
 from accord.expectation.expectation import ACTION, ACTUAL, BLOCK, PREDICTED, SCORE, Expectation
 from accord.monitoring import quality
-from accord.monitoring.observed import EVENT, ID, KNOWN, Window, days, sampled, with_known
+from accord.monitoring.observed import EVENT, ID, KNOWN, PROBABILITY, Window, days, sampled, with_known
 from accord.monitoring.quality import Judged, Key, Watched
+from accord.monitoring.selection import Selected, selected
 from accord.objective import teams
 from accord.objective.teams import Played
 from accord.schema.loop import Monitoring
@@ -37,7 +38,9 @@ class Comparison:
     n_rows: int
     """Rows of the window, of which `live` may be a sample."""
     n_labelled: int
-    """Rows with an outcome, of which `known` may be a sample."""
+    """Rows with an outcome, of which `known` may be a sample, repeated by their weight."""
+    selected: Selected
+    """What rows with an outcome are compared with."""
     expectation: Expectation
     settings: Monitoring
 
@@ -54,22 +57,23 @@ class Comparison:
     def judge_rows(self, watched: Mapping[Key, Watched], share: float = 1) -> dict[Key, Judged]:
         """What is expected of values of all rows, and whether they keep to it. `share` is the part of the accepted false
         alarms that these values may raise."""
-        return self._judge(watched, self.live, self.n_rows, share)
+        return self._judge(watched, self.live, self.test, self.n_rows, share)
 
     def judge_outcomes(self, watched: Mapping[Key, Watched], share: float = 1) -> dict[Key, Judged]:
         """The same of values of the rows with an outcome."""
-        return self._judge(watched, self.known, self.n_labelled, share)
+        n_rows = max(1, round(self.n_labelled * self.selected.share))
+        return self._judge(watched, self.known, self.selected.test, n_rows, share)
 
     def _is_enough(self, n_rows: int, part: Played) -> bool:
         has_days = self.expectation.time is None or part.n_blocks >= MIN_DAYS
         return n_rows >= self.settings.min_rows and has_days
 
     def _judge(
-        self, watched: Mapping[Key, Watched], part: Played, n_rows: int, share: float
+        self, watched: Mapping[Key, Watched], part: Played, test: Played, n_rows: int, share: float
     ) -> dict[Key, Judged]:
         if not watched:
             return {}
-        test, level = self.test, 1 - (1 - self.expectation.level) * share
+        level = 1 - (1 - self.expectation.level) * share
         n_blocks = part.n_blocks
         if self.expectation.time is None:
             n_blocks = max(1, round(n_rows * test.n_blocks / max(test.rows.height, 1)))
@@ -80,14 +84,17 @@ def compared(
     rows: pl.LazyFrame, window: Window, expectation: Expectation, settings: Monitoring
 ) -> Comparison:
     """The observed rows of the window beside those of test."""
-    names = [name for name in rows.collect_schema() if not name.startswith("log|")]
+    names = [name for name in rows.collect_schema() if not name.startswith("log|") or name == PROBABILITY]
     labelled = rows.filter(pl.col(KNOWN).is_not_null())
     live, known = (
         answered(sampled(part, n, MAX_ROWS, names), expectation)
         for part, n in ((rows, window.n_rows), (labelled, window.n_labelled))
     )
     test = answered(expectation.test, expectation)
-    return Comparison(live, known, test, window.n_rows, window.n_labelled, expectation, settings)
+    chosen = selected(live, known, test, expectation.seed)
+    return Comparison(
+        live, chosen.known, test, window.n_rows, window.n_labelled, chosen, expectation, settings
+    )
 
 
 def answered(rows: pl.DataFrame, expectation: Expectation) -> Played:

@@ -4,6 +4,7 @@
 """
 
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -15,6 +16,7 @@ from accord.monitoring.alarms import Alarm
 from accord.monitoring.columns import DriftRow, ShiftRow
 from accord.monitoring.comparison import compared
 from accord.monitoring.health import NONE_REFUSED, Refused, ServiceHealth, service_health
+from accord.monitoring.maturity import matured
 from accord.monitoring.observed import MODEL, Window, observed, sampled, window_of
 from accord.monitoring.performance import EstimatedRow, QualityRow, SliceRow, TeamRow
 from accord.monitoring.skew import Skew
@@ -60,10 +62,12 @@ def decide(
     labelled: pl.DataFrame | pl.LazyFrame,
     settings: Monitoring,
     refused: Refused = NONE_REFUSED,
+    as_of: datetime | None = None,
 ) -> Decision:
     """What is to be said of the window: `labelled` as `traffic.outcomes.labelled` has it, of which the rows that the
-    bundle's model answered are judged."""
-    everything = observed(labelled, bundle, expectation.time)
+    bundle's model answered are judged. `as_of` is now, in UTC, by which outcomes should be known; None: when the last of the
+    rows, or of their outcomes, came."""
+    everything, immature = matured(observed(labelled, bundle, expectation.time), expectation.time, as_of)
     rows = everything.filter(pl.col(MODEL) == bundle.model_id)
     window = window_of(everything, bundle.model_id)
     drift = [
@@ -90,6 +94,8 @@ def decide(
         skew.compare(replayed, bundle),
         [
             *notes.thin(window, settings),
+            *immature,
+            *([comparison.selected.note] if comparison.selected.note else []),
             *notes.unread(labelled, bundle),
             *notes.left_out(comparison),
             *notes.uncalibrated(window, expectation, settings),

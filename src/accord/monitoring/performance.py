@@ -130,7 +130,7 @@ def slice_rows(comparison: Comparison) -> list[SliceRow]:
     rows: list[SliceRow] = []
     watched: dict[int, Watched] = {}  # by the place of their row
     for column, level, n_rows in quality.levels(known, expectation.slices, comparison.settings.min_rows):
-        n_days = min(quality.n_blocks(part, column, level) for part in (known, comparison.test))
+        n_days = min(quality.n_blocks(part, column, level) for part in (known, comparison.selected.test))
         is_thin = expectation.time is not None and n_days < MIN_DAYS
         note = f"insufficient: {n_days} days of {MIN_DAYS}" if is_thin else ""
         for name, target in targets.items():

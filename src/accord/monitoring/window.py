@@ -17,6 +17,7 @@ from accord.files import read_json, replacing, write_json, write_text
 from accord.monitoring import webhook
 from accord.monitoring.decision import Decision, decide
 from accord.monitoring.health import Refused
+from accord.monitoring.maturity import matured
 from accord.monitoring.observed import DECIDED, MODEL, decided, observed, sampled, with_known
 from accord.paths import Paths
 from accord.promotion import releases
@@ -65,13 +66,24 @@ def monitor(
     place = paths.bundle if champion is None else releases.restored(champion, paths)
     bundle, expected = load_bundle(place), expectation.load(place)
     with window(config.serving, settings, bundle, expected, asked, paths.traffic) as (rows, refused, n_ahead):
-        decision = decide(bundle, expected, rows, settings, refused)
+        now = datetime.now(UTC).replace(tzinfo=None)
+        decision = decide(bundle, expected, rows, settings, refused, now)
         write_json(paths.decision, decision.as_dict())
         told = [webhook.notify(settings.webhook, decision)] if settings.webhook else []
         folder = paths.monitoring / _name(decision)
         ahead = [f"Rows left out, for they are far ahead of all others: {n_ahead}"] if n_ahead else []
         said = _report(
-            folder, decision, bundle, expected, rows, config, render, with_reports, ahead, paths.workspace
+            folder,
+            decision,
+            bundle,
+            expected,
+            rows,
+            config,
+            render,
+            with_reports,
+            ahead,
+            paths.workspace,
+            now,
         )
     return decision, folder, [*said, *told]
 
@@ -163,6 +175,7 @@ def _report(
     with_reports: bool,
     said_before: Sequence[str],
     workspace: Path,
+    now: datetime,
 ) -> list[str]:
     """Writes the folder whole or not at all; what there is to say of it, after what was said before."""
     settings, n_rows = config.monitoring, decision.window.n_rows
@@ -171,7 +184,8 @@ def _report(
     if with_reports and n_rows >= settings.min_rows and (at := decision.window.end) is not None:
         from accord.monitoring import evidently
 
-        answered = observed(rows, bundle, expected.time).filter(pl.col(MODEL) == bundle.model_id)
+        counted, _ = matured(observed(rows, bundle, expected.time), expected.time, now)
+        answered = counted.filter(pl.col(MODEL) == bundle.model_id)
         names = [name for name in answered.collect_schema() if not name.startswith("log|")]
         chosen = sampled(answered, n_rows, settings.max_report_rows, names)
         current = with_known(chosen, expected.objective).sort(DECIDED)
