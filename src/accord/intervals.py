@@ -11,7 +11,7 @@ the smallest size that noise makes as large as the value, zero unless chance is 
 two parts allows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -85,13 +85,19 @@ class Size:
 
 def estimate(statistic: Statistic, blocks: Blocks, level: float) -> Estimate:
     """The statistic's value on the rows as they are, and its interval."""
+    return estimates(statistic, blocks, [level])[0]
+
+
+def estimates(statistic: Statistic, blocks: Blocks, levels: Sequence[float]) -> list[Estimate]:
+    """The same for several levels."""
     counts = nudged(blocks.n)
     with np.errstate(invalid="ignore", divide="ignore"):
         if isinstance(statistic, Size):
-            return _sized(statistic, statistic.parts(counts), blocks, level)
+            parts = statistic.parts(counts)
+            return [_sized(statistic, parts, blocks, level) for level in levels]
         found = statistic(counts)
     low, high = (statistic.low, statistic.high) if isinstance(statistic, Bounded) else (-np.inf, np.inf)
-    return estimated(found, blocks, level, low, high)
+    return [estimated(found, blocks, level, low, high) for level in levels]
 
 
 def nudged(n_blocks: int) -> Counts:

@@ -5,9 +5,9 @@ import polars as pl
 import pytest
 from shipped import shipped
 
-from accord.objective import fairness, teams
+from accord.objective import fairness, groups, limits, teams
 from accord.objective.fairness import ByGroup
-from accord.schema.objective import Policy, Target
+from accord.schema.objective import Metric, Policy, Target
 
 N = 600
 GENERATOR = np.random.default_rng(0)
@@ -55,3 +55,52 @@ def test_a_small_group_is_counted_and_not_scored(table: ByGroup) -> None:
     (rare,) = [row for row in table.levels if row.level == "rare"]
     assert rare.n_rows == (SIDE == "rare").sum()
     assert rare.rates == {}
+
+
+ROWS = pl.DataFrame(
+    {
+        "sex": ["f", "f", "m", "m", None, "f"],
+        "race": ["a", "b", "a", None, "b", "a"],
+        "age": [1, 1, 2, 2, 2, None],
+    }
+)
+
+
+def test_rows_without_a_value_are_a_group_of_their_own() -> None:
+    found = {name: mask.tolist() for name, mask in groups.groups(ROWS, "sex")}
+    assert list(found) == ["f", "m", "null"]
+    assert found["null"] == [False, False, False, False, True, False]
+
+
+def test_groups_of_several_columns_have_the_same_of_each() -> None:
+    found = {name: np.flatnonzero(mask).tolist() for name, mask in groups.groups(ROWS, ["sex", "race"])}
+    assert found == {"f, a": [0, 5], "f, b": [1], "m, a": [2], "m, null": [3], "null, b": [4]}
+    assert {name for name, _ in groups.groups(ROWS, ["age"])} == {"1", "2", "null"}
+    assert groups.small(ROWS, ["sex", "race"], 2) == {"f, b": 1, "m, a": 1, "m, null": 1, "null, b": 1}
+
+
+def gap(apart: float, seed: int, group: str | list[str]) -> limits.Figure:
+    """The gap in lateness between 20 groups of 200 rows, of which the first is late more often; at most 0.1 is allowed."""
+    generator = np.random.default_rng(seed)
+    of_row = np.repeat(np.arange(20), 200)
+    late = generator.random(4000) < 0.2 + apart * (of_row == 0)
+    rows = pl.DataFrame(
+        {"delay": np.where(late, 1.0, -1.0), "side": of_row % 4, "place": of_row // 4, "both": of_row}
+    )
+    blocks = pl.Series([str(one % 1000) for one in range(4000)])
+    played = teams.play(rows, TARGETS, POLICY, {"late": late * 1.0}, {"late": late * 1.0}, blocks)
+    metric = shipped(Metric, team="governance", sql="AVG(actual_late)", group=group, max=0.1)
+    (found,) = teams.table({"gap": metric}, played, TARGETS, POLICY, 0.95, 100).values()
+    return found
+
+
+def test_a_gap_of_zero_between_many_small_groups_seldom_breaks_a_limit_and_has_zero_in_its_interval() -> None:
+    found = [gap(0.0, seed, "both") for seed in range(20)]
+    assert np.mean([one.value for one in found]) > 0.09
+    assert sum(one.limits == "broken" for one in found) <= 1
+    assert sum(one.low > 0 for one in found) <= 1
+
+
+def test_a_gap_of_twice_the_limit_breaks_it() -> None:
+    found = [gap(0.2, seed, ["side", "place"]) for seed in range(20)]
+    assert sum(one.limits == "broken" for one in found) >= 16

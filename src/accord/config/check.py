@@ -9,6 +9,7 @@ import polars as pl
 from accord.data.casting import tells_days
 from accord.errors import AccordError, nearest
 from accord.models import loading
+from accord.objective.groups import names_in
 from accord.objective.teams import BUILTINS, MEASURED, fits
 from accord.schema.config import Config
 from accord.schema.data import BREACHES, DUPLICATES, Data, Reading
@@ -47,7 +48,8 @@ def check_expressions(config: Config) -> None:
     _check_weights(config)
     for name, metric in config.objective.metrics.items():
         _check_metric(f"objective.metrics.{name}", metric, config, known)
-    for where, names in (("data.slices", data.slices), ("data.groups", data.groups)):
+    grouped = [name for group in data.groups for name in names_in(group)]
+    for where, names in (("data.slices", data.slices), ("data.groups", grouped)):
         _are_known(names, where, known)
     features = [name for name, column in data.columns.items() if column.role == "feature"]
     _are_known(config.features.drop, "features.drop", [*features, *data.derived])
@@ -189,7 +191,7 @@ def _check_metric(where: str, metric: Metric, config: Config, columns: dict[str,
     if metric.where is not None:
         _wants_boolean(check(metric.where, f"{where}.where", names, {}), f"{where}.where", metric.where)
     if metric.group is not None:
-        _are_known([metric.group], f"{where}.group", columns)
+        _are_known(names_in(metric.group), f"{where}.group", columns)
 
 
 def _check_names(data: Data) -> None:

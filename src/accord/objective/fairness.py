@@ -13,6 +13,7 @@ import numpy as np
 from accord import intervals
 from accord.intervals import Estimate
 from accord.objective import teams
+from accord.objective.groups import groups, names_in, title
 from accord.objective.teams import Played
 from accord.schema.objective import Metric, Policy, Target
 from accord.tasks.registry import all_of
@@ -20,12 +21,12 @@ from accord.tasks.registry import all_of
 
 @dataclass(frozen=True)
 class Group:
-    """The people whose rows have one level of a group column."""
+    """The people whose rows have one level of a group column, or the same of several at once."""
 
     level: str
     n_rows: int
     rates: dict[str, Estimate]
-    """Empty where there are too few rows."""
+    """Empty where there are too few rows, which is no evidence."""
 
 
 @dataclass(frozen=True)
@@ -44,25 +45,24 @@ def rates(targets: Mapping[str, Target], has_policy: bool) -> dict[str, str]:
 
 
 def by_group(
-    played: Played, targets: Mapping[str, Target], policy: Policy | None, columns: Sequence[str],
+    played: Played, targets: Mapping[str, Target], policy: Policy | None,
+    columns: Sequence[str | Sequence[str]],
     level: float, min_rows: int,
 ) -> list[ByGroup]:  # fmt: skip
     """For each group column its levels with their rates, and each rate's gap: the largest less the smallest."""
     tables = []
     for column in columns:
-        labels = played.rows[column]
         levels = []
-        for label in labels.drop_nulls().unique().sort():
-            mask = (labels == label).fill_null(False).to_numpy()
+        for label, mask in groups(played.rows, column):
             group = restricted(played, mask)
             scored = _rates(group, targets, policy, level) if mask.sum() >= min_rows else {}
-            levels.append(Group(str(label), int(mask.sum()), scored))
+            levels.append(Group(label, int(mask.sum()), scored))
         gaps = {}
         for name, sql in rates(targets, policy is not None).items():
-            metric = Metric(team="governance", sql=sql, group=column, weight=0, scale=1)
+            metric = Metric(team="governance", sql=sql, group=names_in(column), weight=0, scale=1)
             statistic = teams.statistic(name, metric, played, targets, policy, min_rows)
             gaps[name] = intervals.estimate(statistic, played.blocks, level)
-        tables.append(ByGroup(column, levels, gaps))
+        tables.append(ByGroup(title(column), levels, gaps))
     return tables
 
 

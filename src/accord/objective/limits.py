@@ -29,10 +29,9 @@ class Figure(Estimate):
 
 def figure(metric: Metric, statistic: Statistic, blocks: Blocks, level: float) -> Figure:
     """The metric with its interval, and what that says of its limits. The level is that of the interval, and of each bound."""
-    found = intervals.estimate(statistic, blocks, level)
     if metric.min is None and metric.max is None:
-        return Figure(**vars(found))
-    bounds = intervals.estimate(statistic, blocks, 2 * level - 1)
+        return Figure(**vars(intervals.estimate(statistic, blocks, level)))
+    found, bounds = intervals.estimates(statistic, blocks, [level, 2 * level - 1])
     verdict = judged(metric, bounds)
     return Figure(**vars(found), limits=verdict, at_least=bounds.low, at_most=bounds.high)
 

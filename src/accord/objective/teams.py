@@ -12,6 +12,7 @@ from accord.bootstrap import Blocks, Counts, Statistic
 from accord.intervals import Bounded, Size
 from accord.measures.metrics import Sample
 from accord.objective import limits
+from accord.objective.groups import groups
 from accord.objective.limits import Figure
 from accord.objective.policy import decide
 from accord.schema.objective import Metric, Policy, Target
@@ -97,10 +98,7 @@ def statistic(
         keep = evaluate(_frame(played, targets, policy), metric.where, f"{where}.where").to_numpy() == 1
     if metric.group is None:
         return _plain(where, metric, played, keep, targets, policy)
-    labels = played.rows[metric.group]
-    parts = [
-        keep & (labels == level).fill_null(False).to_numpy() for level in labels.drop_nulls().unique().sort()
-    ]
+    parts = [keep & mask for _, mask in groups(played.rows, metric.group)]
     statistics = [
         _plain(where, metric, played, part, targets, policy) for part in parts if part.sum() >= min_rows
     ]

@@ -16,11 +16,13 @@ from accord import bootstrap, intervals
 from accord.bootstrap import Blocks, Counts, Statistic
 from accord.bundle.interface import Answered
 from accord.intervals import Chance, Estimate
-from accord.objective import limits, teams
+from accord.objective import groups, limits, teams
 from accord.objective.limits import Figure
 from accord.objective.teams import Played
 from accord.schema.objective import Metric, Objective, Target
 
+N_SHOWN = 5
+"""Small groups that a reason names."""
 PASS, FAIL, NO_EVIDENCE, INFORMATION = "pass", "fail", "no evidence", "information"
 
 
@@ -137,6 +139,8 @@ class _Result:
     """Each metric of the candidate, and its value on the rows and on each resample (n_resamples,), for candidate and champion."""
 
     metrics: dict[str, Statistic]
+    small: dict[str, dict[str, int]]
+    """Of gaps the groups that are too small to count, with their rows."""
     blocks: Blocks
     value: dict[str, float]
     resampled: dict[str, NDArray[np.float64]]
@@ -153,6 +157,11 @@ def _compared(objective: Objective, pair: Pair, settings: Settings) -> _Result:
     once = np.ones((1, pair.candidate.n_blocks))
     return _Result(
         metrics,
+        {
+            name: groups.small(pair.candidate.rows, metric.group, settings.min_rows)
+            for name, metric in objective.metrics.items()
+            if metric.group is not None
+        },
         pair.candidate.blocks,
         {name: float(one(once)[0]) for name, one in metrics.items()},
         {name: one(counts) for name, one in metrics.items()},
@@ -189,11 +198,23 @@ def _row(name: str, metric: Metric, objective: Objective, result: _Result, measu
         verdict, reason = NO_EVIDENCE, f"{reason}; but {doubt}"
     if found is not None and found.limits == "no evidence" and verdict != FAIL:
         verdict, reason = NO_EVIDENCE, f"{name} {limits.missing(metric, found, limits.unit(result.blocks))}"
+    if few := result.small.get(name):
+        reason = f"{reason}; {_no_evidence_of(few)}"
     return Row(
         name, metric.team, metric.description, unit, teams.better(metric), metric.weight, value, low, high,
         metric.min, metric.max, champion, None if change is None else float(change), metric.tolerance, verdict, reason,
         0 if found is None else found.n_blocks, None if found is None else found.chance,
     )  # fmt: skip
+
+
+def _no_evidence_of(few: Mapping[str, int]) -> str:
+    """
+    >>> _no_evidence_of({"LGA": 12, "null": 3})
+    'no evidence of small groups: LGA (12 rows), null (3 rows)'
+    """
+    shown = [f"{name} ({n:,} row{'s' if n != 1 else ''})" for name, n in few.items()]
+    more = f" and {len(shown) - N_SHOWN} more" if len(shown) > N_SHOWN else ""
+    return f"no evidence of small groups: {', '.join(shown[:N_SHOWN])}{more}"
 
 
 def is_untold(metric: Metric, measured: Measured) -> bool:

@@ -219,8 +219,8 @@ class Data(Section):
     split: Split
     slices: list[Name] = []
     """Columns by whose values the metrics are broken down."""
-    groups: list[Name] = []
-    """Columns across whose values people are to be treated alike."""
+    groups: list[Name | list[Name]] = []
+    """Columns across whose values people are to be treated alike; a list of columns stands for those that they have at once."""
     targets: dict[Name, Target] = Field(min_length=1)
     """What the data set lends itself to predict; objectives choose from these or bring their own."""
 

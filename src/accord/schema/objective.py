@@ -78,8 +78,9 @@ class Metric(Section):
     """The target that a builtin of prediction quality is about. Default: the mean over all that have it."""
     where: Sql | None = None
     """Only rows that meet this condition."""
-    group: Name | None = None
-    """Turns the metric into a gap: its largest less its smallest value over the values of this column."""
+    group: Name | list[Name] | None = None
+    """Turns the metric into a gap: its largest less its smallest value over the values of this column, or over those that
+    several columns have at once."""
     better: Literal["higher", "lower"] | None = None
     """Needed with sql; builtins know it, or their task does, and a gap is better lower."""
     unit: str | None = None
