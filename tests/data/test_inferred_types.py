@@ -172,3 +172,19 @@ def test_plain_numbers_are_told_the_same_with_and_without_counting(form: str):
     text = pl.Series("a", [None if v is None else str(v) for v in FORMS[form][0]], dtype=pl.String)
     plain = types.plainly_numeric(text)
     assert plain is None or plain == types.typed(Words.of(text), "a", {})
+
+
+def test_what_somebody_says_of_a_form_says_the_type_too(tmp_path: Path):
+    column = one(tmp_path, ["01/02/2023", "04/07/2024"], format="%m/%d/%Y")
+    assert (column.type, column.guesses[0].is_open) == ("datetime", False)
+
+
+def test_a_type_wins_where_the_form_stays_open(tmp_path: Path):
+    column = one(tmp_path, ["1,234", "5,678"], type="number")
+    assert (column.type, column.guesses[0].is_open) == ("number", True)
+
+
+@pytest.mark.parametrize("name", ["n", "count", "text", "level", "literal", "len", "index"])
+def test_a_column_may_have_any_name(tmp_path: Path, name: str):
+    values = ["a", "b"] * 200
+    assert one(tmp_path, values, name).keys["values"] == ["a", "b"]

@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 import pytest
-from accord.data.infer.names import is_name, names
 
 from accord.data.infer import inference, raw_table
+from accord.data.infer.identifier_names import is_name, names
 from accord.errors import AccordError
 
 WRITTEN: dict[str, tuple[bytes, dict[str, Any], dict[str, str]]] = {

@@ -71,7 +71,7 @@ def _years(column: Inferred) -> Iterator[Guess]:
 def _levels(seen: pl.Series) -> Iterator[Guess]:
     if not len(seen) or seen.head(1000).n_unique() > MAX_LEVELS:
         return
-    counts = seen.value_counts(name="n")
+    counts = seen.alias("level").value_counts(name="n")
     least = int(edges(counts["n"])[0])
     enough = least >= max(MIN_LEVEL_ROWS, MIN_LEVEL_SHARE * len(seen))
     if 2 <= counts.height <= MAX_LEVELS and enough and _are_mixed(seen, counts.height):

@@ -11,7 +11,7 @@ from accord.data.forms import TRUTHS
 from accord.data.infer import dates, missing, numbers
 from accord.data.infer.distinct import Words, edges
 from accord.data.infer.numbers import Way
-from accord.schema.data import Reading
+from accord.schema.data import WRITTEN, Reading
 
 MAX_BROKEN = 0.005
 """The share of rows that may break a column's type, so that they go to quarantine: beyond it they are values of another type."""
@@ -44,6 +44,7 @@ def typed(words: Words, name: str, given: Mapping[str, Any]) -> Typed:
     given = {key: value for key, value in given.items() if key != "day_first"}
     nulls = sorted(given.get("nulls") or missing.always(words))
     values = words.without(nulls)
+    given = _type_of(given) | given
     if given.get("type"):
         return _as_given(values, nulls, dict(given), day_first)
     if not len(values.text):
@@ -64,6 +65,18 @@ def plainly_numeric(column: pl.Series) -> Typed | None:
     keys, reason = found
     seconds = _seconds(keys, column.cast(pl.Float64, strict=False)) if keys["type"] == "integer" else ""
     return Typed(keys, f"all {column.count():,} values {reason}{seconds}", [""] if column.has_nulls() else [])
+
+
+def _type_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The type that keys are for which only one type has."""
+    return next(
+        (
+            {"type": kinds[0]}
+            for kinds, keys in WRITTEN.items()
+            if len(kinds) == 1 and given.keys() & set(keys)
+        ),
+        {},
+    )
 
 
 def _with_nulls(found: Typed, nulls: list[str]) -> Typed:
@@ -260,7 +273,8 @@ def _as_given(words: Words, nulls: list[str], given: dict[str, Any], day_first: 
     if found and found[0].is_open:
         return Typed(keys, f"as you said; it {found[0].reason}", [*nulls, *weak], is_open=True)
     if len(found) > 1:
-        return _with_nulls(_open_number(values, found, weak), nulls)
+        still_open = _open_number(values, found, weak)
+        return _with_nulls(replace(still_open, keys={**still_open.keys, "type": kind}), nulls)
     return Typed(keys, f"as you said{said}", [*nulls, *weak])
 
 
