@@ -25,7 +25,7 @@ def read(text: str) -> Any:
 @given(VALUES)
 @settings(max_examples=300, deadline=None)
 def test_any_value_is_read_as_it_was(value: Any):
-    assert read(f"key: {written.yaml(value)}") == {"key": value}
+    assert read(f"key: {written.in_yaml(value)}") == {"key": value}
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_any_value_is_read_as_it_was(value: Any):
      "0x1F", "1:30", ".5", "{a}", "*a", "&a", "%a", "@a", "", " a ", "\x85", "\u2028", "é", "e\u0301", "=", "<<", 1e22, 1e-7, 5e-324],
 )  # fmt: skip
 def test_values_that_yaml_or_omegaconf_would_take_for_another_are_read_as_they_were(value: Any):
-    assert read(f"key: {written.yaml(value)}") == {"key": value}
+    assert read(f"key: {written.in_yaml(value)}") == {"key": value}
 
 
 @settings(deadline=None)

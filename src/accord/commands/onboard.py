@@ -1,17 +1,16 @@
 """`accord onboard`: a raw file becomes a data set of the project."""
 
 import argparse
-from collections.abc import Callable
-from typing import Any
 
-from accord.errors import AccordError
 from accord.files import write_text
-from accord.onboarding.of_column import OF_COLUMNS
+from accord.onboarding.of_column import OF_COLUMNS, of_column
 from accord.paths import Paths
 from accord.terminal import say
 
 HELP = "make a data set of a raw file: contract, targets, split and a test, each guess with its reason"
 ALONE = True
+WRITTEN = ("separator", "encoding", "quote", "header")
+"""What the options say of how CSV is written."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SOURCE",
         help="a file, a pattern such as 'rides/*.csv', package://MODULE/FILE or sklearn://NAME",
     )
-    add("--target", required=True, metavar="COLUMN", help="the column to predict")
+    one = parser.add_mutually_exclusive_group(required=True)
+    one.add_argument("--target", metavar="COLUMN", help="the column to predict")
+    one.add_argument(
+        "--update",
+        action="store_true",
+        help="say what a changed file changes in its contract; --force writes that",
+    )
     add("--time", metavar="COLUMN", help="the column with the time of what a row is about")
     add("--key", nargs="+", default=[], metavar="COLUMN", help="the columns that tell rows apart")
     add("--subject", metavar="COLUMN", help="the column that says whom a row is about")
@@ -37,39 +42,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-header", action="store_const", const=False, dest="header", help="the first line of CSV is a row"
     )
     add("--force", action="store_true", help="overwrite the files of a data set of this name")
-    add("--no-select", action="store_true", help="write the files, and leave params.yaml as it is")
-
-
-def of_column(read: Callable[[str], Any]) -> Callable[[str], tuple[str, Any]]:
-    """Reads COLUMN=WORDS."""
-
-    def column(word: str) -> tuple[str, Any]:
-        name, equals, words = word.rpartition("=")
-        try:
-            return name, read(words if equals else "")
-        except AccordError as error:
-            raise argparse.ArgumentTypeError(f"{word!r}: {error}") from error
-
-    return column
+    add(
+        "--no-select",
+        action="store_false",
+        dest="selects",
+        help="write the files, and leave params.yaml as it is",
+    )
 
 
 def run(arguments: argparse.Namespace, paths: Paths) -> None:
-    from accord.onboarding import summary
-    from accord.onboarding.onboard import Asked, onboard
+    from accord.onboarding import onboard, summary, update
     from accord.report import profile
 
     given = vars(arguments)
+    if arguments.update:
+        found = update.update(arguments.source, onboard.called(arguments.source, arguments.name), paths)
+        if arguments.force:
+            update.write(found, paths)
+        return say(update.as_text(found, arguments.force))
     readings = dict(arguments.type)
     for column, nulls in arguments.nulls:
         readings[column] = {**readings.get(column, {}), "nulls": nulls}
-    written = {
-        key: given[key] for key in ("separator", "encoding", "quote", "header") if given[key] is not None
-    }
-    asked = Asked(
-        arguments.source, arguments.target, arguments.name, arguments.time, arguments.key, arguments.subject, arguments.task,
-        arguments.positive, written, readings, dict(arguments.role), arguments.force, not arguments.no_select,
-    )  # fmt: skip
-    done = onboard(asked, paths)
+    said = ("source", "target", "name", "time", "key", "subject", "task", "positive", "force", "selects")
+    asked = onboard.Asked(
+        **{name: given[name] for name in said},
+        written={name: given[name] for name in WRITTEN if given[name] is not None},
+        readings=readings,
+        roles=dict(arguments.role),
+    )
+    done = onboard.onboard(asked, paths)
     if done.proposal.profile is not None:
         write_text(paths.profile_page, profile.render(done.proposal.profile))
-    say(summary.as_text(done), f"Look at the data: {paths.profile_page}")
+    return say(summary.as_text(done), f"Look at the data: {paths.profile_page}")

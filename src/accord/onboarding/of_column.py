@@ -1,5 +1,6 @@
 """What is typed of a single column, as COLUMN=WORDS."""
 
+import argparse
 import re
 from collections.abc import Callable
 from typing import Any
@@ -49,3 +50,16 @@ OF_COLUMNS: dict[str, tuple[Callable[[str], Any], str]] = {
     "--nulls": (nulls, "a column's words for a missing value, with commas between"),
     "--role": (role, f"what a column is for: {', '.join(ROLES[:-1])}, or none to leave it out"),
 }  # fmt: skip
+
+
+def of_column(read: Callable[[str], Any]) -> Callable[[str], tuple[str, Any]]:
+    """Reads COLUMN=WORDS for a parser of arguments."""
+
+    def column(word: str) -> tuple[str, Any]:
+        name, equals, words = word.rpartition("=")
+        try:
+            return name, read(words if equals else "")
+        except AccordError as error:
+            raise argparse.ArgumentTypeError(f"{word!r}: {error}") from error
+
+    return column

@@ -1,7 +1,6 @@
 """From a raw file to a data set that is selected: read, guessed, composed, and only then written."""
 
 import re
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from accord.config import compose, selection
+from accord.config import compose
 from accord.data.casting import cast
 from accord.data.infer import inference, raw_table
 from accord.data.infer.guess import Guess, Inferred
@@ -17,8 +16,8 @@ from accord.data.infer.profiled import profiled
 from accord.data.infer.ranges import rules
 from accord.data.infer.roles import Given, roles
 from accord.errors import AccordError, nearest
-from accord.files import scratch, write_json, write_text
-from accord.onboarding import objective_text, promise_test, raw_file, shares, written
+from accord.files import write_json, write_text
+from accord.onboarding import objective_text, promise_test, raw_file, shares, trial, written
 from accord.onboarding.proposal import Member, Proposal, member
 from accord.paths import Paths
 from accord.schema.data import LeakCheck, Reading, Time
@@ -61,7 +60,8 @@ class Onboarded:
 
 def onboard(asked: Asked, paths: Paths) -> Onboarded:
     """The data set, written and selected. Raises AccordError, with nothing written, where the table or the words don't fit."""
-    name = _name(asked, paths.conf)
+    name = called(asked.source, asked.name)
+    name = name if asked.name else _free(name, paths.conf)
     raw = raw_file.located(asked.source, name, paths)
     proposal = proposed(asked, name, raw, paths)
     own = objective_text.text(proposal)
@@ -73,7 +73,7 @@ def onboard(asked: Asked, paths: Paths) -> Onboarded:
     if not asked.force:
         _refuse_overwriting(texts, raw, name)
     words = [f"data={name}", f"objective={objective}"]
-    _compose(texts, words, paths)
+    trial.compose_with(texts, words, paths)
     raw.copy()
     for path, text in texts.items():
         write_text(path, text)
@@ -205,20 +205,24 @@ def _split(
     return shares.shares(outcomes, {name: columns[name].values for name in dealt_by}, time, task.fault)
 
 
-def _name(asked: Asked, conf: Path) -> str:
-    """The data set's name: as given, or made of the file's, with a number behind it where another data set has that."""
-    if asked.name is not None:
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", asked.name):
+def called(source: str, name: str | None) -> str:
+    """The data set's name: as given, or made of the file's."""
+    if name is not None:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
             raise AccordError(
-                f"--name {asked.name}: expected letters, digits and underscores, a letter first, such as rides"
+                f"--name {name}: expected letters, digits and underscores, a letter first, such as rides"
             )
-        return asked.name
-    *folders, file = re.split(r"[/\\]", asked.source.rstrip("/"))
+        return name
+    *folders, file = re.split(r"[/\\]", source.rstrip("/"))
     words = [re.findall(r"[a-z0-9]+", part.partition(".")[0].lower()) for part in (file, *folders[-1:])]
-    name = "_".join(next(filter(None, words), ()))
-    if not name:
-        raise AccordError(f"{asked.source} gives no name to call the data set by; give one: --name rides")
-    name = name if name[0].isalpha() else f"data_{name}"
+    found = "_".join(next(filter(None, words), ()))
+    if not found:
+        raise AccordError(f"{source} gives no name to call the data set by; give one: --name rides")
+    return found if found[0].isalpha() else f"data_{found}"
+
+
+def _free(name: str, conf: Path) -> str:
+    """The name, with a number behind it where a data set has it that was not onboarded."""
     numbered = [name, *(f"{name}_{i}" for i in range(2, 100))]
     return next((one for one in numbered if _may_be_called(one, conf)), name)
 
@@ -256,14 +260,3 @@ def _refuse_overwriting(texts: Mapping[Path, str], raw: raw_file.Raw, name: str)
             f"{', '.join(map(str, there))}: there already, and not as it would be written; give another --name than {name}, see what has "
             "changed by --update, or overwrite by --force"
         )
-
-
-def _compose(texts: Mapping[Path, str], words: Sequence[str], paths: Paths) -> None:
-    """Raises AccordError if the selection with these words can't be composed once the texts are written."""
-    with scratch("onboard", paths.root) as folder:
-        trial = Paths(folder)
-        shutil.copytree(paths.conf, trial.conf)
-        shutil.copyfile(paths.params, trial.params)
-        for path, text in texts.items():
-            write_text(folder / path.relative_to(paths.root), text)
-        compose.fitted(selection.with_words(selection.read(trial), words, trial.conf), trial.conf)

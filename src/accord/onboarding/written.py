@@ -25,19 +25,19 @@ def text(proposal: Proposal) -> str:
         f"{HEAD} from all rows of the table; yours to change. Behind each guess stands why it was made and,",
         "# after `else`, what to write if it is wrong. docs/data.md describes the keys.",
         f"name: {proposal.name}",
-        f"description: {yaml(proposal.description)}",
+        f"description: {in_yaml(proposal.description)}",
         "",
         "sources:",
         *(f"  # {guess.key}: {visible(guess.reason)}" for guess in proposal.written),
-        f"  {proposal.name}: {yaml(proposal.source)}",
+        f"  {proposal.name}: {in_yaml(proposal.source)}",
         "",
         *_sections(proposal.guesses, ("key", "subject", "time")),
         "columns:",
-        *(_column(member) for member in columns),
+        *(f"  {column_line(member)}" for member in columns),
     ]
     if left_out:
         lines += ["  # Left out of the contract; without the first sign a line puts its column in."]
-        lines += [f"  # {_column(member).strip()}" for member in left_out]
+        lines += [f"  # {column_line(member)}" for member in left_out]
     others = list(dict.fromkeys(guess.key.split(".")[0] for guess in proposal.guesses))
     lines += [
         "",
@@ -46,7 +46,7 @@ def text(proposal: Proposal) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def yaml(value: Any) -> str:
+def in_yaml(value: Any) -> str:
     """The value in YAML on one line. OmegaConf reads it as it is: nothing in it is taken for a reference or a missing value."""
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
@@ -57,9 +57,9 @@ def yaml(value: Any) -> str:
             repr(value) if "e" not in repr(value) or "." in repr(value) else repr(value).replace("e", ".0e")
         )
     if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{yaml(name)}: {yaml(one)}' for name, one in value.items())}}}"
+        return f"{{{', '.join(f'{in_yaml(name)}: {in_yaml(one)}' for name, one in value.items())}}}"
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(yaml, value))}]"
+        return f"[{', '.join(map(in_yaml, value))}]"
     is_plain = PLAIN.fullmatch(value) and value.lower() not in WORDS
     return value if is_plain else quoted(_unresolved(value))
 
@@ -69,8 +69,9 @@ def _unresolved(value: str) -> str:
     return re.sub(r"(\\*)\$\{", lambda found: f"{found[1] * 2}\\${{", value)
 
 
-def _column(member: Member) -> str:
-    return f"  {member.name}: {yaml(member.keys)}{_reasons(member.guesses)}"
+def column_line(member: Member) -> str:
+    """The column in the contract, without the blanks before it."""
+    return f"{member.name}: {in_yaml(member.keys)}{_reasons(member.guesses)}"
 
 
 def _sections(guesses: Iterable[Guess], names: Iterable[str]) -> list[str]:
@@ -91,7 +92,7 @@ def _nested(guesses: list[Guess], depth: int) -> list[str]:
         while shared < min(len(before), len(path) - 1) and before[shared] == path[shared]:
             shared += 1
         lines += [f"{'  ' * i}{path[i]}:" for i in range(shared, len(path) - 1)]
-        lines.append(f"{'  ' * (len(path) - 1)}{path[-1]}: {yaml(guess.value)}{_reasons([guess])}")
+        lines.append(f"{'  ' * (len(path) - 1)}{path[-1]}: {in_yaml(guess.value)}{_reasons([guess])}")
         before = path[:-1]
     return lines
 
