@@ -13,7 +13,7 @@ from accord.config import compose, selection
 from accord.data.advice import shown
 from accord.data.casting import cast
 from accord.data.infer import inference
-from accord.data.infer.raw_table import Table
+from accord.data.infer.raw_table import whole
 from accord.data.ingest import sources
 from accord.errors import AccordError, nearest
 from accord.files import write_text
@@ -169,7 +169,7 @@ def _of_column(
     values, lost = cast(found, column)
     n, n_lost = len(found), int(lost.sum())
     if n_lost > limit * n:
-        [now] = inference.columns(Table(data.sources[data.rows], found.to_frame(), ()))
+        [now] = inference.columns(whole(data.sources[data.rows], found.to_frame()))
         said = f"{n_lost:,} of {n:,} values of {name} are no {column.type}, such as {shown(found.filter(lost)[0])}: {now.guesses[0].reason}"
         read = {key: now.keys.get(key) for key in (*WRITTEN_KEYS, "min", "max", "values")}
         yield Change(name, "type", said, {"type": now.type, **read})
@@ -233,7 +233,7 @@ def _edited(text: str, changes: Sequence[Change], frame: pl.DataFrame, data: Dat
     done: list[edits.Edit] = []
     new = [change.column for change in changes if change.kind == "new"]
     if new:
-        table = Table(data.sources[data.rows], frame.select(new), ())
+        table = whole(data.sources[data.rows], frame.select(new))
         for inferred in inference.columns(table, taken=data.columns):
             one = member(inferred, ())
             done.append(edits.with_entry(text, columns, column_line(one)))
