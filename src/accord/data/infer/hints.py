@@ -30,6 +30,7 @@ def plain(text: str, keep_case: bool = False) -> str:
         text.replace("ß", "ss").replace("ø", "o").replace("ł", "l").replace("Ł", "L").replace("Ø", "O"),
     )
     bare = "".join(character for character in decomposed if not unicodedata.combining(character))
+    bare = unicodedata.normalize("NFC", bare)  # Korean syllables are whole again
     return bare if keep_case else bare.lower()
 
 

@@ -71,4 +71,15 @@ def _luhn(digits: str) -> bool:
 def _valid(name: str) -> Callable[[str], bool]:
     """Whether a text is such a number. It needs eight digits or letters, since shorter ones pass by chance more often."""
     check = import_module(f"stdnum.{name}").is_valid
-    return lambda value: len(re.sub(r"\W", "", value)) >= 8 and bool(check(value))
+
+    def is_valid(value: str) -> bool:
+        try:
+            return len(re.sub(r"\W", "", value)) >= 8 and bool(check(value))
+        except (
+            ArithmeticError,
+            LookupError,
+            ValueError,
+        ):  # some look up a place or a date that no such number has
+            return False
+
+    return is_valid

@@ -79,7 +79,7 @@ ADDRESSES = {
     "adress", "gatuadress",
 }  # fmt: skip
 NUMBERS = {
-    "ssn", "social security", "social security number", "national id", "nin", "nino", "national insurance number", "tax id", "tax number", "tin", "steuer id",
+    "ssn", "social security", "social security number", "national id", "nin", "nino", "national insurance number", "national insurance", "tax id", "tax number", "tin", "steuer id",
     "steuernummer", "passport", "passport number", "passport no", "passnummer", "reisepass", "pasaporte", "passeport", "driver license", "drivers license", "driving licence",
     "driving license", "driver licence", "license number", "licence number", "license no", "fuehrerschein", "fuhrerschein", "license plate", "licence plate", "number plate", "plate", "plate number",
     "kennzeichen", "autokennzeichen", "matricula", "immatriculation", "targa", "vehicle registration", "registration plate", "vin", "health insurance", "insurance number", "medicare number", "medicaid id", "mrn",
@@ -92,6 +92,10 @@ NUMBERS = {
 HANDLES = {
     "username", "user name", "login", "login name", "userid name", "handle", "twitter", "nickname", "nick", "screen name", "benutzername", "usuario", "instagram", "facebook",
     "skype", "telegram", "linkedin", "github", "password", "passwort", "password hash", "contrasena",
+}  # fmt: skip
+THINGS = {
+    "color", "colour", "farbe", "couleur", "city", "town", "stadt", "ville", "ciudad", "citta", "cidade", "ort", "state", "county", "country", "region", "brand", "make",
+    "model", "product", "item", "team", "company", "month", "street name", "species", "hurricane", "storm", "ship", "vessel",
 }  # fmt: skip
 PLACES = {"latitude", "longitude", "lat", "lon", "lng", "long", "coordinates", "geo", "gps"}
 HOMES = {"home", "user", "customer", "client", "patient", "residence", "residential", "person", "rider", "member", "dropoff home", "house hold", "household", "living", "subject", "employee"}  # fmt: skip
@@ -108,7 +112,7 @@ def personal(facts: Facts) -> tuple[Guess, ...]:
     values = [value for value in facts.sample if value] if facts.is_text or facts.is_whole else []
     if not values:
         return ()
-    what = _by_values(values) or _by_name(facts, values)
+    what = _by_values(values, says(facts.source, THINGS) is None) or _by_name(facts, values)
     if what is not None:
         return _kept(what) if what.startswith("dates") else (*_kept(what), _info(what))
     if facts.is_text and sum(_tells_of_people(value) for value in values) >= max(2, IN_TEXTS * len(values)):
@@ -125,8 +129,8 @@ def _info(what: str) -> Guess:
     return Guess("role", "info", f"names a person, not what people have in common: {what}", "role: feature")
 
 
-def _by_values(values: Sequence[str]) -> str | None:
-    """What the values look like, whatever the column is called."""
+def _by_values(values: Sequence[str], may_be_names: bool) -> str | None:
+    """What the values look like, whatever the column is called. Names of colours, towns and makes are names of people too."""
     if len(values) < MIN_DISTINCT:
         return None
     for what, test in FORMS.items():
@@ -140,7 +144,7 @@ def _by_values(values: Sequence[str]) -> str | None:
         return f"{number}, by their form and check digits"
     if (share := _share(is_address, values)) >= MANY:
         return f"addresses, as {share:.0%} of its different values look"
-    return _as_names(values) if len(values) >= MIN_NAMES else None
+    return _as_names(values) if may_be_names and len(values) >= MIN_NAMES else None
 
 
 def _as_names(values: Sequence[str]) -> str | None:

@@ -18,7 +18,7 @@ NATIONAL = re.compile(
     r"|0\d{1,3}-\d{1,4}-\d{4}"  # 03-1234-5678
 )
 BARE = re.compile(r"0?[1-9]\d{8,10}")
-"""Digits alone, which only count beside numbers written as such."""
+"""Digits and blanks alone, which only count beside numbers written as such."""
 MOST, SURE = 0.9, 0.3
 DIGITS = (8, 15)
 
@@ -30,7 +30,7 @@ def are_phones(values: Sequence[str]) -> bool:
     (True, False)
     """
     sure = sum(map(is_phone, values)) / len(values)
-    bare = sum(BARE.fullmatch(value) is not None for value in values) / len(values)
+    bare = sum(BARE.fullmatch(value.replace(" ", "")) is not None for value in values) / len(values)
     return sure >= SURE and sure + bare >= MOST
 
 

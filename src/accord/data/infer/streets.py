@@ -18,7 +18,7 @@ PATTERNS = (
     r"\b(?:rue|avenue|boulevard|chemin|impasse|all[ée]e|quai|route)\s+(?:de|du|des|d'|la|le)?\s*\S+.*\d",
     r"(?:stra(?:ß|ss)e|str\.?|weg|platz|allee|gasse|ring|ufer|damm|chaussee|steig|stieg|graben|markt)\s+\d+",
     r"(?:straat|laan|weg|plein|gracht|kade|dijk|singel|hof|pad|steeg|baan|dreef|dorp|boulevard|ring)\s+\d+",
-    r"(?:gatan|v[äa]gen|gr[äa]nd|torget|stigen|vej|gade|veien|gata|vegen|all[ée]|katu|tie|kuja|polku|utca|u\.|[úu]t|tere?|sokak|caddesi|sok\.|cad\.|bulvar\w?)\s*(?:no:?)?\s*\d+",
+    r"(?:gatan|v[äa]gen|gr[äa]nd|torget|stigen|vej|gade|veien|gata|vegen|bakken|svingen|stien|tunet|haugen|kroken|lia|moen|skogen|l[øo]kk[ae]n?|all[ée]|katu|tie|kuja|polku|utca|u\.|[úu]t|tere?|sokak|caddesi|sok\.|cad\.|bulvar\w?)\s*(?:no:?)?\s*\d+",
     r"\b(?:calle|c/|avenida|avda\.?|av\.|plaza|paseo|camino|ronda|urbanizaci[óo]n|v[íi]a|ca[ñn]ada|alameda|pasaje|glorieta|acceso|cuesta|vial|rambla|callej[óo]n|carrer)\s.*\d",
     r"\b(?:via|viale|piazza|piazzale|corso|vicolo|strada|largo|borgo|contrada|rotonda|incrocio|stretto|canale)\s.*\d",
     r"\b(?:rua|travessa|avenida|pra[çc]a|alameda|estrada|rodovia|largo|via|quadra|viela|vila|ladeira|passarela|esta[çc][ãa]o|jardim|s[íi]tio|lago(?:a)?|aeroporto|vale|vereda|recanto|residencial|loteamento|conjunto|distrito|favela|feira|fazenda|chácara|colônia|condomínio|campo|núcleo|morro|parque|pátio|setor|trecho|trevo|área|esplanada|lagoa)\s.*\d",

@@ -11,7 +11,7 @@ from accord.data.infer.guess import Guess
 from accord.data.infer.hints import says
 
 BIRTHS = {
-    "birth", "birthday", "birthdate", "dob", "born", "date of birth", "geburt", "geburtstag", "geburtsdatum", "geboren", "naissance",
+    "birth", "birthday", "birthdate", "dob", "born", "date of birth", "geburt", "geburtstag", "geburtsdatum", "geboren", "geb datum", "geb", "gebdat", "naissance",
     "nacimiento", "nascita", "nascimento", "geboorte", "geboortedatum", "urodzenia", "foedselsdato", "fodselsdato",
 }  # fmt: skip
 EARLY = {
