@@ -147,7 +147,11 @@ def test_another_data_set_runs_by_a_word(new_project: Callable[[], Project]):
 @pytest.mark.parametrize("model", ["lightgbm", "linear"])
 @pytest.mark.parametrize(
     ("data", "target", "metric"),
-    [("breast_cancer", "malignant", "log_loss"), ("diabetes", "progression", "rmse")],
+    [
+        ("breast_cancer", "malignant", "log_loss"),
+        ("diabetes", "progression", "rmse"),
+        ("iris", "species", "log_loss"),
+    ],
 )
 def test_a_model_beats_the_baseline_beyond_the_interval(
     copy: Project, data: str, target: str, metric: str, model: str

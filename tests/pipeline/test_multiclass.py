@@ -68,7 +68,9 @@ def test_it_is_trained_and_evaluated(made: Project) -> None:
     total = predictions.select(pl.sum_horizontal(COLUMNS)).to_series()
     assert np.allclose(total.to_numpy(), 1)
     confusion = pl.read_csv(made.root / "reports/plots/confusion/pace.csv")
-    assert confusion["n_rows"].sum() == report["n_rows"]["test"]
+    assert confusion.height == report["n_rows"]["test"]
+    right = confusion["actual"] == confusion["likeliest"]
+    assert right.mean() == pytest.approx(found["accuracy"]["value"])
     assert {path.stem for path in (made.root / "reports/plots/calibration").glob("*.csv")} == {
         *COLUMNS,
         "late_",

@@ -18,7 +18,7 @@ Point = tuple[float, float]
 WIDTH = 330  # what a narrow phone leaves, so that no text shrinks
 ROW = 22
 MAX_GHOSTS = 40
-MAX_NAMED = 6
+MAX_WRITTEN = 6
 """Columns of a matrix that have room for their names and counts."""
 LETTER = 6.4
 """The approximate width of a letter in labels to the left of a row."""
@@ -154,47 +154,63 @@ def bars(rows: Sequence[tuple[str, float]], label: str) -> Markup:
 def matrix(
     rows: Sequence[tuple[str, Sequence[tuple[int, int]]]], x_label: str, y_label: str, label: str
 ) -> Markup:
-    """A square of cells, a row and a column per name, as dark as their counts are shares of their totals. A few names have their
+    """A row and a column of cells per name, each a count and its total, as dark as the count's share of it. A few names have their
     counts written in the cells; the pointer shows those of many."""
     names = [name for name, _ in rows]
-    left, n = _margin(names), len(names)
-    size = (WIDTH - 6 - left) / max(n, 1)
-    height = min(size, 56.0)
-    drawn = (
-        [_tick_of(name, left + (j + 0.5) * size, n * height + 36) for j, name in enumerate(names)]
-        if n <= MAX_NAMED
-        else []
-    )
-    for i, (name, cells) in enumerate(rows):
-        y = 22 + i * height
-        drawn.append(_name(name, left - 6, y + height / 2))
-        for j, (count, total) in enumerate(cells):
-            share = count / total if total else 0.0
-            tip = element(
-                "title", f"{y_label}: {name}\n{x_label}: {names[j]}\n{count:,} of {total:,} rows, {share:.1%}"
-            )
-            x = left + j * size
-            drawn.append(
-                element(
-                    "rect",
-                    tip,
-                    x=x,
-                    y=y,
-                    width=size - 1,
-                    height=height - 1,
-                    class_="cell",
-                    fill_opacity=f"{0.04 + 0.8 * share:.3f}",
-                )
-            )
-            if n <= MAX_NAMED:
-                drawn.append(
-                    element("text", f"{count:,}", x=x + size / 2, y=y + height / 2 + 4, class_="count middle")
-                )
+    left = _margin(names)
+    width = (WIDTH - 6 - left) / max(len(names), 1)
+    height = min(width, 56.0)
+    bottom, is_written = 22 + len(names) * height, len(names) <= MAX_WRITTEN
     titles = [
         element("text", y_label, x=4, y=13, class_="axis"),
-        element("text", x_label, x=left + n * size / 2, y=n * height + 54, class_="axis middle"),
+        element("text", x_label, x=(left + WIDTH) / 2, y=bottom + 32, class_="axis middle"),
+        *(_name(name, left - 6, 22 + (i + 0.5) * height) for i, name in enumerate(names)),
+        *(
+            element(
+                "text",
+                shortened(name, int(width / LETTER)),
+                x=left + (j + 0.5) * width,
+                y=bottom + 14,
+                class_="tick middle",
+            )
+            for j, name in enumerate(names if is_written else [])
+        ),
     ]
-    return _svg(n * height + 60, label, [*titles, *drawn])
+    cells = [
+        _cell(
+            count,
+            total,
+            f"{y_label}: {name}\n{x_label}: {names[j]}",
+            (left + j * width, 22 + i * height, width, height),
+            is_written,
+        )
+        for i, (name, counts) in enumerate(rows)
+        for j, (count, total) in enumerate(counts)
+    ]
+    return _svg(bottom + 38, label, [*titles, *cells])
+
+
+def _cell(
+    count: int, total: int, what: str, place: tuple[float, float, float, float], is_written: bool
+) -> Markup:
+    """A cell at x and y, of a width and a height."""
+    x, y, width, height = place
+    share = count / total if total else 0.0
+    tip = element("title", f"{what}\n{count:,} of {total:,} rows, {share:.1%}")
+    parts = [
+        element(
+            "rect",
+            x=x,
+            y=y,
+            width=width - 1,
+            height=height - 1,
+            class_="cell",
+            fill_opacity=f"{0.04 + 0.56 * share:.3f}",
+        )
+    ]
+    if is_written:
+        parts.append(element("text", f"{count:,}", x=x + width / 2, y=y + height / 2 + 4, class_="middle"))
+    return element("g", tip, *parts)
 
 
 def gauge(value: float | None, low: float, high: float, usual: float, alarm: bool, label: str) -> Markup:
@@ -303,10 +319,6 @@ def _name(label: str, right: float, y: float) -> Markup:
 
 def _tick(x: float, y: float, value: float, anchor: str = "middle") -> Markup:
     return element("text", f"{value:,.10g}", x=x, y=y, class_=f"tick {anchor}")
-
-
-def _tick_of(name: str, x: float, y: float) -> Markup:
-    return element("text", shortened(name, 8), x=x, y=y, class_="tick middle")
 
 
 def _svg(height: float, label: str, children: Sequence[Markup]) -> Markup:

@@ -208,47 +208,49 @@ def _figures(
     plot: Plot, tables: Tables, target: TargetReport, what: Predicted
 ) -> list[tuple[Plot, str, Markup]]:
     """The plot of the target with its title, or those of its commonest classes."""
-    if not plot.of_each_class:
-        titles = {what.name: plot.title}
-    else:
-        shares = [
-            (-_mean_observed(tables[column]), column, text)
-            for column, text in zip(what.columns, what.task.classes, strict=True)
-            if column in tables
-        ]
-        titles = {column: f"{plot.title}, {text}" for _, column, text in sorted(shares)[:MAX_OF_CLASSES]}
-        titles = {column: titles[column] for column in what.columns if column in titles}
-    return [
-        (plot, title, figure(plot, tables[name], target, name))
-        for name, title in titles.items()
-        if name in tables and tables[name].height
-    ]
+    titles = {what.name: plot.title}
+    if plot.of_each_class:
+        titles = _titles_of_classes(plot, tables, what)
+    drawn = []
+    for name, title in titles.items():
+        if name in tables and tables[name].height:
+            if plot.kind == "matrix":
+                chart = _matrix(plot, tables[name], what.task.classes, f"{plot.label} {name}")
+            else:
+                chart = figure(plot, tables[name], target, name)
+            drawn.append((plot, title, chart))
+    return drawn
 
 
-def _mean_observed(table: pl.DataFrame) -> float:
-    """The share of rows that are the class, from a plot of its calibration."""
-    return float((table["observed"] * table["n_rows"]).sum())
+def _titles_of_classes(plot: Plot, tables: Tables, what: Predicted) -> dict[str, str]:
+    """The title by column for each of the commonest classes, in their order."""
+    there = [column for column in what.columns if column in tables]
+    commonest = sorted(there, key=lambda column: -_n_observed(tables[column]))[:MAX_OF_CLASSES]
+    named = zip(what.columns, what.task.classes, strict=True)
+    return {column: f"{plot.title}, {text}" for column, text in named if column in commonest}
 
 
-def _matrix(plot: Plot, table: pl.DataFrame, label: str) -> Markup:
+def _n_observed(table: pl.DataFrame) -> float:
+    """How many rows are the class, from the plot of its calibration."""
+    return float((table["observed"].cast(float) * table["n_rows"].cast(float)).sum())
+
+
+def _matrix(plot: Plot, table: pl.DataFrame, classes: Sequence[str], label: str) -> Markup:
     """The matrix of the commonest classes, in their order."""
-    by_class = table.group_by(plot.y, maintain_order=True).agg(pl.col("n_rows").sum())
-    names = by_class.sort("n_rows", descending=True, maintain_order=True)[plot.y].head(MAX_CONFUSED)
-    shown = [name for name in by_class[plot.y] if name in set(names)]
-    counts = {(actual, likeliest): n for actual, likeliest, n in table.iter_rows()}
-    totals = dict(by_class.iter_rows())
-    return charts.matrix(
-        [(name, [(counts[name, other], totals[name]) for other in shown]) for name in shown],
-        plot.x,
-        plot.y,
-        label,
-    )
+    x, y = table.columns
+    totals = dict(table[y].value_counts().iter_rows())
+    commonest = sorted(classes, key=lambda name: -totals.get(name, 0))[:MAX_CONFUSED]
+    shown = [name for name in classes if name in commonest]
+    pairs = table.group_by(y, x).len()
+    counts = {(actual, likeliest): n for actual, likeliest, n in pairs.iter_rows()}
+    rows = [
+        (name, [(counts.get((name, other), 0), totals.get(name, 0)) for other in shown]) for name in shown
+    ]
+    return charts.matrix(rows, plot.x, plot.y, label)
 
 
 def figure(plot: Plot, table: pl.DataFrame, target: TargetReport, name: str) -> Markup:
     """The plot of a target, or of one of its columns, from its table."""
-    if plot.kind == "matrix":
-        return _matrix(plot, table, f"{plot.label} {name}")
     points = _points(table)
     x, y = ([point[i] for point in points] for i in (0, 1))
     if plot.axes == "share":

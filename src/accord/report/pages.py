@@ -85,9 +85,11 @@ def _ordered(values: Mapping[str, V], names: Iterable[str]) -> dict[str, V]:
 
 
 def _plots(paths: Paths) -> dict[str, dict[str, pl.DataFrame]]:
-    """The tables of the plots, by plot, then target."""
+    """The tables of the plots, by plot, then target or column, as text, which classes are and numbers can be read from."""
     return {
-        folder.name: {file.stem: pl.read_csv(file) for file in sorted(folder.glob("*.csv"))}
+        folder.name: {
+            file.stem: pl.read_csv(file, infer_schema=False) for file in sorted(folder.glob("*.csv"))
+        }
         for folder in sorted(paths.plots.iterdir())
     }
 
