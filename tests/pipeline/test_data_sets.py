@@ -132,6 +132,7 @@ def metrics(project: Project, target: str, split: str = "test") -> dict[str, dic
     return report["targets"][target]["metrics"][split]
 
 
+@pytest.mark.slow
 def test_another_data_set_runs_by_a_word(new_project: Callable[[], Project]):
     project = new_project()
     done = project.run(

@@ -400,6 +400,7 @@ def bento(project: Project) -> str:
     return f".bentoml/bentos/accord/{champion(project)['model_id']}"
 
 
+@pytest.mark.slow
 def test_nothing_is_found_in_a_healthy_project_and_nothing_is_changed_by_looking(healthy: Project) -> None:
     before = contents(healthy.root)
     done = healthy.run("accord", "doctor")
