@@ -12,7 +12,7 @@ import pytest
 import yaml
 from projects import ROOT, Project, program
 
-from accord.adoption import names
+from accord.adoption import project_name
 from accord.errors import AccordError
 
 NAME = "taxi_tips"
@@ -201,7 +201,7 @@ def test_with_the_example_kept_it_stays_selected_and_a_later_version_merges(
 )
 def test_a_name_that_is_none_or_is_taken_is_refused(template: Project, name: str, said: str) -> None:
     with pytest.raises(AccordError, match=said):
-        names.check(name, template.paths)
+        project_name.check(name, template.paths)
 
 
 def test_a_tree_with_changes_a_project_and_a_folder_without_git_are_refused(
@@ -270,6 +270,7 @@ def test_killed_in_the_middle_and_called_again_it_ends_as_if_nothing_had_been(
     process.wait()
     if clone.paths.adoption_plan.exists():
         assert f"accord init {NAME}" in clone.refused("accord", "init", "other")
+        assert f"accord init {NAME}" in clone.run("accord", "doctor", ok=False).stdout
         clone.run("accord", "init", NAME)
     clone.commit()
     found, expected = files(clone), files(adopted)

@@ -11,14 +11,14 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from jinja2 import Environment, PackageLoader
 
 from accord import code, dvc
-from accord.adoption import names
+from accord.adoption import project_name
+from accord.adoption.plan import Adoption
 from accord.config import compose, selection
 from accord.config.selection import Selection
 from accord.errors import AccordError
@@ -57,27 +57,12 @@ def test_the_projects_own_package_is_the_one_in_src():
 '''
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What was decided before anything changed."""
-
-    name: str
-    keeps_example: bool
-    groups: dict[str, str]
-    """What is selected in the end, of data and objective."""
-    drops_made: bool
-    """Whether what the pipeline made goes, for it made it of the example."""
-    drops_released: bool
-    """Whether its releases go too."""
-
-
-def adopt(name: str, keeps_example: bool, paths: Paths) -> Plan:
+def adopt(name: str, keeps_example: bool, paths: Paths) -> Adoption:
     """Makes this clone of the template the project `name`. Raises AccordError, with nothing changed, if it can't be."""
     if paths.adoption_plan.exists():
-        plan = read_as(paths.adoption_plan, Plan)
+        plan = read_as(paths.adoption_plan, Adoption)
         if (plan.name, plan.keeps_example) != (name, keeps_example):
-            words = f"{plan.name}{' --keep-example' if plan.keeps_example else ''}"
-            raise AccordError(f"A project {plan.name} was begun here and not ended: accord init {words}")
+            raise AccordError(f"A project {plan.name} was begun here and not ended: accord init {plan.words}")
     else:
         plan = _planned(name, keeps_example, paths)
         write_json(paths.adoption_plan, plan)
@@ -86,15 +71,15 @@ def adopt(name: str, keeps_example: bool, paths: Paths) -> Plan:
     return plan
 
 
-def _planned(name: str, keeps_example: bool, paths: Paths) -> Plan:
+def _planned(name: str, keeps_example: bool, paths: Paths) -> Adoption:
     _check_clone(paths)
-    names.check(name, paths)
+    project_name.check(name, paths)
     _metadata(name, paths)
     before = selection.read(paths)
     after = before if keeps_example else _without_example(before, paths.conf)
     _check_composes(after, keeps_example, paths)
     is_of_example = before.groups["data"] in EXAMPLE["data"] and not keeps_example
-    return Plan(
+    return Adoption(
         name=name,
         keeps_example=keeps_example,
         groups={group: after.groups[group] for group in EXAMPLE},
@@ -160,7 +145,7 @@ def _of_example(paths: Paths) -> list[Path]:
     return [path for path in found if path.exists()]
 
 
-def _carry_out(plan: Plan, paths: Paths) -> None:
+def _carry_out(plan: Adoption, paths: Paths) -> None:
     for path, text in _own_files(plan, paths).items():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, text)
@@ -178,7 +163,7 @@ def _carry_out(plan: Plan, paths: Paths) -> None:
         write_text(paths.metadata, _metadata(plan.name, paths))
 
 
-def _own_files(plan: Plan, paths: Paths) -> dict[Path, str]:
+def _own_files(plan: Adoption, paths: Paths) -> dict[Path, str]:
     """What the project begins with in its own places."""
     page = Environment(loader=PackageLoader("accord.adoption", "."), keep_trailing_newline=True)
     readme = page.get_template("README.md.j2").render(
@@ -197,7 +182,7 @@ def _own_files(plan: Plan, paths: Paths) -> dict[Path, str]:
     }
 
 
-def _move_example(plan: Plan, paths: Paths) -> None:
+def _move_example(plan: Adoption, paths: Paths) -> None:
     """Selects what is left without the example's files, and puts these where the documentation's readers find them."""
     config = paths.conf / "config.yaml"
     write_text(config, _listing(plan.groups, config.read_text(encoding="utf-8")))
@@ -217,7 +202,7 @@ def _listing(groups: Mapping[str, str], config: str) -> str:
     return config
 
 
-def _drop_made(plan: Plan, paths: Paths) -> None:
+def _drop_made(plan: Adoption, paths: Paths) -> None:
     """Removes what was made of the example. DVC's cache and the store of releases keep the bytes, git has the rest."""
     made = [paths.root / out for out in dvc.outs(dvc.stages(paths))]
     pages = [path for path in (paths.root / "reports").iterdir() if path.name != ".gitignore"]

@@ -19,11 +19,11 @@ CHECKS = (
     "release_store.champion", "release_store.logs", "release_store.stored",
     "traffic_files.folders", "traffic_files.segments", "traffic_files.days", "traffic_files.notes",
     "service_parts.bundle", "service_parts.packaged", "service_parts.own_token", "service_parts.port",
-    "machine.clock", "machine.retraining",
+    "machine.clock", "machine.retraining", "machine.adoption",
 )  # fmt: skip
 """By module and function. Modules are imported one by one: where one can't be, the others go on."""
 HASHING = ("pipeline_outs.outs", "release_store.stored")
-IN_FLIGHT = ("pipeline_outs.leftovers", "machine.retraining")
+IN_FLIGHT = ("pipeline_outs.leftovers", "machine.retraining", "machine.adoption")
 """What these look at is no damage while a command is at work."""
 ROUNDS = 5
 """What is mended may uncover more."""

@@ -11,6 +11,7 @@ from importlib.metadata import distributions
 from typing import Any
 
 from accord import dvc
+from accord.adoption.plan import Adoption
 from accord.doctor import mending, traffic_files
 from accord.doctor.finding import Finding, json_of, read, some, trouble
 from accord.paths import Paths
@@ -127,6 +128,22 @@ def retraining(paths: Paths) -> Iterator[Finding]:
         yield Finding(
             str(path), f"is of a retraining that was interrupted, decided at {plan.at}: {plan.reason}",
             "Its model is neither promoted nor refused", "accord retrain, which carries it out",
+        )  # fmt: skip
+
+
+def adoption(paths: Paths) -> Iterator[Finding]:
+    """A project that was begun of the template and is half of each."""
+    path = paths.adoption_plan
+    plan, problem = read(path, paths.root, json_of(Adoption))
+    if problem is not None:
+        yield Finding(
+            str(path), problem, "accord init was interrupted, and what it had decided is lost",
+            f"remove {path}, then git checkout . && git clean --force src tests docs, then accord init again",
+        )  # fmt: skip
+    elif plan is not None:
+        yield Finding(
+            str(path), f"is of a project {plan.name} that was begun and not ended", "Its files are half the template's",
+            f"accord init {plan.words}",
         )  # fmt: skip
 
 
