@@ -78,9 +78,36 @@ class Size:
     """From counts to the parts in each resample, (n_resamples, n_parts)."""
     of: Callable[[Matrix], Vector]
     """From parts (n, n_parts) to their size (n,)."""
+    n_parts: int
 
     def __call__(self, drawn: Counts) -> Vector:
         return self.of(self.parts(drawn))
+
+
+def combined(statistics: Sequence[Statistic], mean: Callable[[Matrix], Vector]) -> Statistic:
+    """A mean (n,) of the statistics' values (n, k): within the bounds that all of them have, and a size if all of them are."""
+    sizes = [one for one in statistics if isinstance(one, Size)]
+    if sizes and len(sizes) == len(statistics):
+        return _mean_size(sizes, mean)
+
+    def value(drawn: Counts) -> Vector:
+        return mean(np.column_stack([one(drawn) for one in statistics]))
+
+    bounds = [(one.low, one.high) if isinstance(one, Bounded) else (-np.inf, np.inf) for one in statistics]
+    return Bounded(value, min(low for low, _ in bounds), max(high for _, high in bounds))
+
+
+def _mean_size(sizes: Sequence[Size], mean: Callable[[Matrix], Vector]) -> Size:
+    ends = np.cumsum([size.n_parts for size in sizes])
+
+    def parts(drawn: Counts) -> Matrix:
+        return np.hstack([size.parts(drawn) for size in sizes])
+
+    def of(found: Matrix) -> Vector:
+        each = zip(sizes, np.split(found, ends[:-1], axis=1), strict=True)
+        return mean(np.column_stack([size.of(one) for size, one in each]))
+
+    return Size(parts, of, int(ends[-1]))
 
 
 def estimate(statistic: Statistic, blocks: Blocks, level: float) -> Estimate:
@@ -155,7 +182,8 @@ def _sized(size: Size, parts: Matrix, blocks: Blocks, level: float) -> Estimate:
     if share.layout is None:
         side = value if share.n_blocks > 1 else None
         return Estimate(value, side, side, share.n_blocks)
-    noise, side = share.layout.noise(share.added), (1 - level) / 2
+    is_there, side = np.isfinite(parts[0]), (1 - level) / 2
+    noise = np.where(is_there, share.layout.noise(share.added), np.nan)
     by_chance = size.of(noise)
     p = float((1 + (by_chance >= value).sum()) / (1 + len(noise)))
     chance = Chance(float(np.quantile(by_chance, side)), float(np.quantile(by_chance, 1 - side)), p)
@@ -185,9 +213,10 @@ def _most_unsure(size: Size, parts: Vector, noise: Matrix, share: "_Shares") -> 
     parts or of noise (n, k). The true size is one such comparison's, and no comparison shows more than the value."""
     assert share.layout is not None
     points = np.vstack([parts, noise[:N_COMPARISONS]])
-    step = 1e-6 * max(float(np.abs(points).max()), 1e-300)
+    step = 1e-6 * max(float(np.nanmax(np.abs(points))), 1e-300)
     moved = np.eye(len(parts)) * step
     slopes = np.column_stack([(size.of(points + one) - size.of(points - one)) / (2 * step) for one in moved])
+    slopes = np.where(np.isfinite(parts), slopes, 0)
     largest = float(((share.added @ slopes.T) ** 2).sum(axis=0).max())
     return float(np.sqrt(share.layout.inflation(share.added) * largest))
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accord.bootstrap import Blocks
-from accord.intervals import Bounded, Estimate, Size, estimate, nudged, t_quantile
+from accord.intervals import Bounded, Estimate, Size, combined, estimate, nudged, t_quantile
 from accord.measures.metrics import Sample
 from accord.tasks.binary import LOG
 from accord.tasks.registry import METRICS
@@ -139,7 +139,9 @@ def alike(n_parts: int, seed: int, apart: float = 0.0, n: int = 30) -> Estimate:
     parts = np.random.default_rng(seed).normal(size=(n, n_parts))
     parts[:, 0] += apart
     size = Size(
-        lambda drawn: drawn @ parts / drawn.sum(axis=1, keepdims=True), lambda one: np.ptp(one, axis=1)
+        lambda drawn: drawn @ parts / drawn.sum(axis=1, keepdims=True),
+        lambda one: np.ptp(one, axis=1),
+        n_parts,
     )
     return estimate(size, days(n), 0.95)
 
@@ -158,8 +160,30 @@ def test_a_size_that_chance_does_not_explain_is_above_zero():
     assert np.mean([one.low <= 3 <= one.high for one in found]) >= 0.9
 
 
+def calibrated(seed: int) -> Size:
+    generator = np.random.default_rng(seed)
+    p = generator.uniform(0.05, 0.95, 1500)
+    y = (generator.random(1500) < p).astype(float)
+    return METRICS["calibration_error"].statistic(Sample(y, p[:, None], np.arange(1500) % 30, 30, LOG))
+
+
+def test_the_mean_of_sizes_is_a_size_and_of_bounded_figures_within_their_bounds():
+    def mean(values: np.ndarray) -> np.ndarray:
+        return values.mean(axis=1)
+
+    found = [
+        estimate(combined([calibrated(seed), calibrated(seed + 99)], mean), days(30), 0.95)
+        for seed in range(30)
+    ]
+    assert sum(one.low > 0 for one in found) <= 3
+    assert all(one.value > 0.01 and one.chance is not None for one in found)
+    shares = [Bounded(of_mean((np.arange(30) % 9 < 8).astype(float), np.arange(30), 30), low=0, high=1)] * 2
+    assert combined(shares, mean).high == 1
+    assert estimate(combined(shares, mean), days(30), 0.95).high < 1
+
+
 def test_a_size_without_noise_is_what_it_is():
-    size = Size(lambda drawn: np.tile([0.1, 0.4], (len(drawn), 1)), lambda one: np.ptp(one, axis=1))
+    size = Size(lambda drawn: np.tile([0.1, 0.4], (len(drawn), 1)), lambda one: np.ptp(one, axis=1), 2)
     assert estimate(size, days(5), 0.95) == Estimate(
         pytest.approx(0.3), pytest.approx(0.3), pytest.approx(0.3), 5
     )

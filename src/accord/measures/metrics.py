@@ -124,7 +124,7 @@ def calibration_error(sample: Sample) -> Statistic:
     def parts(drawn: Counts) -> Matrix:
         return _ratio(drawn @ gap, (drawn @ count)[:, None])
 
-    return Size(parts, lambda gaps: np.abs(gaps).sum(axis=1))
+    return Size(parts, lambda gaps: np.abs(gaps).sum(axis=1), N_CALIBRATION_BINS)
 
 
 def calibration_bins(p: Vector) -> NDArray[np.intp]:

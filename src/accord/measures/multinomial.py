@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from accord.bootstrap import Counts, Statistic
-from accord.losses import Vector
+from accord.bootstrap import Statistic
+from accord.intervals import Bounded, combined
+from accord.losses import Matrix, Vector
 from accord.measures.metrics import PROBABILITY_FLOOR, Sample
 
 OfSample = Callable[[Sample], Statistic]
@@ -17,11 +18,11 @@ OfSample = Callable[[Sample], Statistic]
 
 def log_loss(sample: Sample) -> Statistic:
     p = sample.predictions[np.arange(len(sample.y)), sample.y.astype(np.intp)]
-    return sample.mean(-np.log(np.maximum(p, PROBABILITY_FLOOR)))
+    return Bounded(sample.mean(-np.log(np.maximum(p, PROBABILITY_FLOOR))), low=0)
 
 
 def accuracy(sample: Sample) -> Statistic:
-    return sample.mean(_is_likeliest(sample))
+    return Bounded(sample.mean(_is_likeliest(sample)), low=0, high=1)
 
 
 def balanced_accuracy(sample: Sample) -> Statistic:
@@ -62,10 +63,9 @@ def _is_likeliest(sample: Sample) -> Vector:
 def _mean(statistics: Sequence[Statistic]) -> Statistic:
     """The mean of those that have a value."""
 
-    def mean(drawn: Counts) -> Vector:
-        values = np.array([one(drawn) for one in statistics])
+    def mean(values: Matrix) -> Vector:
         is_there = np.isfinite(values)
-        total, n = np.where(is_there, values, 0).sum(axis=0), is_there.sum(axis=0)
-        return np.asarray(np.divide(total, n, out=np.full(len(drawn), np.nan), where=n > 0))
+        total, n = np.where(is_there, values, 0).sum(axis=1), is_there.sum(axis=1)
+        return np.asarray(np.divide(total, n, out=np.full(len(values), np.nan), where=n > 0))
 
-    return mean
+    return combined(statistics, mean)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from accord import bootstrap
 from accord.bootstrap import Blocks, Counts, Statistic
-from accord.intervals import Bounded, Size
+from accord.intervals import Bounded, Size, combined
 from accord.measures.metrics import Sample
 from accord.objective import limits
 from accord.objective.groups import groups
@@ -102,7 +102,9 @@ def statistic(
     statistics = [
         _plain(where, metric, played, part, targets, policy) for part in parts if part.sum() >= min_rows
     ]
-    return Size(lambda drawn: _columns([one(drawn) for one in statistics], len(drawn)), _range)
+    return Size(
+        lambda drawn: _columns([one(drawn) for one in statistics], len(drawn)), _range, len(statistics)
+    )
 
 
 def better(metric: Metric) -> str:
@@ -151,16 +153,7 @@ def _plain(
     what = all_of(targets)
     chosen = [metric.target] if metric.target else [name for name, t in what.items() if fits(metric, t)]
     statistics = [_quality(str(metric.builtin), played, keep, what[name]) for name in chosen]
-    if len(statistics) == 1:
-        return statistics[0]
-
-    def mean(drawn: Counts) -> Vector:
-        total = np.zeros(len(drawn))
-        for one in statistics:
-            total += one(drawn) / len(statistics)
-        return total
-
-    return mean
+    return statistics[0] if len(statistics) == 1 else combined(statistics, lambda values: values.mean(axis=1))
 
 
 def _quality(builtin: str, played: Played, keep: NDArray[np.bool_], target: Predicted) -> Statistic:
