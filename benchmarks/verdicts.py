@@ -167,10 +167,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="a tenth of the worlds")
-    parser.add_argument("--only", choices=SECTIONS, nargs="*", help="these sections alone")
+    import verdicts_traffic  # which imports this module
+
+    sections = SECTIONS | verdicts_traffic.SECTIONS
+    parser.add_argument("--only", choices=sections, nargs="*", help="these sections alone")
     given = parser.parse_args()
-    for name in given.only or SECTIONS:
-        section, quick, full = SECTIONS[name]
+    for name in given.only or sections:
+        section, quick, full = sections[name]
         began = time.monotonic()
         print(section(quick if given.quick else full))
         print(f"({quick if given.quick else full} worlds, {time.monotonic() - began:.0f} s)", flush=True)

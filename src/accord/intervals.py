@@ -154,6 +154,18 @@ def estimated(
     return Estimate(value, low, high, share.n_blocks)
 
 
+def dependence(statistic: Statistic, blocks: Blocks) -> tuple[float, float]:
+    """How many times larger the statistic's standard deviation is than were the blocks independent, and its degrees of freedom."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = _shares(statistic(nudged(blocks.n))[:, None], blocks)
+    if share.layout is None:
+        return 1.0, float(max(share.n_blocks - 1, 1))
+    added = share.added[:, 0]
+    independent = _layout(len(added), None, 0.0).variance(added - added.mean())
+    alike = share.layout.variance(added)
+    return float(np.sqrt(alike / independent)) if independent > 0 else 1.0, share.layout.freedom
+
+
 def _around(value: float, reach: float, lowest: float, highest: float) -> tuple[float, float]:
     """The value give or take `reach`, on the logit scale where both bounds are known, so that it stays within."""
     if np.isfinite(lowest) and np.isfinite(highest) and lowest < value < highest:

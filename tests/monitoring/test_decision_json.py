@@ -94,7 +94,7 @@ def expected(config: Config, bundle: Bundle, rows: pl.DataFrame) -> expectation.
 
 
 def logged(rows: pl.DataFrame, bundle: Bundle) -> pl.DataFrame:
-    """The rows as `traffic.outcomes.labelled` has them, after the sensor of rain has died and distances have grown."""
+    """The rows as `traffic.outcomes.labelled` has them, after the sensor of rain has died, and distances and delays have grown."""
     rows = rows.with_columns(rain=pl.lit(None, pl.Float64), distance=pl.col("distance") * 3)
     answers, n = bundle.answer(rows), rows.height
     i = pl.int_range(n, eager=True)
@@ -106,6 +106,6 @@ def logged(rows: pl.DataFrame, bundle: Bundle) -> pl.DataFrame:
         "predicted|delay_minutes": answers["delay_minutes"],
         "score": answers["score"], "action": answers["action"],
         **{f"row|{name}": rows[name] for name in [*bundle.columns, *bundle.context]},
-        **{f"outcome|{name}": rows[name] for name in bundle.outcomes},
+        **{f"outcome|{name}": rows[name] * 3 if name == "delay" else rows[name] for name in bundle.outcomes},
         "outcome_at": pl.Series([None if k % 5 == 1 else one for k, one in enumerate(at)], dtype=at.dtype),
     })  # fmt: skip

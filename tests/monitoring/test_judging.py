@@ -66,6 +66,20 @@ def test_fewer_days_widen_what_is_expected() -> None:
     assert few.low < many.low
 
 
+def test_days_that_are_like_the_days_before_widen_what_is_expected() -> None:
+    """Weather that lasts for a week: thirty days then tell as little as a few that have nothing to do with each other."""
+    rng = np.random.default_rng(3)
+    test = played(0)
+    shock = np.repeat(rng.normal(0, 1, 5), 6)
+    late = (rng.random(len(test.block)) < 1 / (1 + np.exp(1.5 - shock[test.block]))).astype(float)
+    test = replace(test, outcomes={"late": late})
+    lasting, mixed = (
+        judged(played(1), replace(test, at=at))["late", "log_loss"]
+        for at in (np.arange(N_DAYS, dtype=float), rng.permutation(N_DAYS).astype(float))
+    )
+    assert lasting.high - lasting.low > 1.3 * (mixed.high - mixed.low)  # type: ignore[operator]
+
+
 def test_little_of_test_is_said_to_be_insufficient() -> None:
     test = played(0, n_days=1)
     small = Played(test.rows.head(50), *({"late": v["late"][:50]} for v in (test.outcomes, test.predictions, test.baselines)), None, None, test.block[:50], 1)  # fmt: skip

@@ -12,7 +12,8 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from accord.bootstrap import Statistic
+from accord import intervals
+from accord.bootstrap import Blocks, Statistic
 from accord.measures.metrics import Metric, Sample
 from accord.objective.fairness import restricted
 from accord.objective.teams import Played, Vector
@@ -80,8 +81,9 @@ def judge(
         on_test = {name: float(one(np.ones((1, test.n_blocks)))[0]) for name, one in whole.items()}
     off = _deviations(watched, whole, test, n_rows, n_blocks, seed)
     off += _doubts(watched, off.shape[1], seed)
-    there = np.ma.masked_invalid(off)
-    center, spread = (part.filled(np.nan) for part in (there.mean(axis=1), there.std(axis=1)))
+    center = np.ma.masked_invalid(off).mean(axis=1).filled(np.nan)
+    off = center[:, None] + (off - center[:, None]) * _widened(list(whole.values()), test, off.shape[1], seed)
+    spread = np.ma.masked_invalid(off).std(axis=1).filled(np.nan)
     usable = spread > 0
     badness = np.stack([_badness(off[i] - center[i], one.better) for i, one in enumerate(watched.values())])
     # A draw may have none of the few days that a level has: what has no value there can't be the worst.
@@ -191,6 +193,16 @@ def _deviations(
                 )
             )
     return np.concatenate(found, axis=1)
+
+
+def _widened(whole: Sequence[Statistic], test: Played, n_resamples: int, seed: int) -> Vector:
+    """How much further each draw of independent days has to go (n_watched, n_resamples), since days near each other are alike and
+    few days tell little of how much they vary (see intervals)."""
+    blocks = Blocks(test.n_blocks, test.at)
+    ratio, freedom = np.array([intervals.dependence(one, blocks) for one in whole]).T
+    rng = np.random.Generator(np.random.PCG64([seed, 2]))
+    free = float(np.median(freedom))
+    return np.outer(np.maximum(ratio, 1), np.sqrt(free / rng.chisquare(free, n_resamples)))
 
 
 def _doubts(watched: Mapping[Key, Watched], n_resamples: int, seed: int) -> Vector:
