@@ -91,6 +91,7 @@ bench: setup  ## measure against the peers; the figures for docs/benchmarks.md a
 lock: setup  ## resolve the pinned locks afresh
 	uv pip compile --quiet pyproject.toml --all-extras $(LOCK) -o requirements.lock
 	uv pip compile --quiet requirements/serving.in -c requirements.lock $(LOCK) -o requirements/serving.lock
+	uv pip compile --quiet requirements/serving.in requirements/serving-catboost.in -c requirements.lock $(LOCK) -o requirements/serving-catboost.lock
 	uv pip compile --quiet requirements/set-up.in -c requirements.lock --allow-unsafe $(LOCK) -o requirements/set-up.lock
 LOCK = --upgrade --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 

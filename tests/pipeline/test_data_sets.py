@@ -145,7 +145,24 @@ def test_another_data_set_runs_by_a_word(new_project: Callable[[], Project]):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["lightgbm", "linear"])
+def test_a_model_of_an_extra_is_trained_and_served_with_the_library_that_it_needs(
+    new_project: Callable[[], Project],
+):
+    project = new_project()
+    words = ("data=diabetes", "objective=quality", "model=catboost", "evaluation.n_resamples=50")
+    done = project.run("accord", "run", *words)
+    assert "Packaged   accord:" in done.stdout
+    rmse = metrics(project, "progression")["rmse"]
+    assert rmse["value"] < rmse["baseline"]
+    manifest = json.loads(project.read("models/bundle/manifest.json"))
+    assert "catboost" in manifest["versions"]
+    [lock] = (project.root / ".bentoml/builds").glob("*/env/python/requirements.txt")
+    assert "catboost==" in lock.read_text(encoding="utf-8")
+    assert "catboost" not in project.read("requirements/serving.lock")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["lightgbm", "linear", "catboost"])
 @pytest.mark.parametrize(
     ("data", "target", "metric"),
     [

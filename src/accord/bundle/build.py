@@ -17,6 +17,7 @@ from accord.bundle.interface import contract
 from accord.data import batch_list, partitions
 from accord.features.transform import Transform
 from accord.files import read_json, sha256, write_json
+from accord.models import loading
 from accord.models.trained import MODEL_FILE, settings_of
 from accord.paths import Paths
 from accord.schema.config import Config
@@ -68,12 +69,13 @@ def _manifest(folder: Path, config: Config, paths: Paths) -> dict[str, Any]:
         "config_sha256": hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest(),
         "code_sha256": code.hash_of_answering(),
         "expressions": read_json(paths.evaluated / "proofs.json"),
-        "versions": _versions(),
+        "versions": _versions(config),
         "metrics": {name: table.get("test", {}) for name, table in metrics.items()},
     }
 
 
-def _versions() -> dict[str, str]:
+def _versions(config: Config) -> dict[str, str]:
     """Without Python's last part, on which no bit depends, so that the same bundle is made beside it."""
     python = ".".join(python_version_tuple()[:2])
-    return {"accord": __version__, "python": python, **{name: version(name) for name in LIBRARIES}}
+    names = (*LIBRARIES, *loading.model_class(config.model["_target_"]).libraries)
+    return {"accord": __version__, "python": python, **{name: version(name) for name in names}}

@@ -10,6 +10,7 @@ from platform import python_version_tuple
 from typing import Any
 
 from accord.config import compose, selection
+from accord.models import loading
 from accord.paths import Paths
 from accord.schema.config import Config
 from accord.schema.data import READING
@@ -59,6 +60,8 @@ def afresh(stage: str, words: Sequence[str], paths: Paths) -> Config:
 
 def _versions(stage: str, values: Values) -> dict[str, str]:
     names = {*LIBRARIES[stage], *(_of_sources(values) if stage == "ingest" else ())}
+    if "lightgbm" in names:  # a stage that trains or applies models
+        names |= {*loading.model_class(values["model"]["_target_"]).libraries}
     python = ".".join(python_version_tuple()[:2])
     return {name: python if name == "python" else version(name) for name in sorted(names)}
 

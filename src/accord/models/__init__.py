@@ -5,7 +5,7 @@ from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +87,8 @@ class Model(BaseModel, ABC):
     """Hyperparameters, as the keys of its file in conf/model, where their values stand, and how to train with them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    libraries: ClassVar[tuple[str, ...]] = ()
+    """Those that it needs beyond what every project has: an extra each, on whose version training and answers depend."""
 
     @abstractmethod
     def fit(

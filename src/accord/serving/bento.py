@@ -18,13 +18,13 @@ from tempfile import TemporaryDirectory
 from accord import locks
 from accord.errors import AccordError
 from accord.files import read_json, remove, replacing, scratch, sha256, write_text
+from accord.models import loading
 from accord.paths import Paths
 from accord.schema.serving import Serving
 from accord.serving import handover
 
 BUILDS = "builds"
-TAKEN = ("bentofile.yaml", "requirements/serving.lock")
-"""What goes into a Bento from the project, beside the code in src, the bundle and the settings."""
+BENTOFILE, REQUIREMENTS = "bentofile.yaml", "requirements/serving.lock"
 LOCK = ".packaging"
 """One process packages at a time, be it `accord run` or `accord serve`."""
 UNFINISHED = "building-"
@@ -58,15 +58,19 @@ def package(bundle: Path, settings: Serving, paths: Paths) -> str:
 
 def content_sha256(bundle: Path, settings: Serving, paths: Paths) -> str:
     """The hash of all that goes into the Bento; a model's id is the hash of the model alone."""
-    taken = [paths.root / name for name in _taken(paths)]
+    taken = [paths.root / name for name in _taken(bundle, paths).values()]
     parts = sha256(*taken), sha256(*sorted(bundle.iterdir())), settings.model_dump_json()
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _taken(paths: Paths) -> list[str]:
-    """What goes into a Bento from the project: of src accord's own code, and modules of the project's beside it."""
-    code = (path for path in (paths.root / "src").iterdir() if path.suffix in ("", ".py"))
-    return [*TAKEN, *sorted(f"src/{path.name}" for path in code if path.name != "__pycache__")]
+def _taken(bundle: Path, paths: Paths) -> dict[str, str]:
+    """What goes into a Bento from the project, by where it stands there: of src accord's own code, and modules of the project's
+    beside it; and the pinned lock of what this bundle's models need."""
+    code = (path.name for path in (paths.root / "src").iterdir() if path.suffix in ("", ".py"))
+    sources = sorted(f"src/{name}" for name in code if name != "__pycache__")
+    kind = loading.model_class(read_json(bundle / "manifest.json")["model"]["_target_"])
+    lock = REQUIREMENTS.replace("serving", "-".join(["serving", *kind.libraries]))
+    return {BENTOFILE: BENTOFILE, REQUIREMENTS: lock, **{name: name for name in sources}}
 
 
 def _place(build: Path, tag: str, content: str, bundle: Path, settings: Serving, paths: Paths) -> None:
@@ -152,12 +156,12 @@ def _build(version: str, content: str, bundle: Path, settings: Serving, home: Pa
 def _lay_out(context: Path, bundle: Path, settings: Serving, paths: Paths) -> None:
     """The folder that `bentoml build` works in: the project's, with this bundle in models/bundle."""
     (context / handover.FILE).write_text(settings.model_dump_json(), encoding="utf-8")
-    for name in _taken(paths):
+    for name, source in _taken(bundle, paths).items():
         (context / name).parent.mkdir(exist_ok=True)
-        if (paths.root / name).is_dir():
-            shutil.copytree(paths.root / name, context / name, ignore=shutil.ignore_patterns("__pycache__"))
+        if (paths.root / source).is_dir():
+            shutil.copytree(paths.root / source, context / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            shutil.copyfile(paths.root / name, context / name)
+            shutil.copyfile(paths.root / source, context / name)
     shutil.copytree(bundle, Paths(context).bundle)
 
 
