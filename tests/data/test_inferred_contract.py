@@ -110,3 +110,12 @@ def test_any_column_is_read_as_it_says_in_any_order(values: list[str], shuffle: 
     shuffle.shuffle(mixed)
     assert types.typed(Words.of(pl.Series("a", mixed)), "a", {}) == how
     assert len(read) == len(text)
+
+
+def test_words_with_blanks_around_them_are_missing_for_the_contract_too(tmp_path: Path):
+    rows = pl.DataFrame({
+        "a": ["1", " ?", "3", "?"] * 50, "b": [" Private", " ?", " Local", "  "] * 50, "c": ["1.5", "NA", " NA", ""] * 50,
+    })  # fmt: skip
+    found = checked(rows[:100], rows[100:], tmp_path)
+    assert not found.broken
+    assert [found.valid[name].null_count() for name in "abc"] == [50, 50, 75]

@@ -188,3 +188,8 @@ def test_a_type_wins_where_the_form_stays_open(tmp_path: Path):
 def test_a_column_may_have_any_name(tmp_path: Path, name: str):
     values = ["a", "b"] * 200
     assert one(tmp_path, values, name).keys["values"] == ["a", "b"]
+
+
+def test_words_that_somebody_gives_for_missing_values_are_all(tmp_path: Path):
+    assert one(tmp_path, ["1", "?", "3"], nulls=[]).values.to_list() == ["1", "?", "3"]
+    assert one(tmp_path, ["1", "-1", "?", None], nulls=["-1", "?"]).values.to_list() == [1, None, None, None]

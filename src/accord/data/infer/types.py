@@ -42,8 +42,8 @@ def typed(words: Words, name: str, given: Mapping[str, Any]) -> Typed:
     """How the words are read; what is `given` of it wins."""
     day_first = given.get("day_first")
     given = {key: value for key, value in given.items() if key != "day_first"}
-    nulls = sorted(given.get("nulls") or missing.always(words))
-    values = words.without(nulls)
+    nulls = sorted(given["nulls"] if "nulls" in given else missing.always(words))
+    values = words.without([*nulls, ""])
     given = _type_of(given) | given
     if given.get("type"):
         return _as_given(values, nulls, dict(given), day_first)
@@ -53,7 +53,7 @@ def typed(words: Words, name: str, given: Mapping[str, Any]) -> Typed:
         found = attempt(values, name, dict(given), day_first)
         if found:
             return _with_nulls(found, nulls)
-    more = missing.among_words(values)
+    more = [] if "nulls" in given else missing.among_words(values)
     return _with_nulls(_words(values.without(more), more), nulls)
 
 
@@ -86,7 +86,7 @@ def _with_nulls(found: Typed, nulls: list[str]) -> Typed:
 def _boolean(words: Words, name: str, given: dict[str, Any], day_first: bool | None) -> Typed | None:
     if len(words.text) > 12:
         return None
-    more = missing.among_words(words)
+    more = [] if "nulls" in given else missing.among_words(words)
     values = words.without(more)
     found = sorted(set(values.text.str.to_lowercase()))
     for true, false in TRUTHS.items():
@@ -106,7 +106,7 @@ def _numeric(words: Words, name: str, given: dict[str, Any], day_first: bool | N
     as_number = words.text.cast(pl.Float64, strict=False)
     n_plain = words.rows(as_number.is_finite().fill_null(False))
     weak: list[str] = []
-    if n_plain < words.n_rows:
+    if n_plain < words.n_rows and "nulls" not in given:
         weak = missing.among_numbers(words)
     values = words.without(weak)
     if not len(values.text):
@@ -224,7 +224,7 @@ def _seconds(keys: dict[str, Any], values: pl.Series) -> str:
 
 
 def _instant(words: Words, name: str, given: dict[str, Any], day_first: bool | None) -> Typed | None:
-    weak = missing.among_numbers(words)
+    weak = [] if "nulls" in given else missing.among_numbers(words)
     values = words.without(weak)
     for way in dates.ways(values, day_first):
         found = _accepted(values, way, weak)
