@@ -149,6 +149,7 @@ PLANTED: dict[str, tuple[str, Callable[[Maker], Made]]] = {
     "IBAN in groups": ("konto", lambda m: [" ".join(v[i : i + 4] for i in range(0, len(v), 4)) for v in m.fake("iban", "fr_FR")]),
     "payment cards": ("x19", lambda m: m.fake("credit_card_number")),
     "payment cards, as integers": ("card_number", lambda m: [int(v) for v in m.fake("credit_card_number", card_type="visa16")]),
+    "masked cards": ("credit_card", lambda m: m.form("************####")),
     "DNI": ("x20", lambda m: m.checked(lambda d: d + dni.calc_check_digit(d), 8)),
     "BSN": ("x21", lambda m: m.checked(_dutch, 8)),
     "codice fiscale": ("x22", lambda m: m.fake("ssn", "it_IT")),

@@ -134,6 +134,20 @@ def test_the_event_the_decision_and_what_comes_later_are_told_apart_by_their_ord
     )
 
 
+def test_a_day_in_pieces_and_days_of_notice_are_said_as_sql_that_computes_them():
+    table = {
+        "arrival_year": [day.year for day in DAYS], "arrival_month": [f"{day:%B}" for day in DAYS], "arrival_day": [day.day for day in DAYS],
+        "lead_time": RNG.integers(0, 90, N), "status_date": DAYS,
+    }  # fmt: skip
+    found = guessed(table)
+    assert (value(found, "time.event"), found.role("status_date")) == (None, "info")
+    day, notice = (note.split("SELECT *, ")[1].split(" FROM")[0] for note in found.notes[:2])
+    rows = pl.DataFrame({name: list(values) for name, values in table.items()})
+    made = pl.SQLContext(rows=rows).execute(f"SELECT {day}, {notice} FROM rows").collect()
+    assert made["happened_at"].dt.date().to_list() == [moment.date() for moment in DAYS]
+    assert (made["happened_at"] - made["decided_at"]).dt.total_days().to_list() == rows["lead_time"].to_list()
+
+
 def test_rows_that_share_a_patient_are_split_by_patient():
     found = guessed({"patient_id": RNG.integers(0, 200, N)})
     assert (value(found, "subject"), found.role("patient_id")) == ("patient_id", "info")

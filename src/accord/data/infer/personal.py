@@ -213,7 +213,7 @@ def _are_varied(facts: Facts) -> bool:
 def _are_numbers(facts: Facts, values: Sequence[str]) -> bool:
     """Whether the values could be the numbers of papers: nearly each another, and as long. A short word for them may mean
     something else, such as near infrared, so that it asks for more."""
-    signs = [re.sub(r"[\s\-./]", "", value) for value in values]
+    signs = [re.sub(r"[\s\-./*•]", "", value) for value in values]
     lengths = sorted(len(sign) for sign in signs if sign.isalnum() and any(map(str.isdigit, sign)))
     if not _are_varied(facts) or facts.uniqueness < 0.1 or len(lengths) < MOST * len(values):
         return False

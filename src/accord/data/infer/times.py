@@ -58,7 +58,7 @@ MONTH_NAMES = [
 class Times:
     event: str | None = None
     data_set: tuple[Guess, ...] = ()
-    """Guesses about `time` and, where the day is in pieces, `joins`."""
+    """Guesses about `time`."""
     roles: Mapping[str, Guess] = field(default_factory=dict)
     """Of the columns that only come later, or are times, by name."""
     notes: tuple[str, ...] = ()
@@ -71,41 +71,64 @@ def is_birth(facts: Facts) -> bool:
 def times(columns: Sequence[Facts], given: str | None) -> Times:
     """What the columns tell of when; `given` is the column of the event, if the user names it."""
     instants = {facts.name: facts for facts in columns if facts.is_instant and not is_birth(facts)}
-    if given is not None and given in instants:
-        event, reason = given, "given as --time"
-    elif not instants:
-        return _in_pieces(columns)
-    else:
-        chosen = _event(list(instants.values()))
-        if chosen is None:
-            return Times(
-                notes=(
-                    f"no time of the event: {_listed(instants)} miss values, or have less than {MIN_INSTANTS}",
-                )
-            )
-        event, reason = chosen
-    found = [Guess("time.event", event, reason, "--time COLUMN, or no `time` for rows without order")]
+    chosen = (given, "given as --time") if given in instants else _event(list(instants.values()))
+    day = _day_in_pieces(columns)
+    if chosen is None or (chosen[0] != given and day and says(instants[chosen[0]].source, LATE)):
+        return _without_event(columns, instants, day)
+    event, reason = chosen
     moment = instants.pop(event)
     early = _decision(moment, list(instants.values()))
     if early is not None:
-        found.append(early)
-    late = {facts.name: facts for facts in instants.values() if early is None or facts.name != early.value}
-    after = {name: guess for name, facts in late.items() if (guess := _after(moment, facts)) is not None}
-    found.append(_delay(moment, [late[name] for name in after]))
-    roles = {
-        event: Guess(
-            "role", "info", "the time of the event; a model would only learn that it passes", "role: feature"
-        )
-    }
+        instants.pop(early.value)
+    after = {name: guess for name, one in instants.items() if (guess := _after(moment, one)) is not None}
+    found = [
+        Guess("time.event", event, reason, "--time COLUMN, or no `time` for rows without order"),
+        *([early] if early else []),
+        _delay(moment, [instants[name] for name in after]),
+    ]
+    why = "the time of the event; a model would only learn that it passes"
+    roles = {event: Guess("role", "info", why, "role: feature")}
     if early is not None:
         roles[early.value] = Guess("role", "info", "the time of the decision", "role: feature")
-    notes = [
-        f'{facts.source} may be the days from the decision to {moment.source}; with `joins: SELECT *, "{moment.source}" - '
-        f"\"{facts.source}\" * INTERVAL '1 day' AS decided_at FROM ...` decided_at can be time.decision"
-        for facts in columns
-        if early is None and facts.is_number and says(facts.source, LEADS)
-    ]
+    notes = [] if early else _leads(columns, moment.source, quoted(moment.source))
     return Times(event, tuple(found), {**after, **roles}, tuple(notes))
+
+
+def _without_event(columns: Sequence[Facts], instants: Mapping[str, Facts], day: str | None) -> Times:
+    """What there is to say where no column is the time of the event."""
+    late = {
+        name: Guess(
+            "role", "info", f"a time that is named like something known later ({word})", "role: feature"
+        )
+        for name, facts in instants.items()
+        if (word := says(facts.source, LATE)) is not None
+    }
+    notes = []
+    if day is not None:
+        notes.append(
+            f"a day stands in pieces; with `joins: SELECT *, {day} AS happened_at FROM ...` happened_at can be time.event, and rows are split by time"
+        )
+        notes += _leads(columns, "that day", day)
+    elif instants:
+        notes.append(
+            f"no time of the event: {_listed(instants)} miss values, or have less than {MIN_INSTANTS}"
+        )
+    return Times(roles=late, notes=tuple(notes))
+
+
+def _leads(columns: Sequence[Facts], event: str, sql: str) -> list[str]:
+    """What to say of columns that seem to hold the days from the decision to the event, which `sql` computes."""
+    return [
+        f"{facts.source} may be the days from the decision to {event}; with `joins: SELECT *, {sql} - {quoted(facts.source)} * INTERVAL '1 day' "
+        "AS decided_at FROM ...` decided_at can be time.decision"
+        for facts in columns
+        if facts.is_number and says(facts.source, LEADS)
+    ]
+
+
+def quoted(column: str) -> str:
+    """The name of a column as SQL has it."""
+    return '"' + column.replace('"', '""') + '"'
 
 
 def _listed(names: Mapping[str, Facts]) -> str:
@@ -195,8 +218,8 @@ def _delay(event: Facts, later: Sequence[Facts]) -> Guess:
     )
 
 
-def _in_pieces(columns: Sequence[Facts]) -> Times:
-    """A day that stands in three columns, said."""
+def _day_in_pieces(columns: Sequence[Facts]) -> str | None:
+    """The SQL of a day that stands in three columns."""
     year, month, day = (
         next(
             (f for f in sorted(columns, key=lambda f: (len(f.name), f.name)) if says(f.source, wanted)), None
@@ -204,15 +227,10 @@ def _in_pieces(columns: Sequence[Facts]) -> Times:
         for wanted in (YEARS, MONTHS, DAYS)
     )
     if year is None or month is None or day is None or not year.is_whole or not day.is_whole:
-        return Times()
-    parts = ", '-', ".join(f'"{facts.name}"' for facts in (year, month, day))
+        return None
+    parts = ", '-', ".join(quoted(facts.source) for facts in (year, month, day))
     form = "%Y-%m-%d" if month.is_number else "%Y-%B-%d" if _are_spelled_out(month) else "%Y-%b-%d"
-    sql = f"joins: SELECT *, strptime(concat({parts}), '{form}') AS day_of_event FROM ..."
-    return Times(
-        notes=(
-            f"{year.source}, {month.source} and {day.source} seem to be a day; with `{sql}` it can be time.event, and rows are split by time",
-        )
-    )
+    return f"strptime(concat({parts}), '{form}')"
 
 
 def _are_spelled_out(month: Facts) -> bool:
