@@ -72,6 +72,13 @@ def test_what_a_model_learns_from_stays_a_feature(column: dict[str, Any]):
     assert guessed(column).role(next(iter(column))) == "feature"
 
 
+def test_a_category_of_many_levels_stays_a_feature_and_its_levels_are_counted():
+    found = guessed({"dest": [f"place {i}" for i in RNG.zipf(1.3, N) % 400]})
+    (guess,) = found.columns["dest"]
+    assert (guess.key, guess.value) == ("role", "feature")
+    assert "different values" in guess.reason
+
+
 def test_a_constant_and_what_another_column_says_already_are_left_out():
     distance = RNG.normal(size=N)
     place = RNG.choice(["north", "south", "west"], N)

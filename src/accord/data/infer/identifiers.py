@@ -30,6 +30,7 @@ MIN_ROWS = 20
 """Rows from which values that never repeat, or columns that agree in all of them, mean something."""
 LEVEL_ROWS = 20
 """Rows that a level needs to be learned, as `features.rare_level_rows` has it."""
+MANY_LEVELS = 100
 LEARNABLE = 0.05
 """Share of the rows in such levels from which a category is worth learning."""
 GAPS = 0.05
@@ -105,6 +106,15 @@ def _as_text(facts: Facts) -> Guess | None:
             f"{facts.n_distinct:,} different values in {facts.n_present:,} rows: too few rows of each to learn from"
         )
     return None
+
+
+def many_levels(facts: Facts) -> Guess | None:
+    """That a category has more levels than a reader would think, of which a model learns the common ones."""
+    if not facts.is_text or facts.n_distinct <= MANY_LEVELS:
+        return None
+    share = _learnable(facts)
+    reason = f"{facts.n_distinct:,} different values; {share:.0%} of the rows have one with {LEVEL_ROWS} rows or more, and the others share a level"
+    return Guess("role", "feature", reason, "role: info")
 
 
 def _learnable(facts: Facts) -> float:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from accord.data.infer.facts import Facts
 from accord.data.infer.guess import Guess, Inferred
-from accord.data.infer.identifiers import keys, repeats, unlearnable
+from accord.data.infer.identifiers import keys, many_levels, repeats, unlearnable
 from accord.data.infer.leaking import known_later
 from accord.data.infer.personal import personal
 from accord.data.infer.protected import groups, slices
@@ -89,12 +89,14 @@ def roles(
         found |= _about(about)
     found[wanted] = Guess("role", "outcome", "what is predicted", "")
 
-    suspected = [_suspected(one, bool(people.get(one.feature))) for one in later.suspects]
+    suspects = tuple(one for one in later.suspects if one.feature not in found)
+    levels = {one.name: guess for one in others if one.name not in found and (guess := many_levels(one))}
+    suspected = [_suspected(one, bool(people.get(one.feature))) for one in suspects]
     return Roles(
-        {column: _of_column(found.get(column), people.get(column, ())) for column in facts},
+        {column: _of_column((found | levels).get(column), people.get(column, ())) for column in facts},
         (*predicted.guesses, *when.data_set, *_of_data_set(others, found, about, given)),
         (*predicted.notes, *when.notes, *suspected, *later.notes),
-        later.suspects,
+        suspects,
         predicted.y,
     )
 
@@ -112,17 +114,7 @@ def _by_themselves(
     ids = {one.name: guess for one in columns if (guess := unlearnable(one)) is not None}
     named = {column: guess for column, guesses in people.items() for guess in guesses if guess.key == "role"}
     found = {**ids, **{column: guess for column, guess in named.items() if column not in ids}, **when.roles}
-    if about is not None:
-        found.setdefault(
-            about.value,
-            Guess(
-                "role",
-                "info",
-                "names whom a row is about",
-                "role: feature",
-            ),
-        )
-    return found
+    return (_about(about) if about is not None else {}) | found
 
 
 def _about(subject: Guess) -> dict[str, Guess]:
