@@ -224,6 +224,8 @@ def test_the_task_follows_the_targets_values_and_names_the_alternative(name: str
         (["good", "bad"], "late = 'bad'"),
         (["Nein", "Ja"], "late = 'Ja'"),
         ([1, 2], "late = 2"),
+        (["low", "high"], "late = 'high'"),
+        (["-", "+"], "late = '+'"),
         ([False, True], "late = true"),
         (["it's", "rare"], "late = 'rare'"),
     ],
@@ -265,6 +267,16 @@ def test_what_the_user_says_holds():
         "x",
         "regression",
     )
+
+
+@pytest.mark.parametrize(("said", "sql"), [("0", "late = 0"), ("0.0", "late = 0"), ("1", "late = 1")])
+def test_the_positive_value_is_the_one_that_the_user_says(said: str, sql: str):
+    assert value(guessed({}, positive=said), "targets.late.sql") == sql
+
+
+def test_a_positive_value_that_the_target_lacks_is_refused():
+    with pytest.raises(AccordError, match="--positive 7: the target has no such value"):
+        guessed({}, positive="7")
 
 
 def test_the_order_of_rows_and_columns_changes_no_guess():

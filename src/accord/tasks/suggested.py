@@ -36,13 +36,13 @@ YES = {
     "dead", "died", "deceased", "sick", "ill", "disease", "diabetic", "case", "abnormal", "failure", "failed", "fail", "faulty", "defective",
     "late", "delayed", "cancelled", "canceled", "left", "lost", "bankrupt", "recurrence", "recurrence events", "readmitted", "event", "leave",
     "attrition", "exited", "complaint", "claim", "charged off", "tested positive", "win", "won", "subscribed", "converted", "clicked", "no show",
-    "poisonous", "m malignant", "present", "accident", "reject", "rejected",
+    "poisonous", "high", "m malignant", "present", "accident", "reject", "rejected",
 }  # fmt: skip
 """Words for the outcome that people watch for."""
 NO = {
     "no", "n", "false", "f", "0", "negative", "neg", "-", "nein", "non", "nao", "nie", "net", "normal", "good", "ham", "benign", "legitimate",
     "legit", "genuine", "alive", "survived", "healthy", "control", "pass", "passed", "ok", "on time", "stayed", "stay", "retained", "paid",
-    "fully paid", "current", "active", "none", "absent", "edible", "tested negative", "show", "no recurrence events", "accepted",
+    "fully paid", "current", "active", "none", "absent", "edible", "low", "tested negative", "show", "no recurrence events", "accepted",
 }  # fmt: skip
 DENIALS = ("no ", "not ", "non ", "un", "in", "nicht ", "kein ", "pas ", "sin ")
 
@@ -123,7 +123,7 @@ def _count(found: list[Any]) -> str:
 def _positive(values: pl.Series, found: list[Any], wanted: str | None) -> tuple[Any, str]:
     if wanted is not None:
         for value in found:
-            if _text(value).lower() == wanted.strip().lower():
+            if _text(value).lower() == wanted.strip().lower() or _is_number(wanted, value):
                 return value, "given as --positive"
         known = [_text(value) for value in found]
         raise AccordError(f"--positive {wanted}: the target has no such value; {nearest(wanted, known)}")
@@ -148,6 +148,14 @@ def _positive(values: pl.Series, found: list[Any], wanted: str | None) -> tuple[
     counts = {value: int((values == value).sum()) for value in found}
     rarer = min(found, key=lambda value: (counts[value], value))
     return rarer, "the rarer one"
+
+
+def _is_number(text: str, value: Any) -> bool:
+    """Whether the text says the number, as 1.0 does 1."""
+    try:
+        return isinstance(value, int | float) and float(text) == value
+    except ValueError:
+        return False
 
 
 def _plain(value: Any) -> str:

@@ -18,6 +18,8 @@ N_BINS = 12
 TAIL = 0.01
 """Share of the rows at either end that the outermost bins of a number take in."""
 N_LEVELS, N_SPOKEN = 10, 3
+MAX_TOLD = 50
+"""Different texts up to which those of a column that no model sees are shown."""
 MIN_RELATED = 10
 """Rows of a bin from which its mean outcome is shown."""
 UNTOLD = ("pii", "role", "type", "nullable")
@@ -117,7 +119,7 @@ def _column(facts: Facts, found: Roles, y: NDArray[np.float64], is_secret: bool)
     hidden = ""
     if pii is not None or is_secret:
         hidden = "values that may identify a person are not shown"
-    elif role == "info" and facts.uniqueness > 0.5 and not facts.is_instant:
+    elif role == "info" and not facts.is_instant and _hardly_repeats(facts):
         hidden = "values that hardly ever come back are not shown"
     bins = [] if hidden or not facts.n_present else _bins(facts, y)
     if hidden:
@@ -126,6 +128,10 @@ def _column(facts: Facts, found: Roles, y: NDArray[np.float64], is_secret: bool)
         facts.name, facts.source, str(keys.get("type", "")), role, pii, facts.n_distinct, facts.n_rows - facts.n_present,
         {} if hidden else {word: n for word, n in facts.column.missing.items() if n}, _spread(facts, bins), bins, hidden, _explained(bins, y), [_word(guess) for guess in guesses],
     )  # fmt: skip
+
+
+def _hardly_repeats(facts: Facts) -> bool:
+    return facts.uniqueness > 0.5 or (facts.is_text and facts.n_distinct > MAX_TOLD)
 
 
 def _untold(guess: Guess) -> Guess:

@@ -19,7 +19,7 @@ ATTRIBUTES = {
     "religion": {"religion", "religiosity", "religious", "konfession", "faith", "religione", "geloof"},
     "disability": {"disability", "disabled", "handicap", "behinderung", "discapacidad", "disabilita", "invalidity"},
     "age": {"age group", "age band", "agegroup", "age range", "age bracket", "age cat", "age category", "altersgruppe", "tranche age", "grupo edad", "fascia eta", "age bin"},
-    "marital status": {"marital", "marital status", "married", "civil status", "familienstand", "etat civil", "situation familiale", "estado civil", "stato civile", "personal status",
+    "marital status": {"marital", "marital status", "maritl", "marstat", "maritalcat", "married", "civil status", "familienstand", "etat civil", "situation familiale", "estado civil", "stato civile", "personal status",
                        "burgerlijke staat"},
     "orientation": {"sexual orientation", "orientation sexuelle", "sexuelle orientierung"},
 }  # fmt: skip
