@@ -21,7 +21,7 @@ SECTIONS = {
     "ingest": "data.name,sources,rows,joins,as_of,key,time data.columns.*.type,source,format,nulls,decimal,thousands,percent,currency,true_words,false_words",
     "validate": "data.name,key,subject,time,as_of,derived,rules,checks data.columns.*.type,role,min,max,values,nullable,source,format,nulls,decimal,thousands,percent,currency,true_words,false_words features objective.targets.*.task,sql,classes",
     "split": "data.name,key,subject,time,split,checks data.columns.*.role",
-    "featurize": "data.derived data.columns.*.type,role features",
+    "featurize": "data.derived,time data.columns.*.type,role features",
     "train": "seed data.time model objective.targets.*.task,sql,classes,loss,weight engine",
     "evaluate": "seed data.key,subject,time,columns,derived,rules,slices model objective.targets objective.policy.score,action engine evaluation monitoring.level",
     "decide": "seed data.key,subject,time,derived,slices,groups objective evaluation.level,min_slice_rows monitoring.level",

@@ -16,6 +16,10 @@ from accord.schema.config import Features
 from accord.schema.data import Column
 from accord.sql.rows import TYPES, columns_of, with_derived
 
+RARE, RARE_BY_TIME = 10, 20
+"""A level seen less often in training counts as unseen, unless the config says otherwise. A few rows of the same weeks say less of a
+level than as many from all over."""
+
 
 @dataclass(frozen=True)
 class Encoding:
@@ -100,9 +104,15 @@ def input_names(columns: Mapping[str, Column], derived: Mapping[str, str], setti
 
 
 def fit(
-    train: pl.DataFrame, columns: Mapping[str, Column], derived: Mapping[str, str], settings: Features
+    train: pl.DataFrame,
+    columns: Mapping[str, Column],
+    derived: Mapping[str, str],
+    settings: Features,
+    by_time: bool = False,
 ) -> Transform:
-    """Fits the transform on the training rows. Raises AccordError if no feature is left."""
+    """Fits the transform on the training rows, which come before the others if these are split by time. Raises AccordError if
+    no feature is left."""
+    rare = settings.rare_level_rows or (RARE_BY_TIME if by_time else RARE)
     names = feature_names(columns, derived, settings)
     if not names:
         raise AccordError(
@@ -115,15 +125,15 @@ def fit(
     return Transform(
         inputs,
         {n: derived[n] for n in derived if n in names},
-        tuple(_fitted(frame[name], settings) for name in names),
+        tuple(_fitted(frame[name], rare) for name in names),
     )
 
 
-def _fitted(column: pl.Series, settings: Features) -> Encoding:
+def _fitted(column: pl.Series, rare_level_rows: int) -> Encoding:
     if column.dtype != pl.String:
         return Encoding(column.name)
     counts = column.drop_nulls().alias("level").value_counts(name="rows")
-    levels = counts.filter(pl.col("rows") >= settings.rare_level_rows)["level"].sort()
+    levels = counts.filter(pl.col("rows") >= rare_level_rows)["level"].sort()
     return Encoding(column.name, tuple(levels))
 
 

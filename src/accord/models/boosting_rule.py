@@ -100,11 +100,12 @@ def decided(problem: Problem) -> Settings:
         bagging_fraction=0.9,
         lambda_l2=1.0,
         max_bin=255,
-        # As numbers of rows these two would leave categories of a small data set without any split.
-        cat_smooth=float(min(50, max(10, problem.n_train // 100))),
+        cat_smooth=10.0,  # and levels with fewer rows are left out of splits
         cat_l2=10.0,
         max_cat_threshold=16,
-        min_data_per_group=min(100, max(10, problem.n_train // 50)),
+        min_data_per_group=min(
+            100, max(10, problem.n_train // 50)
+        ),  # else few rows leave categories without any split
     )
 
 

@@ -16,8 +16,9 @@ class Features(Section):
 
     drop: list[Name]
     """Features left out by name."""
-    rare_level_rows: int = Field(ge=1)
-    """A level seen less often than this in training counts as unseen; such rows share one level."""
+    rare_level_rows: int | None = Field(ge=1)
+    """A level seen less often than this in training counts as unseen; such rows share one level. None: as the split decides,
+    see accord.features.transform."""
 
 
 class Engine(Section):

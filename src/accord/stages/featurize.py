@@ -10,7 +10,9 @@ from accord.stages import run
 
 def featurize(config: Config, paths: Paths) -> str:
     train = partitions.read(paths.splits / "train")
-    transform = fit(train, config.data.columns, config.data.derived, config.features)
+    transform = fit(
+        train, config.data.columns, config.data.derived, config.features, by_time=config.data.time is not None
+    )
     with replacing(paths.features) as folder:
         folder.mkdir()
         write_json(folder / "transform.json", transform.as_dict())
