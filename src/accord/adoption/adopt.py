@@ -77,7 +77,8 @@ def _planned(name: str, keeps_example: bool, paths: Paths) -> Adoption:
     _metadata(name, paths)
     before = selection.read(paths)
     after = before if keeps_example else _without_example(before, paths.conf)
-    _check_composes(after, keeps_example, paths)
+    if not keeps_example:
+        _check_composes(after, paths)
     is_of_example = before.groups["data"] in EXAMPLE["data"] and not keeps_example
     return Adoption(
         name=name,
@@ -115,14 +116,14 @@ def _without_example(before: Selection, conf: Path) -> Selection:
     return selection.with_words(before, [f"{group}={NEUTRAL[group]}" for group in sorted(of_example)], conf)
 
 
-def _check_composes(after: Selection, keeps_example: bool, paths: Paths) -> None:
+def _check_composes(after: Selection, paths: Paths) -> None:
     """Raises AccordError if the selection doesn't do without the example's files."""
     with TemporaryDirectory() as folder:
         conf = Path(folder) / "conf"
         shutil.copytree(paths.conf, conf)
         config = conf / "config.yaml"
         write_text(config, _listing(after.groups, config.read_text(encoding="utf-8")))
-        for path in [] if keeps_example else _of_example(paths):
+        for path in _of_example(paths):
             remove(conf / path.relative_to(paths.conf))
         try:
             compose.fitted(after, conf)
