@@ -12,9 +12,9 @@ from polars.exceptions import PolarsError
 from accord.data.infer.facts import Facts
 from accord.data.infer.guess import Guess
 from accord.data.infer.hints import words
+from accord.data.infer.suggested import Suggestion, suggested
 from accord.errors import AccordError
 from accord.losses import Kind
-from accord.tasks.suggested import Suggestion, suggested
 
 
 @dataclass(frozen=True)
