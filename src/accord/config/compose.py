@@ -131,8 +131,8 @@ def _resolved(config: Any) -> dict[str, Any]:
     )
     try:
         assert isinstance(config, DictConfig)
-        OmegaConf.resolve(config)
-        values = OmegaConf.to_container(config, resolve=False)
+        # Not OmegaConf.resolve, which would take text with an escaped reference for one, where another key refers to it.
+        values = OmegaConf.to_container(config, resolve=True)
     finally:
         from omegaconf.resolvers import oc
 

@@ -17,12 +17,15 @@ from accord.data.infer.ranges import rules
 from accord.data.infer.roles import Given, roles
 from accord.errors import AccordError, nearest
 from accord.files import write_json, write_text
+from accord.losses import Vector
 from accord.onboarding import objective_text, promise_test, raw_file, shares, trial, written
 from accord.onboarding.proposal import Member, Proposal, member
+from accord.onboarding.written import in_yaml
 from accord.paths import Paths
 from accord.schema.data import LeakCheck, Reading, Time
 from accord.schema.objective import Target
 from accord.tasks import registry
+from accord.tasks.task import Task
 
 QUALITY = "quality"
 """The objective that fits every data set."""
@@ -64,11 +67,10 @@ def onboard(asked: Asked, paths: Paths) -> Onboarded:
     name = name if asked.name else _free(name, paths.conf)
     raw = raw_file.located(asked.source, name, paths)
     proposal = proposed(asked, name, raw, paths)
-    own = objective_text.text(proposal)
-    objective = name if own else QUALITY
+    objective = name if proposal.objective else QUALITY
     texts = {paths.conf / f"data/{name}.yaml": written.text(proposal)}
-    if own:
-        texts[paths.conf / f"objective/{name}.yaml"] = own
+    if proposal.objective:
+        texts[paths.conf / f"objective/{name}.yaml"] = proposal.objective
     texts[paths.root / f"tests/data_sets/test_{name}.py"] = promise_test.text(proposal, objective)
     if not asked.force:
         _refuse_overwriting(texts, raw, name)
@@ -102,10 +104,14 @@ def proposed(asked: Asked, name: str, raw: raw_file.Raw, paths: Paths) -> Propos
     _refuse_open(columns)
     if asked.time is not None:
         _refuse_timeless(asked.time, by_name[_called(asked.time, named, "--time")])
+    if len(columns) == 1:
+        raise AccordError(
+            f"{asked.source} has no column but {asked.target}; expected others to predict it from"
+        )
     check = LeakCheck.model_validate(compose.bases(paths.conf)["data"]["checks"]["leaks"])
     found = roles(columns, wanted, check, _given(asked, named, by_name[wanted]))
     members = tuple(member(column, found.columns.get(column.name, ())) for column in columns)
-    split, lack = _split(found.data_set, by_name, wanted)
+    data_set, split, lack = _split(found.data_set, by_name, wanted, asked)
     kept = [by_name[member.name] for member in members if not member.is_left_out]
     nulls = inference.source_nulls(columns)
     return Proposal(
@@ -113,10 +119,11 @@ def proposed(asked: Asked, name: str, raw: raw_file.Raw, paths: Paths) -> Propos
         f"{table.n_rows:,} rows of {Path(asked.source).name}",
         {"path": raw.path, **table.written, **({"nulls": nulls} if table.is_text else {})},
         tuple(guess for guess in table.guesses if guess.key in {**table.written, **asked.written}),
-        _with_times(members, found.data_set),
-        (*found.data_set, *rules(kept), *split),
+        _with_times(members, data_set),
+        (*data_set, *rules(kept), *split),
         (*unread, *found.notes, *([lack] if lack else [])),
         profiled(name, columns, found, wanted),
+        _objective(name, data_set, by_name, wanted),
     )
 
 
@@ -190,25 +197,62 @@ def _with_times(members: Sequence[Member], found: Sequence[Guess]) -> tuple[Memb
 
 
 def _split(
-    found: Sequence[Guess], columns: Mapping[str, Inferred], wanted: str
-) -> tuple[list[Guess], str | None]:
-    """The split of rows, and what is wrong with it, if anything."""
+    found: Sequence[Guess], columns: Mapping[str, Inferred], wanted: str, asked: Asked
+) -> tuple[list[Guess], list[Guess], str | None]:
+    """The guesses about the data set, the split of rows, and what is wrong with that, if anything. A time that nobody asked for is left
+    out if no split by it gives each side what it needs."""
     known = {guess.key: guess.value for guess in found}
+    event = known.get("time.event")
+    split, lack = _dealt(known, columns, wanted, event)
+    if not lack or event is None:
+        return [*found], split, lack
+    timeless, other = _dealt(known, columns, wanted, None)
+    if not split and (asked.time or not timeless):
+        raise AccordError(
+            f"{'--time' if asked.time else 'The time'} {event}: the rows can't be split by it: {lack}"
+        )
+    if asked.time or (other and split):
+        return [*found], split, lack
+    why = f"{event} is no time of the data set, since no split by it would do: {lack}"
+    return (
+        [guess for guess in found if not guess.key.startswith("time.")],
+        timeless,
+        f"{why}. {other}" if other else why,
+    )
+
+
+def _dealt(
+    known: Mapping[str, Any], columns: Mapping[str, Inferred], wanted: str, event: str | None
+) -> tuple[list[Guess], str | None]:
+    """The split of rows by the time of an event, or else by subject or key."""
+    task, outcomes = _outcomes(known, columns, wanted)
+    if event is not None:
+        time = Time(
+            event=event, label_delay=known.get("time.label_delay", "0d"), zone=known.get("time.zone", "UTC")
+        )
+        return shares.shares(outcomes, {event: columns[event].values}, time, task.fault)
+    dealt_by = [known["subject"]] if "subject" in known else known.get("key", [])
+    return shares.shares(outcomes, {name: columns[name].values for name in dealt_by}, None, task.fault)
+
+
+def _outcomes(known: Mapping[str, Any], columns: Mapping[str, Inferred], wanted: str) -> tuple[Task, Vector]:
+    """The target's task, and each row's outcome (n,)."""
     keys = {key.removeprefix(f"targets.{wanted}."): value for key, value in known.items()}
     target = Target(owner="", **{name: keys[name] for name in Target.model_fields if name in keys})
     task = registry.task_of(target)
-    rows = pl.DataFrame({name: column.values for name, column in columns.items() if name == wanted})
-    outcomes = task.outcomes(rows, target.sql, f"targets.{wanted}.sql")
-    event, subject = known.get("time.event"), known.get("subject")
-    time = Time(event=event, label_delay=known.get("time.label_delay", "0d"), zone="UTC") if event else None
-    dealt_by = [event] if event else [subject] if subject else known.get("key", [])
-    return shares.shares(outcomes, {name: columns[name].values for name in dealt_by}, time, task.fault)
+    rows = pl.DataFrame({wanted: columns[wanted].values})
+    return task, task.outcomes(rows, target.sql, f"targets.{wanted}.sql")
+
+
+def _objective(name: str, found: Sequence[Guess], columns: Mapping[str, Inferred], wanted: str) -> str | None:
+    known = {guess.key: guess.value for guess in found}
+    return objective_text.text(name, *_outcomes(known, columns, wanted), known.get("groups", ()))
 
 
 def called(source: str, name: str | None) -> str:
     """The data set's name: as given, or made of the file's."""
     if name is not None:
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or in_yaml(name) != name:
             raise AccordError(
                 f"--name {name}: expected letters, digits and underscores, a letter first, such as rides"
             )
@@ -218,7 +262,7 @@ def called(source: str, name: str | None) -> str:
     found = "_".join(next(filter(None, words), ()))
     if not found:
         raise AccordError(f"{source} gives no name to call the data set by; give one: --name rides")
-    return found if found[0].isalpha() else f"data_{found}"
+    return found if found[0].isalpha() and in_yaml(found) == found else f"data_{found}"
 
 
 def _free(name: str, conf: Path) -> str:

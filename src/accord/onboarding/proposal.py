@@ -49,6 +49,9 @@ class Proposal:
     profile: Profile | None = None
     """What a page shows of the table."""
 
+    objective: str | None = None
+    """The text of an objective of its own; None where quality fits."""
+
     @property
     def columns(self) -> dict[str, Mapping[str, Any]]:
         """The contract's columns by name."""

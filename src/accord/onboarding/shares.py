@@ -1,7 +1,6 @@
 """How the rows of a data set are split, so that each side has rows and both outcomes."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import polars as pl
@@ -12,6 +11,8 @@ from accord.errors import AccordError
 from accord.losses import Vector
 from accord.schema.data import ROW_ID, Split, Time
 
+MANY = 100_000
+"""Above as many rows, shares that lack an outcome are not tried anew."""
 FEW = 1000
 """Below as many rows, fewer are held out for good."""
 USUAL = Split(test=0.2, tune=0.2, holdout=0.1)
@@ -27,23 +28,27 @@ Fault = Callable[[Vector, str], str | None]
 def shares(
     outcomes: Vector, dealt_by: Mapping[str, pl.Series], time: Time | None, fault: Fault
 ) -> tuple[list[Guess], str | None]:
-    """The split of rows with these outcomes (n,), NaN where there is none, and what is wrong with every split, if anything.
+    """The split of rows with these outcomes (n,), NaN where there is none, and what is wrong with every split, if anything; no split if
+    there can be none.
 
     `dealt_by` has the columns that decide a row's side: the event time, the subject or the key, or else rows are numbered.
     `fault` says what is wrong with the outcomes of a side.
     """
     rows = pl.DataFrame(dict(dealt_by)) if dealt_by else pl.DataFrame({ROW_ID: np.arange(len(outcomes))})
+    if time is not None:  # a row without its time goes to quarantine
+        outcomes, rows = outcomes[rows.to_series().is_not_null().to_numpy()], rows.drop_nulls()
     first = USUAL if len(outcomes) >= FEW else SMALL
-    fits = [(split, _lack(rows, outcomes, time, split, fault)) for split in (first,)]
-    if fits[0][1]:
-        fits += [
-            (split, _lack(rows, outcomes, time, split, fault)) for split in OTHERS if len(outcomes) <= 100_000
-        ]
+    try:
+        fits = [(first, _lack(rows, outcomes, time, first, fault))]
+        if fits[0][1] and len(outcomes) <= MANY:
+            fits += [(split, _lack(rows, outcomes, time, split, fault)) for split in OTHERS]
+    except AccordError as error:
+        return [], error.message
     split, lack = min(fits, key=lambda fit: len(fit[1]))
     how = (
         "the last rows by time"
         if time
-        else "rows by the hash of " + ", ".join(rows.columns).replace(ROW_ID, "their number")
+        else f"rows by the hash of {', '.join(rows.columns).replace(ROW_ID, 'their number')}"
     )
     reason = f"{how}; {'each side has rows with every outcome' if not lack else '; '.join(lack)}"
     guesses = [
@@ -63,12 +68,7 @@ def _held_out(split: Split, n_rows: int, time: Time | None) -> str:
 
 def _lack(rows: pl.DataFrame, outcomes: Vector, time: Time | None, split: Split, fault: Fault) -> list[str]:
     """What the sides lack under this split, a clause each."""
-    try:
-        sides = (
-            splitting.by_time(rows, time, split)[0] if time else splitting.by_key(rows, rows.columns, split)
-        )
-    except AccordError as error:
-        return ["it can't be split", error.message]
+    sides = splitting.by_time(rows, time, split)[0] if time else splitting.by_key(rows, rows.columns, split)
     found = []
     wanted = [name for name in splitting.SCORED if name != "holdout"]
     for name in wanted:
@@ -79,7 +79,3 @@ def _lack(rows: pl.DataFrame, outcomes: Vector, time: Time | None, split: Split,
         elif fault(known, "train"):
             found.append(f"{name}: {fault(known, 'train')}")
     return found
-
-
-def as_values(guesses: Sequence[Guess]) -> dict[str, Any]:
-    return {guess.key.split(".")[-1]: guess.value for guess in guesses}

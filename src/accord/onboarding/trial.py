@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from accord.config import compose, selection
+from accord.errors import AccordError
 from accord.files import scratch, write_text
 from accord.paths import Paths
 
@@ -17,4 +18,7 @@ def compose_with(texts: Mapping[Path, str], words: Sequence[str], paths: Paths) 
         shutil.copyfile(paths.params, trial.params)
         for path, text in texts.items():
             write_text(folder / path.relative_to(paths.root), text)
-        compose.fitted(selection.with_words(selection.read(trial), words, trial.conf), trial.conf)
+        try:
+            compose.fitted(selection.with_words(selection.read(trial), words, trial.conf), trial.conf)
+        except AccordError as error:
+            raise AccordError(str(error).replace(str(folder), str(paths.root))) from error

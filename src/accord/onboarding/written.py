@@ -10,7 +10,7 @@ from accord.onboarding.proposal import Member, Proposal
 from accord.terminal import visible
 
 PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:[ /][A-Za-z0-9_]+)*")
-WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"}
 """What YAML takes for something else than text."""
 MAX_REASON = 400
 HEAD = "# Put together by `accord onboard`"
