@@ -97,6 +97,16 @@ def test_many_classes_never_make_more_trees_than_the_cap_allows() -> None:
         assert 100 <= found.n_estimators <= 10_000 / n_raw
 
 
+def test_large_data_get_fewer_rounds_and_larger_steps() -> None:
+    usual, huge = (
+        decided(replace(PROBLEM, n_train=180_000)),
+        decided(replace(PROBLEM, n_train=5_000_000, n_features=200)),
+    )
+    assert usual.n_estimators == 4_000
+    assert huge.n_estimators == 500
+    assert usual.learning_rate < huge.learning_rate <= 0.1
+
+
 def test_trees_of_three_features_see_all_of_them() -> None:
     assert decided(replace(PROBLEM, n_features=3)).feature_fraction == 1 > decided(PROBLEM).feature_fraction
 

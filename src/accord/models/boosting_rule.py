@@ -15,6 +15,10 @@ FEW_FEATURES = 4
 MAX_ROUNDS = 4_000
 MAX_TREES = 10_000
 """Each round adds a tree per raw score: they cost time, memory and latency."""
+MAX_WORK = 5e11
+"""Rows times features times trees: about an hour on one core, the refit included."""
+LEAST_STRIDE, MAX_RATE = 40.0, 0.1
+"""Rounds times learning rate that there should be room for, as far as the largest rate makes it."""
 FEW_ROWS = 2_000
 """Below as many rows of train and tune a fifth of them says too little of when to stop."""
 
@@ -86,13 +90,15 @@ def decided(problem: Problem) -> Settings:
         return BY_TIME
     n, is_log = problem.n_train + problem.n_tune, problem.family in LOG_FAMILIES
     leaves = 7 if n < FEW_ROWS else 15 if is_log else 31
+    work = problem.n_train * problem.n_features * problem.n_raw
+    cap = max(1, min(MAX_ROUNDS, MAX_TREES // problem.n_raw, int(MAX_WORK // max(1, work))))
     return Settings(
-        n_estimators=min(MAX_ROUNDS, MAX_TREES // problem.n_raw),
+        n_estimators=cap,
         early_stopping_rounds=50,
         early_stopping_share=0.3,
         stopping_folds=5 if n < FEW_ROWS or not problem.n_tune else 0,
         refit=1.1,
-        learning_rate=_rate(problem),
+        learning_rate=max(_rate(problem), min(MAX_RATE, LEAST_STRIDE / cap)),
         num_leaves=leaves if problem.n_train < MANY_ROWS else 2 * leaves + 1,
         min_leaf_rows=5,
         min_leaf_share=0.0,
@@ -112,5 +118,5 @@ def decided(problem: Problem) -> Settings:
 def _rate(problem: Problem) -> float:
     """Of several classes each round adds as many trees, so that fewer rounds are to do."""
     if problem.family == "multinomial":
-        return min(0.1, 0.02 * problem.n_raw)
+        return min(MAX_RATE, 0.02 * problem.n_raw)
     return 0.03 if problem.family in LOG_FAMILIES else 0.05
