@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from shipped import shipped
 
-from accord.objective import fairness, groups, limits, teams
+from accord.objective import fairness, grouping, limits, teams
 from accord.objective.fairness import ByGroup
 from accord.schema.objective import Metric, Policy, Target
 
@@ -67,16 +67,16 @@ ROWS = pl.DataFrame(
 
 
 def test_rows_without_a_value_are_a_group_of_their_own() -> None:
-    found = {name: mask.tolist() for name, mask in groups.groups(ROWS, "sex")}
+    found = {name: mask.tolist() for name, mask in grouping.groups(ROWS, "sex")}
     assert list(found) == ["f", "m", "null"]
     assert found["null"] == [False, False, False, False, True, False]
 
 
 def test_groups_of_several_columns_have_the_same_of_each() -> None:
-    found = {name: np.flatnonzero(mask).tolist() for name, mask in groups.groups(ROWS, ["sex", "race"])}
+    found = {name: np.flatnonzero(mask).tolist() for name, mask in grouping.groups(ROWS, ["sex", "race"])}
     assert found == {"f, a": [0, 5], "f, b": [1], "m, a": [2], "m, null": [3], "null, b": [4]}
-    assert {name for name, _ in groups.groups(ROWS, ["age"])} == {"1", "2", "null"}
-    assert groups.small(ROWS, ["sex", "race"], 2) == {"f, b": 1, "m, a": 1, "m, null": 1, "null, b": 1}
+    assert {name for name, _ in grouping.groups(ROWS, ["age"])} == {"1", "2", "null"}
+    assert grouping.small(ROWS, ["sex", "race"], 2) == {"f, b": 1, "m, a": 1, "m, null": 1, "null, b": 1}
 
 
 def gap(apart: float, seed: int, group: str | list[str]) -> limits.Figure:

@@ -9,7 +9,7 @@ import polars as pl
 from accord.data.casting import tells_days
 from accord.errors import AccordError, nearest
 from accord.models import loading
-from accord.objective.groups import names_in
+from accord.objective.grouping import names_in
 from accord.objective.teams import BUILTINS, MEASURED, fits
 from accord.schema.config import Config
 from accord.schema.data import BREACHES, DUPLICATES, Data, Reading

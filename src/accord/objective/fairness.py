@@ -13,7 +13,7 @@ import numpy as np
 from accord import intervals
 from accord.intervals import Estimate
 from accord.objective import teams
-from accord.objective.groups import groups, names_in, title
+from accord.objective.grouping import groups, names_in, title
 from accord.objective.teams import Played
 from accord.schema.objective import Metric, Policy, Target
 from accord.tasks.registry import all_of

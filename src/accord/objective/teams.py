@@ -12,7 +12,7 @@ from accord.bootstrap import Blocks, Counts, Statistic
 from accord.intervals import Bounded, Size, combined
 from accord.measures.metrics import Sample
 from accord.objective import limits
-from accord.objective.groups import groups
+from accord.objective.grouping import groups
 from accord.objective.limits import Figure
 from accord.objective.policy import decide
 from accord.schema.objective import Metric, Policy, Target

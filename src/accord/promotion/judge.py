@@ -16,7 +16,7 @@ from accord import bootstrap, intervals
 from accord.bootstrap import Blocks, Counts, Statistic
 from accord.bundle.interface import Answered
 from accord.intervals import Chance, Estimate
-from accord.objective import groups, limits, teams
+from accord.objective import grouping, limits, teams
 from accord.objective.limits import Figure
 from accord.objective.teams import Played
 from accord.schema.objective import Metric, Objective, Target
@@ -158,7 +158,7 @@ def _compared(objective: Objective, pair: Pair, settings: Settings) -> _Result:
     return _Result(
         metrics,
         {
-            name: groups.small(pair.candidate.rows, metric.group, settings.min_rows)
+            name: grouping.small(pair.candidate.rows, metric.group, settings.min_rows)
             for name, metric in objective.metrics.items()
             if metric.group is not None
         },
