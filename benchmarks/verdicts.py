@@ -23,7 +23,8 @@ from shipped import shipped
 
 from accord import intervals
 from accord.bootstrap import Blocks
-from accord.objective import teams
+from accord.objective import limits, teams
+from accord.objective.limits import Figure
 from accord.objective.teams import Played
 from accord.schema.objective import Metric, Policy, Target
 
@@ -31,7 +32,7 @@ TARGETS = {"late": shipped(Target, task="binary", sql="delay > 0")}
 POLICY = shipped(Policy, score="late - 0.3")
 LEVEL = 0.95
 PER_DAY = 200
-N_TRUTH = 3000
+N_TRUTH = 1500
 """Days from which the truth is taken."""
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
 
@@ -123,41 +124,107 @@ class Table:
         return "\n".join([f"\n{self.title}\n", lines[0], " | ".join("-" * w for w in widths), *lines[1:]])
 
 
+def seen(world: World, one: Metric, n_days: int, n_worlds: int) -> list[Figure]:
+    """The metric with its interval and limits, on so many worlds of this kind."""
+    found = []
+    for seed in range(n_worlds):
+        played = world.played(n_days, np.random.default_rng([seed, n_days]))
+        found.append(limits.figure(one, statistic(one, played), played.blocks, LEVEL))
+    return found
+
+
+def truth_of(world: World, one: Metric) -> float:
+    return value(one, world.played(N_TRUTH, np.random.default_rng(0)))
+
+
+def part(found: Sequence[Figure], holds: Callable[[Figure], bool]) -> str:
+    """The share of figures of which something holds."""
+    return f"{np.mean([holds(one) for one in found]):.3f}"
+
+
 def coverage(n_worlds: int) -> Table:
     """How often 95 % intervals hold the truth, and how wide they are beside those for independent days."""
     worlds = {
-        "independent": World(),
-        "rho 0.34": World(rho=0.34),
-        "rho 0.34, t3": World(rho=0.34, tails="t3"),
-        "rho 0.34, unequal": World(rho=0.34, sizes="unequal"),
+        "independent": World(apart=0.6),
+        "rho 0.34": World(rho=0.34, apart=0.6),
+        "rho 0.34, t3": World(rho=0.34, tails="t3", apart=0.6),
+        "rho 0.34, unequal": World(rho=0.34, sizes="unequal", apart=0.6),
     }
     rows = []
     for name, world in worlds.items():
-        world = World(**{**vars(world), "apart": 0.6})
         whole = world.played(N_TRUTH, np.random.default_rng(0))
         truth = {key: value(one, whole) for key, one in METRICS.items()}
         for n_days in (7, 13, 30, 60):
-            held, width, alone = (dict.fromkeys(METRICS, 0.0) for _ in range(3))
+            cells = {key: np.zeros(3) for key in METRICS}  # held, width, width for independent days
             for seed in range(n_worlds):
                 played = world.played(n_days, np.random.default_rng([seed, n_days]))
                 for key, one in METRICS.items():
                     made = statistic(one, played)
-                    found = intervals.estimate(made, played.blocks, LEVEL)
-                    assert found.low <= found.value <= found.high
-                    held[key] += (found.low <= truth[key] <= found.high) / n_worlds
-                    width[key] += found.high - found.low
-                    independent = intervals.estimate(made, Blocks(n_days), LEVEL)
-                    alone[key] += independent.high - independent.low
-            rows.append(
-                [name, str(n_days), *(f"{held[key]:.3f} ({width[key] / alone[key]:.2f})" for key in METRICS)]
-            )
+                    found, alone = (
+                        intervals.estimate(made, at, LEVEL) for at in (played.blocks, Blocks(n_days))
+                    )
+                    held = found.low <= truth[key] <= found.high
+                    cells[key] += held, found.high - found.low, alone.high - alone.low
+            shown = [f"{held / n_worlds:.3f} ({wide / alone:.2f})" for held, wide, alone in cells.values()]
+            rows.append([name, str(n_days), *shown])
     return Table(
-        "Coverage of 95 % intervals (width by that for independent days)", ["days", "n", *METRICS], rows
+        "Coverage of 95 % intervals (their width, by that for independent days)",
+        ["days", "n", *METRICS],
+        rows,
     )
 
 
+def calibration(n_worlds: int) -> Table:
+    """How often the interval of the calibration error of a calibrated model begins above zero."""
+    one, rows = metric(builtin="calibration_error"), []
+    for shock, rho in ((0.2, 0.0), (0.5, 0.0), (0.5, 0.34)):
+        for n_days in (7, 13, 30, 60):
+            found = seen(World(shock=shock, rho=rho), one, n_days, n_worlds)
+            rows.append([
+                f"{shock:g}", f"{rho:g}", str(n_days), f"{np.mean([f.value for f in found]):.4f}",
+                f"{np.mean([f.chance.high for f in found]):.4f}",
+                part(found, lambda f: f.low > 0), part(found, lambda f: f.chance.p < 0.05),
+            ])  # fmt: skip
+    head = ["shock", "rho", "days", "mean value", "chance up to", "above zero", "p < 0.05"]
+    return Table("Calibration error of a calibrated model", head, rows)
+
+
+def hard_limits(n_worlds: int) -> Table:
+    """How often a limit of 0.06 on the calibration error is broken by models that keep it, and by one at twice of it."""
+    one, rows = metric(builtin="calibration_error", max=0.06), []
+    for name, off in (("calibrated", 0.0), ("just at the limit", 0.353), ("twice the limit", 0.72)):
+        for n_days in (7, 13, 30, 60):
+            world = World(shock=0.2, off=off)
+            found = seen(world, one, n_days, n_worlds)
+            verdicts = [part(found, lambda f, v=v: f.limits == v) for v in ("broken", "no evidence", "kept")]
+            plain = part(found, lambda f: f.value > 0.06)
+            rows.append([name, f"{truth_of(world, one):.3f}", str(n_days), *verdicts, plain])
+    head = ["model", "truth", "days", "broken", "no evidence", "kept", "value beyond"]
+    return Table("Hard limits: a calibration error of at most 0.06", head, rows)
+
+
+def gaps(n_worlds: int) -> Table:
+    """A gap of at most 0.1 between groups of 200 rows that are alike, and where one of them is apart."""
+    rows = []
+    for n_groups, apart in ((2, 0.0), (5, 0.0), (20, 0.0), (2, 1.17), (5, 1.17), (20, 1.17)):
+        for n_days in (13, 30):
+            world = World(n_groups=n_groups, apart=apart, per_day=200 * n_groups // n_days, shock=0.3)
+            one = metric(sql="AVG(actual_late)", group="side", max=0.1)
+            truth, found = truth_of(world, one) if apart else 0.0, seen(world, one, n_days, n_worlds)
+            rows.append([
+                str(n_groups), str(n_days), f"{truth:.3f}", f"{np.mean([f.value for f in found]):.3f}",
+                part(found, lambda f, truth=truth: f.low <= truth <= f.high), part(found, lambda f: f.low > 0),
+                part(found, lambda f: f.limits == "broken"), part(found, lambda f: f.value > 0.1),
+            ])  # fmt: skip
+    head = ["groups", "days", "truth", "mean value", "covered", "above zero", "broken", "value beyond"]
+    return Table("Gaps between groups of 200 rows: at most 0.1", head, rows)
+
+
 SECTIONS: dict[str, tuple[Callable[[int], Table], int, int]] = {
-    "coverage": (coverage, 200, 2000),
+    "coverage": (coverage, 100, 2000),
+    "calibration": (calibration, 100, 1000),
+    "limits": (hard_limits, 100, 1000),
+    "gaps": (gaps, 100, 1000),
 }
 """Each section's function, and on how many worlds it draws, quickly and in full."""
 
@@ -166,7 +233,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="a tenth of the worlds")
+    parser.add_argument("--quick", action="store_true", help="on fewer worlds")
     import verdicts_traffic  # which imports this module
 
     sections = SECTIONS | verdicts_traffic.SECTIONS
@@ -174,9 +241,10 @@ def main() -> None:
     given = parser.parse_args()
     for name in given.only or sections:
         section, quick, full = sections[name]
+        n_worlds = quick if given.quick else full
         began = time.monotonic()
-        print(section(quick if given.quick else full))
-        print(f"({quick if given.quick else full} worlds, {time.monotonic() - began:.0f} s)", flush=True)
+        print(section(n_worlds))
+        print(f"({n_worlds} worlds, {time.monotonic() - began:.0f} s)", flush=True)
 
 
 if __name__ == "__main__":
