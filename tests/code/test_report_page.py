@@ -193,6 +193,14 @@ def test_the_same_report_gives_the_same_bytes(plots: dict[str, dict[str, pl.Data
     assert page(report(), plots) == page(copy.deepcopy(report()), plots)
 
 
+def test_the_page_says_what_figures_rest_on_and_that_it_is_little(
+    plots: dict[str, dict[str, pl.DataFrame]],
+) -> None:
+    html = page(report(), plots)
+    assert "The figures rest on 20 rows of 5 groups of rows; in brackets stand 95 % intervals." in html
+    assert "5 groups of rows are too few to be sure that all is well: 10 or more would tell." in html
+
+
 def test_each_team_sees_its_metric_its_limit_and_whether_it_is_kept() -> None:
     html = page(report(), {})
     section = html[html.index('id="teams"') : html.index('id="data"')]

@@ -2,7 +2,7 @@
 
 from math import floor, log10
 
-from accord.intervals import Estimate
+from accord.intervals import MIN_BLOCKS, Estimate
 from accord.tasks.registry import METRICS
 
 MISSING = "\N{EN DASH}"
@@ -45,6 +45,21 @@ def number(value: float | None) -> str:
 def shortened(text: str, length: int = 18) -> str:
     """The text, its end cut off where it is longer than `length`."""
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def how_sure(n_rows: int, n_blocks: int, unit: str, level: float | None = None) -> str:
+    """What figures rest on, and how sure they are, in sentences.
+
+    >>> how_sure(26340, 31, "days", 0.95)
+    'The figures rest on 26,340 rows of 31 days; in brackets stand 95 % intervals, which allow for days that are like those before them.'
+    >>> how_sure(700, 7, "days", 0.95).partition("them. ")[2]
+    '7 days are too few to be sure that all is well: 10 or more would tell.'
+    """
+    allow = ", which allow for days that are like those before them" if unit == "days" else ""
+    stand = "their intervals" if level is None else f"{100 * level:g} % intervals"
+    rest = f"The figures rest on {n_rows:,} rows of {n_blocks:,} {unit}; in brackets stand {stand}{allow}."
+    few = f" {n_blocks} {unit} are too few to be sure that all is well: {MIN_BLOCKS} or more would tell."
+    return rest + (few if n_blocks < MIN_BLOCKS else "")
 
 
 def metric_title(name: str) -> str:

@@ -15,6 +15,10 @@ class Scorecard(Judgement):
     n_rows: dict[str, int]
     """By split, as are the blocks."""
     n_blocks: dict[str, int]
+    unit: str = "blocks"
+    """What blocks are: days, or groups of rows."""
+    level: float = 0.95
+    """Of the intervals."""
     suspects: list[Suspect] = field(default_factory=list)
     """Leak suspects that nobody vouches for."""
     notices: list[Notice] = field(default_factory=list)

@@ -15,7 +15,7 @@ from accord.errors import AccordError
 from accord.evaluation.evaluated import EvaluationReport
 from accord.files import read_as, write_json
 from accord.models import Vector, trained
-from accord.objective import teams
+from accord.objective import limits, teams
 from accord.paths import Paths
 from accord.promotion import judge, releases
 from accord.promotion.card import Scorecard
@@ -59,6 +59,8 @@ def judge_candidate(config: Config, candidate: Bundle, measured: judge.Measured,
         champion=releases.champion_id(paths),
         n_rows={split: pair.candidate.rows.height for split, pair in pairs.items()},
         n_blocks={split: pair.candidate.n_blocks for split, pair in pairs.items()},
+        unit=limits.unit(pairs["test"].candidate.blocks),
+        level=settings.level,
         suspects=accounts.read(paths).suspects,
         notices=read_as(paths.evaluation, EvaluationReport).notices,
     )

@@ -111,7 +111,11 @@ def render(
         n_accounted=sum(n_rows for _, n_rows in parts),
         bar=charts.stack(parts, f"{accounting.n_rows:,} rows read, by split"),
         targets=targets,
-        blocks="days" if accounting.boundaries else "blocks of rows",
+        blocks="days" if accounting.boundaries else "groups of rows",
+        how_sure={
+            view.name: _how_sure(view.report, "days" if accounting.boundaries else "groups of rows", evaluation.settings.level)
+            for view in targets
+        },
         model_class=evaluation.model["_target_"].rpartition(".")[2],
         parameters=parameters(evaluation),
         trained=list(evaluation.trained),
@@ -133,6 +137,12 @@ def _listed(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return "" if value is None else str(value)
+
+
+def _how_sure(target: TargetReport, unit: str, level: float) -> str:
+    if "test" not in target.n_rows:
+        return ""
+    return words.how_sure(target.n_rows["test"], target.n_blocks["test"], unit, level)
 
 
 def team_rows(decisions: DecisionReport) -> list[TeamRow]:

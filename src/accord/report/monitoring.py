@@ -37,7 +37,16 @@ def render(decision: Decision, data: str, reports: Sequence[str], said: Sequence
         column_name=column_name,
         limits=limits,
         refused=refused(decision),
+        how_sure=_how_sure(decision),
     )  # fmt: skip
+
+
+def _how_sure(decision: Decision) -> str:
+    """Of the figures from known outcomes."""
+    window = decision.window
+    if window.n_labelled_days is None:
+        return f"The figures rest on {window.n_labelled:,} rows with outcomes; in brackets stand their intervals."
+    return words.how_sure(window.n_labelled, window.n_labelled_days, "days")
 
 
 def targets(decision: Decision) -> list[str]:

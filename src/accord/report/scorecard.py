@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from accord import terminal
+from accord.page import words
 from accord.page.shell import environment
 from accord.promotion.card import Scorecard
 from accord.promotion.judge import PASS
@@ -11,7 +12,11 @@ from accord.promotion.judge import PASS
 def render(card: Scorecard, data: str) -> str:
     """The page as HTML, from the scorecard and the data set's name."""
     template = environment(Path(__file__).parent).get_template("scorecard.html.j2")
-    return template.render(card=card, data=data)
+    return template.render(card=card, data=data, how_sure=_how_sure(card))
+
+
+def _how_sure(card: Scorecard) -> str:
+    return words.how_sure(card.n_rows["test"], card.n_blocks["test"], card.unit, card.level)
 
 
 def as_text(card: Scorecard) -> terminal.Lines:
@@ -30,6 +35,7 @@ def as_text(card: Scorecard) -> terminal.Lines:
         [
             *terminal.table(("team", "metric", "value", "limit", "champion", "verdict"), rows),
             "",
+            _how_sure(card),
             f"{card.candidate} ({against}): {verdict}",
             *(f"  - {reason}" for reason in card.reasons),
             *(f"  LEAK SUSPECT: {leak.feature} ({leak.target}): {leak.detail}" for leak in card.suspects),
