@@ -361,3 +361,14 @@ def test_drift_of_targets_reads_only_what_they_are_made_of(
         live.collect()
     found = columns.drift_of_columns(live, window, of_targets, SETTINGS)
     assert {row.column for row in found} == {"actual|late", "actual|delay_minutes"}
+
+
+def test_it_says_on_how_many_rows_and_days_it_rests(
+    bundle: Bundle, expected: Expectation, rows: pl.DataFrame
+) -> None:
+    n_days = rows["started_at"].dt.date().n_unique()
+    found = decide(bundle, expected, logged(rows, bundle), SETTINGS)
+    assert found.sure.startswith(
+        f"Rests on {rows.height:,} rows on {n_days} days of the window and {rows.height:,}"
+    )
+    assert decide(bundle, expected, logged(rows.head(41), bundle), SETTINGS).sure == ""

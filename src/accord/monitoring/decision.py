@@ -38,6 +38,8 @@ class Decision:
     notes: list[str]
     """What could not be judged, and why."""
     alarms: list[Alarm]
+    sure: str = ""
+    """How sure it is: the rows and days that metrics and means rest on."""
 
     def as_dict(self) -> dict[str, Any]:
         """The content of decision.json."""
@@ -101,6 +103,7 @@ def decide(
             *notes.uncalibrated(window, expectation, settings),
         ],
         alarms=[],
+        sure=notes.sure(comparison),
     )
     return replace(without_alarms, alarms=_alarms(without_alarms))
 

@@ -7,6 +7,7 @@ from accord.bundle.bundle import Bundle
 from accord.expectation.expectation import GROUPS, Expectation
 from accord.monitoring.comparison import MAX_ROWS, MIN_DAYS, Comparison
 from accord.monitoring.observed import Window, logged_columns
+from accord.objective.teams import Played
 from accord.schema.loop import Monitoring
 from accord.traffic import typed
 
@@ -18,16 +19,20 @@ def thin(window: Window, settings: Monitoring) -> list[str]:
     if n_rows < settings.min_rows:
         notes.append(f"insufficient: {n_rows:,} rows of {settings.min_rows:,}")
     elif window.n_days is not None and window.n_days < MIN_DAYS:
-        notes.append(f"insufficient for means and metrics: {window.n_days} days of {MIN_DAYS}")
+        notes.append(
+            f"insufficient for means and metrics: {window.n_days} days of {MIN_DAYS}; a longer window would tell"
+        )
     elif not n_labelled:
         notes.append("no outcomes yet: performance is estimated from the model's own probabilities")
     elif n_labelled < settings.min_rows:
         notes.append(
-            f"insufficient outcomes: {n_labelled:,} rows of {settings.min_rows:,}; performance is estimated"
+            f"insufficient outcomes: {n_labelled:,} rows of {settings.min_rows:,}; performance is estimated until "
+            f"{settings.min_rows - n_labelled:,} more are known"
         )
     elif window.n_labelled_days is not None and window.n_labelled_days < MIN_DAYS:
         notes.append(
-            f"insufficient outcomes: {window.n_labelled_days} days of {MIN_DAYS}; performance is estimated"
+            f"insufficient outcomes: {window.n_labelled_days} days of {MIN_DAYS}; performance is estimated until those of "
+            f"{MIN_DAYS - window.n_labelled_days} more days are known"
         )
     if window.other_models:
         others = ", ".join(f"{name} ({n:,} rows)" for name, n in window.other_models.items())
@@ -37,6 +42,26 @@ def thin(window: Window, settings: Monitoring) -> list[str]:
             f"means and metrics rest on a sample of about {MAX_ROWS:,} rows; drift on all {n_rows:,}"
         )
     return notes
+
+
+def sure(comparison: Comparison) -> str:
+    """How sure metrics and means are: the rows and days that they rest on. Empty where none is judged."""
+    if not comparison.has_rows:
+        return ""
+    parts = [f"{_amount(comparison.n_rows, comparison.live, comparison)} of the window"]
+    if comparison.has_outcomes:
+        parts.append(f"{_amount(comparison.n_labelled, comparison.known, comparison)} with outcomes")
+    test = comparison.selected.test if comparison.has_outcomes else comparison.test
+    level = comparison.expectation.level
+    return (
+        f"Rests on {' and '.join(parts)}, beside {_amount(test.rows.height, test, comparison)} of test. Of windows like test, "
+        f"{level:.0%} raise no alarm of a kind. More rows per day narrow a band little; more days, of the window or of test, narrow it"
+    )
+
+
+def _amount(n_rows: int, part: Played, comparison: Comparison) -> str:
+    days = "" if comparison.expectation.time is None else f" on {len(np.unique(part.block))} days"
+    return f"{n_rows:,} rows{days}"
 
 
 def unread(labelled: pl.DataFrame | pl.LazyFrame, bundle: Bundle) -> list[str]:

@@ -138,6 +138,7 @@ def as_text(decision: Decision) -> terminal.Lines:
             else ""
         )
         + (f"; {refused(decision)} requests refused" if decision.service.refused else ""),
+        *([f"  {decision.sure}"] if decision.sure else []),
         *(f"  {note}" for note in decision.notes),
         "",
     ]
