@@ -6,11 +6,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from shipped import shipped
 
 from accord.data.infer.guess import Guess, Inferred
+from accord.data.infer.profiled import profiled
 from accord.data.infer.roles import Given, Roles, roles
 from accord.errors import AccordError
+from accord.report.profile import render
 from accord.schema.data import LeakCheck
 
 N = 1_000
@@ -243,6 +247,7 @@ def test_the_positive_value_is_the_one_that_people_watch_for(values: list[Any], 
         ([None] * N, "no row has a value"),
         ([f"text {i}" for i in range(N)], "too many for classes"),
         (DAYS, "a time, which no task predicts"),
+        ([DAYS[0], DAYS[1]] * (N // 2), "a time, which no task predicts"),
     ],
 )
 def test_a_target_that_nothing_can_be_learned_of_is_refused(values: Any, said: str):
@@ -255,6 +260,11 @@ def test_what_is_missing_or_infinite_in_the_target_is_counted_and_no_value_of_it
     late[1::10] = np.nan
     found = roles(inferred({"late": late, "distance": SIGNAL}), "late", shipped(LeakCheck))
     assert found.notes[0].startswith("200 of 1,000 rows have no late")
+    assert int(np.isnan(found.outcomes).sum()) == 200
+    late[np.isfinite(late)] = np.arange(800) % 2
+    found = roles(inferred({"late": late, "distance": SIGNAL}), "late", shipped(LeakCheck))
+    assert value(found, "targets.late.task") == "binary"
+    assert int(np.isnan(found.outcomes).sum()) == 200
 
 
 def test_what_the_user_says_holds():
@@ -291,3 +301,36 @@ def test_the_order_of_rows_and_columns_changes_no_guess():
         shuffled = frame.sample(fraction=1, shuffle=True, seed=seed)
         shuffled = shuffled.select(np.random.default_rng(seed).permutation(shuffled.columns).tolist())
         assert roles(inferred(shuffled.to_dict(as_series=False)), "late", shipped(LeakCheck)) == expected
+
+
+def test_a_table_of_a_target_alone_and_huge_numbers_are_looked_at_too():
+    alone = roles(inferred({"late": HAPPENS}), "late", shipped(LeakCheck))
+    assert alone.role("late") == "outcome"
+    assert guessed({"huge": RNG.choice([1e308, -1e308], N)}, "distance").role("huge") == "feature"
+
+
+def test_classes_that_are_numbers_are_counted_from_the_first():
+    found = guessed({"class": RNG.choice([3, 5, 9], N, p=[0.2, 0.5, 0.3])}, "class")
+    assert value(found, "targets.class.classes") == ["3", "5", "9"]
+    assert set(found.outcomes.tolist()) == {0, 1, 2}
+
+
+ODD = st.one_of(
+    st.lists(st.sampled_from([0.0, 1.0, -1e308, 1e308, float("inf"), float("nan"), None]), min_size=30, max_size=30),
+    st.lists(st.sampled_from([-3, 0, 2**62, None]), min_size=30, max_size=30),
+    st.lists(st.sampled_from(["", " ", "a", "\x00", "é", "1e5", None]), min_size=30, max_size=30),
+    st.lists(st.sampled_from([True, False, None]), min_size=30, max_size=30),
+    st.lists(st.sampled_from([*DAYS[:12], None]), min_size=30, max_size=30),
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.sampled_from(["late", "id", "closed_at", "result", "name", "x"]), ODD, min_size=1))
+@settings(max_examples=60, deadline=None)
+def test_odd_tables_are_looked_at_or_refused(table: dict[str, Any]):
+    wanted = next(iter(table))
+    try:
+        found = roles(inferred(table), wanted, shipped(LeakCheck))
+    except AccordError:
+        return
+    assert found.columns.keys() == table.keys()
+    render(profiled("odd", inferred(table), found, wanted))

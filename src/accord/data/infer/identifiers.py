@@ -131,6 +131,7 @@ def _mean_words(values: Sequence[str]) -> float:
     return float(np.mean([len(value.split()) for value in values])) if values else 0.0
 
 
+@np.errstate(all="ignore")
 def repeats(columns: Sequence[Facts]) -> dict[str, Guess]:
     """The columns that say what another one says already, by name. Of such columns that with the shortest name stays."""
     order = sorted(columns, key=lambda facts: (len(facts.name), facts.name))

@@ -35,6 +35,7 @@ TOGETHER = 0.98
 BY_NULL = ("it is null", "it is not null")
 """What a suspect's detail says if missing values tell the target."""
 OUTCOME = "|outcome"
+MAX_SQUARED = 1e150
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,9 @@ class Later:
     notes: tuple[str, ...]
 
 
+@np.errstate(
+    all="ignore"
+)  # sums near the end of a float's range overflow, which no comparison takes for evidence
 def known_later(
     columns: Sequence[Facts],
     y: NDArray[np.float64],
@@ -99,8 +103,7 @@ def _missing_together(columns: Sequence[Facts], y: NDArray[np.float64], target: 
 
 def _seen(columns: Sequence[Facts], y: NDArray[np.float64], event: Facts | None) -> pl.DataFrame:
     """The rows with a known outcome, or some of them, the same ones in whatever order the rows are, with the outcome beside."""
-    rows = pl.DataFrame([one.column.values.alias(one.name) for one in columns])
-    rows = rows.with_columns(pl.Series(OUTCOME, y))
+    rows = pl.DataFrame([*(one.column.values.alias(one.name) for one in columns), pl.Series(OUTCOME, y)])
     known = np.flatnonzero(~np.isnan(y))
     by_hash = rows.hash_rows(0).to_numpy()[known].argsort(kind="stable")
     seen = rows[known[by_hash[:MAX_SEEN]]]
@@ -137,7 +140,7 @@ def _outcome(reason: str) -> Guess:
 
 def _is_line(pairs: pl.DataFrame) -> bool:
     x, y = pairs["x"].cast(pl.Float64).to_numpy(), pairs["y"].to_numpy()
-    if not np.isfinite(x).all() or np.ptp(x) == 0 or np.ptp(y) == 0:
+    if not (_are_moderate(x) and _are_moderate(y)) or np.ptp(x) == 0 or np.ptp(y) == 0:
         return False
     slope, at = np.polyfit(x - x.mean(), y, 1)
     return bool(np.abs(y - at - slope * (x - x.mean())).max() <= ROUNDING * np.abs(y).max())
@@ -171,7 +174,7 @@ def _parts(names: Sequence[str], rows: pl.DataFrame, target: str) -> dict[str, G
     scale = np.abs(X).max(axis=0)
     X = np.column_stack([X / scale, np.ones(len(X))])
     y = known[OUTCOME].to_numpy()
-    if not (np.isfinite(X).all() and _adds_up(X, y)):
+    if not (_are_moderate(X) and _are_moderate(y) and _adds_up(X, y)):
         return {}
     needed = list(range(len(varied)))
     for j in range(len(varied)):
@@ -183,6 +186,11 @@ def _parts(names: Sequence[str], rows: pl.DataFrame, target: str) -> dict[str, G
         return {}
     told = _outcome(f"{' and '.join(parts)} add up to {target}, each times a factor, in every row")
     return dict.fromkeys(parts, told)
+
+
+def _are_moderate(values: NDArray[np.float64]) -> bool:
+    """Whether squares of the values are numbers too."""
+    return bool((np.abs(values) < MAX_SQUARED).all())
 
 
 def _adds_up(X: NDArray[np.float64], y: NDArray[np.float64]) -> bool:

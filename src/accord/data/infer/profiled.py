@@ -78,6 +78,7 @@ class Profile:
     notes: list[str]
 
 
+@np.errstate(all="ignore")
 def profiled(data: str, columns: Sequence[Inferred], found: Roles, wanted: str) -> Profile:
     """What the page shows of the columns (n_rows each), of which the one called `wanted` is predicted."""
     y, outcome = _outcome(found, wanted)
@@ -187,7 +188,12 @@ def _spread(facts: Facts, bins: Sequence[Bin]) -> str:
         return ""
     if facts.is_number or facts.is_instant:
         low, middle, high = (
-            _label(value) for value in (facts.present.min(), facts.present.median(), facts.present.max())
+            _label(value)
+            for value in (
+                facts.present.min(),
+                facts.present.sort()[facts.n_present // 2],
+                facts.present.max(),
+            )
         )
         return f"{low} to {high}, half of them up to {middle}"
     ordered = sorted(bins[:N_LEVELS], key=lambda one: -one.rows)[:N_SPOKEN]

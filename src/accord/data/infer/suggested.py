@@ -66,6 +66,10 @@ def suggested(
 ) -> Suggestion:
     """What to predict of known values (n,). `said` are the words of the target's name; a task that the user wants, and the value
     that a condition is about, are taken as they are. Raises AccordError where the values lend themselves to no task."""
+    if values.dtype.is_temporal():
+        raise AccordError(
+            "the target is a time, which no task predicts; expected a number, a yes or no, or a category, such as the days until then"
+        )
     found = values.unique().sort().to_list()
     if wanted is None and positive is not None and len(found) > 2:
         wanted = "binary"
@@ -83,11 +87,6 @@ def suggested(
         return _binary(values, found, positive)
     if values.dtype == pl.String:
         return _multiclass(values, found, f"{len(found):,} different texts")
-    if not values.dtype.is_numeric():
-        raise AccordError(
-            f"the target is a {'time' if values.dtype.is_temporal() else str(values.dtype).lower()}, which no task predicts; expected "
-            "a number, a yes or no, or a category, such as the days until then"
-        )
     whole = bool((values % 1 == 0).all())
     return (
         _few_numbers(values, found, said) if whole and len(found) <= FEW_NUMBERS else _regression(values, "")

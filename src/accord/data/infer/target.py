@@ -101,9 +101,10 @@ def literal(value: Any) -> str:
 
 
 def _outcomes(values: pl.Series, found: Suggestion) -> NDArray[np.float64]:
+    if values.dtype.is_float():
+        values = values.set(~values.is_finite(), None)
     if found.positive is not None:
         values = values == found.positive
-    elif not values.dtype.is_numeric():
-        values = values.rank("dense") - 1  # a class has a number, though no order
-    y = values.cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    return np.where(np.isfinite(y), y, np.nan)
+    elif found.outcome == "class":
+        values = values.rank("dense") - 1  # its number among the classes, which are sorted
+    return values.cast(pl.Float64).fill_null(float("nan")).to_numpy()
