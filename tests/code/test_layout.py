@@ -17,6 +17,8 @@ WHICH_TASK = re.compile(
     r"""(?<!for )\b(task|loss)("\])? (==|!=|in|not in) (?!self)|(?<!"format": )"binary"|"regression\""""
 )
 """A question that the object of the task answers instead: docs/add-a-task.md."""
+SUGGESTING = {"suggested.py"}
+"""The module that suggests a task for a target that has none yet, so that no object of a task can be asked."""
 DOORS = {
     "cli.py": "finds the project from where the user is",
     "client.py": "runs in other people's programs",
@@ -77,7 +79,7 @@ def test_nothing_outside_of_tasks_asks_which_task_or_loss_it_is():
     asked = [
         f"{path.relative_to(PACKAGE)}: {line.strip()}"
         for path in PACKAGE.rglob("*.py")
-        if path.parent.name != "tasks"
+        if path.parent.name != "tasks" and path.name not in SUGGESTING
         for line in path.read_text("utf-8").splitlines()
         if WHICH_TASK.search(line)
     ]
