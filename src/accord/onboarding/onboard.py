@@ -254,7 +254,7 @@ def called(source: str, name: str | None) -> str:
     if name is not None:
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or in_yaml(name) != name:
             raise AccordError(
-                f"--name {name}: expected letters, digits and underscores, a letter first, such as rides"
+                f"--name {name}: expected letters, digits and underscores, a letter first, and no word that YAML reads as a value, such as rides"
             )
         return name
     *folders, file = re.split(r"[/\\]", source.rstrip("/"))
