@@ -234,8 +234,10 @@ def test_no_rows_make_an_empty_matrix():
     assert fitted().matrix(TRAIN.head(0)).shape == (0, 8)
 
 
-@pytest.mark.parametrize(("by_time", "n_rows", "is_known"), [(False, 10, True), (False, 9, False), (True, 19, False), (True, 20, True)])  # fmt: skip
-def test_how_rare_a_level_may_be_follows_from_the_split(by_time: bool, n_rows: int, is_known: bool):
+@pytest.mark.parametrize(("cautious", "n_rows", "is_known"), [(False, 10, True), (False, 9, False), (True, 19, False), (True, 20, True)])  # fmt: skip
+def test_how_rare_a_level_may_be_follows_from_how_cautious_training_is(
+    cautious: bool, n_rows: int, is_known: bool
+):
     rows = pl.DataFrame({"colour": ["red"] * 50 + ["blue"] * n_rows})
-    found = fit(rows, {"colour": shipped(Column, type="category")}, {}, shipped(Features), by_time)
+    found = fit(rows, {"colour": shipped(Column, type="category")}, {}, shipped(Features), cautious)
     assert ("blue" in (found.encodings[0].levels or ())) == is_known

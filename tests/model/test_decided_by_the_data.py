@@ -13,7 +13,7 @@ from accord.errors import AccordError
 from accord.features.transform import fit as fit_transform
 from accord.files import write_json
 from accord.models import Examples, Feature, Trained, loading
-from accord.models.boosting_rule import BY_TIME, Problem, decided
+from accord.models.boosting_rule import CAUTIOUS, Problem, decided
 from accord.models.trained import raw_of, settings_of
 from accord.schema.config import Features
 from accord.schema.data import Column
@@ -51,10 +51,10 @@ def test_without_a_refit_tune_is_as_new_to_the_model_as_test() -> None:
     assert trained(refit=0).tune_raw is None
 
 
-def test_rows_split_by_time_are_trained_on_by_settings_of_their_own_and_not_again() -> None:
+def test_rows_split_cautious_are_trained_on_by_settings_of_their_own_and_not_again() -> None:
     found = trained(later=True, n_estimators="auto")
     assert found.tune_raw is None
-    assert {**vars(BY_TIME), "best_rounds": found.settings["best_rounds"]} == found.settings
+    assert {**vars(CAUTIOUS), "best_rounds": found.settings["best_rounds"]} == found.settings
 
 
 def test_a_number_set_by_hand_wins_and_leaves_the_other_keys_to_the_data() -> None:
@@ -75,7 +75,7 @@ def test_a_run_says_that_the_loss_still_fell_at_the_cap_of_rounds(later: bool) -
     assert trained(n_estimators=200, early_stopping_rounds=20, refit=0).notes == ()
 
 
-PROBLEM = Problem(n_train=6_000, n_tune=2_000, n_features=20, n_raw=1, family="binomial", by_time=False)
+PROBLEM = Problem(n_train=6_000, n_tune=2_000, n_features=20, n_raw=1, family="binomial", cautious=False)
 
 
 def test_few_rows_are_split_by_folds_and_get_small_trees_whose_categories_may_be_small_too() -> None:

@@ -16,7 +16,7 @@ from accord.schema.config import Features
 from accord.schema.data import Column
 from accord.sql.rows import TYPES, columns_of, with_derived
 
-RARE, RARE_BY_TIME = 10, 20
+RARE, RARE_CAUTIOUS = 10, 20
 """A level seen less often in training counts as unseen, unless the config says otherwise. A few rows of the same weeks say less of a
 level than as many from all over."""
 
@@ -108,11 +108,11 @@ def fit(
     columns: Mapping[str, Column],
     derived: Mapping[str, str],
     settings: Features,
-    by_time: bool = False,
+    cautious: bool = False,
 ) -> Transform:
-    """Fits the transform on the training rows, which come before the others if these are split by time. Raises AccordError if
-    no feature is left."""
-    rare = settings.rare_level_rows or (RARE_BY_TIME if by_time else RARE)
+    """Fits the transform on the training rows, with fewer levels if it is to be cautious. Raises AccordError if no feature is
+    left."""
+    rare = settings.rare_level_rows or (RARE_CAUTIOUS if cautious else RARE)
     names = feature_names(columns, derived, settings)
     if not names:
         raise AccordError(

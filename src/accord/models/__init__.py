@@ -38,7 +38,7 @@ class Examples:
     y: Vector
     weight: Vector | None = None
     later: bool = False
-    """Whether these rows, of tune, come after those of train: the data are split by time."""
+    """Whether these rows, of tune, come later and are not to be learned from: `data.time.cautious`."""
 
     def part(self, mask: "NDArray[np.bool_]") -> "Examples":
         return Examples(self.X[mask], self.y[mask], None if self.weight is None else self.weight[mask])

@@ -34,8 +34,8 @@ class Problem:
     """Raw scores of the loss."""
     family: str | None
     """Of the loss, as `accord.losses.Loss` has it."""
-    by_time: bool
-    """Whether tune comes after train."""
+    cautious: bool
+    """Whether rows to come are unlike those of train: `data.time.cautious`."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Settings:
     min_data_per_group: int
 
 
-BY_TIME = Settings(
+CAUTIOUS = Settings(
     n_estimators=250,
     early_stopping_rounds=30,
     early_stopping_share=0.0,
@@ -80,14 +80,14 @@ BY_TIME = Settings(
     max_cat_threshold=16,
     min_data_per_group=100,
 )
-"""For rows that are split by time. Those of a day share their weather, so that small leaves learn days by heart; few features per
-tree keep a single strong one from crowding out the rest. The next month is unlike tune: the cap of rounds guards against that, and
-a refit made the example's test worse."""
+"""For rows whose next month is unlike this one, as flights are. Those of a day share their weather, so that small leaves learn days by
+heart; few features per tree keep a single strong one from crowding out the rest. The cap of rounds guards against learning tune's
+month by heart, and a refit made the example's test worse."""
 
 
 def decided(problem: Problem) -> Settings:
-    if problem.by_time:
-        return BY_TIME
+    if problem.cautious:
+        return CAUTIOUS
     n, is_log = problem.n_train + problem.n_tune, problem.family in LOG_FAMILIES
     leaves = 7 if n < FEW_ROWS else 15 if is_log else 31
     work = problem.n_train * problem.n_features * problem.n_raw

@@ -210,7 +210,7 @@ class LightGBM(Boosting):
 class LightGBMBag(Boosting):
     n_folds: int = Field(ge=2)
     """Of train and tune. The model is the mean of one for each fold, which is trained on the others and stops on it. Where tune
-    comes after train, folds are of train alone, and all stop on tune."""
+    is not to be learned from, folds are of train alone, and all stop on tune."""
 
     def trained(
         self, features: list[Feature], loss: Loss, train: Examples, tune: Examples, seed: int
@@ -251,7 +251,8 @@ def _one(
 
 
 def _notes(settings: Settings, best: Sequence[int], is_later: bool) -> tuple[str, ...]:
-    """Whether the loss still fell when the rounds were at an end. Where tune comes later, that is what the cap is for."""
+    """Whether the loss still fell when the rounds were at an end. Where tune is not to be learned from, that is what
+    the cap is for."""
     cap = settings.n_estimators
     if max(best) <= cap - settings.early_stopping_rounds:
         return ()

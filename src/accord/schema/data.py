@@ -147,6 +147,9 @@ class Time(Section):
     label_delay: Duration
     """How long after the event its outcome is known."""
     zone: str
+    cautious: bool = False
+    """Whether what comes next is so unlike what was that training is to learn less: small trees, few rounds, and nothing from
+    tune, which only says when to stop. See docs/models.md."""
 
 
 ROW_ID = "row|id"
@@ -234,6 +237,10 @@ class Data(Section):
     def like_rows(self, path: Path) -> Source:
         """A file that somebody hands over, written as the rows' own source is: separator, words for missing values."""
         return self.sources[self.rows].model_copy(update={"path": str(path)})
+
+    @property
+    def is_cautious(self) -> bool:
+        return self.time is not None and self.time.cautious
 
     @property
     def identity(self) -> list[str]:

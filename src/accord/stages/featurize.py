@@ -11,7 +11,7 @@ from accord.stages import run
 def featurize(config: Config, paths: Paths) -> str:
     train = partitions.read(paths.splits / "train")
     transform = fit(
-        train, config.data.columns, config.data.derived, config.features, by_time=config.data.time is not None
+        train, config.data.columns, config.data.derived, config.features, cautious=config.data.is_cautious
     )
     with replacing(paths.features) as folder:
         folder.mkdir()

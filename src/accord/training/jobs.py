@@ -36,8 +36,8 @@ class Job:
     features: Path
     splits: Path
     output: Path
-    by_time: bool = False
-    """Whether tune comes after train: the data are split by time."""
+    cautious: bool = False
+    """Whether to learn less, and nothing from tune: `data.time.cautious`."""
 
 
 def train_all(jobs: list[Job], workers: int) -> list[str]:
@@ -90,7 +90,7 @@ def _examples(job: Job, split: str) -> tuple[models.Examples, NDArray[np.bool_]]
     if not known.all():
         X, y, weight = X[known], y[known], None if weight is None else weight[known]
     _check(y, weight, job, split)
-    return models.Examples(X, y, weight, later=job.by_time and split == "tune"), known
+    return models.Examples(X, y, weight, later=job.cautious and split == "tune"), known
 
 
 def _check(y: models.Vector, weight: models.Vector | None, job: Job, split: str) -> None:
