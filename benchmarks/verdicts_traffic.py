@@ -24,7 +24,7 @@ from accord.measures.estimates import Implied
 from accord.monitoring import columns, estimate, quality, relations
 from accord.monitoring.maturity import MATURE
 from accord.monitoring.observed import EVENT, ID, KNOWN, PROBABILITY, Window
-from accord.monitoring.selection import selected
+from accord.monitoring.selected import selected
 from accord.objective.fairness import restricted
 from accord.objective.teams import Played
 from accord.schema.data import Time

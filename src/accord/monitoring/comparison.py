@@ -14,7 +14,7 @@ from accord.expectation.expectation import ACTION, ACTUAL, BLOCK, PREDICTED, SCO
 from accord.monitoring import quality
 from accord.monitoring.observed import EVENT, ID, KNOWN, PROBABILITY, Window, days, sampled, with_known
 from accord.monitoring.quality import Judged, Key, Watched
-from accord.monitoring.selection import Selected, selected
+from accord.monitoring.selected import Selected, selected
 from accord.objective import teams
 from accord.objective.teams import Played
 from accord.schema.loop import Monitoring
