@@ -12,6 +12,7 @@ from shipped import shipped, shipped_option
 from sklearn import metrics as reference
 
 from accord.bootstrap import Statistic
+from accord.data.infer.suggested import suggested
 from accord.errors import AccordError
 from accord.measures.metrics import Sample, calibration_bins, value
 from accord.models import Examples, Feature, loading
@@ -197,3 +198,10 @@ def test_a_task_that_needs_classes_says_so_and_another_refuses_them() -> None:
 
 def test_a_target_without_classes_has_the_bytes_that_it_had() -> None:
     assert "classes" not in shipped(Target, task="binary", sql="late", owner="x").model_dump()
+
+
+def test_suggested_classes_are_what_numbers_are_compared_with() -> None:
+    values = pl.Series("code", [1234567.0, 1234568.0, 1234569.0] * 40)
+    classes = suggested(values, ["code"], "multiclass").keys["classes"]
+    found = task(*classes).outcomes(pl.DataFrame({"code": values}), "code", "sql")
+    assert found.tolist() == [0, 1, 2] * 40

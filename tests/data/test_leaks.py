@@ -1,5 +1,7 @@
 """Planted leaks are found, and honest columns are not."""
 
+from collections.abc import Callable
+
 import leak_worlds
 import numpy as np
 import polars as pl
@@ -8,7 +10,7 @@ from leak_worlds import HONEST as HONEST_WORLDS
 from leak_worlds import PLANTED, World
 from shipped import shipped
 
-from accord.data.leaks import Surroundings, across_splits, suspects
+from accord.data.leaks import Surroundings, Suspect, across_splits, suspects
 from accord.schema.data import Data, LeakCheck
 from accord.tasks.registry import OWN
 
@@ -335,3 +337,32 @@ def test_a_subject_whose_rows_are_dealt_to_both_sides_is_found_unless_time_split
     assert across_splits(parts, contract(rows, ("late",), subject="person", time={"event": "at"})) == []
     alone = rows.with_columns(person=pl.int_range(pl.len()))
     assert across_splits(leak_worlds.split(alone, 11), contract(alone, ("late",), subject="person")) == []
+
+
+def classes_and(leak: Callable[[np.ndarray], np.ndarray], n: int = 4000) -> list[Suspect]:
+    """Suspects beside a target of three classes, of which the second is rare, and an honest feature."""
+    generator = np.random.default_rng(4)
+    y = generator.choice(3, n, p=[0.55, 0.1, 0.35]).astype(float)
+    frame = pl.DataFrame({"honest": y + generator.normal(size=n), "leak": leak(y)})
+    return suspects(frame, {"y": (y, "class")}, shipped(LeakCheck), None, {"y": ["a", "b", "c"]})
+
+
+def test_what_tells_a_single_class_is_found_with_its_name() -> None:
+    found = classes_and(lambda y: (y == 1) * 1.0)
+    assert {one.feature for one in found} == {"leak"}
+    [column] = [one for one in found if one.kind == "column"]
+    assert column.detail.startswith("being 'b' alone reaches AUC 1.000")
+
+
+def test_a_copy_of_the_class_is_found_once_of_each_kind() -> None:
+    found = classes_and(lambda y: np.array(["x", "y", "z"])[y.astype(int)])
+    assert sorted((one.feature, one.kind) for one in found) == [("leak", "column"), ("leak", "level")]
+
+
+def test_a_level_that_merely_lacks_a_class_is_honest() -> None:
+    generator = np.random.default_rng(5)
+
+    def where(y: np.ndarray) -> np.ndarray:  # the rare class is at none of two places
+        return np.where(y == 1, generator.choice(2, len(y)), generator.choice(4, len(y))).astype(str)
+
+    assert classes_and(where) == []

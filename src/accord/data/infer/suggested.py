@@ -170,7 +170,7 @@ def _plain(value: Any) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _multiclass(values: pl.Series, found: list[Any], reason: str) -> Suggestion:
