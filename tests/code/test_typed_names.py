@@ -106,3 +106,18 @@ def test_accepting_duplicates_does_not_accept_a_column_of_that_name():
     with pytest.raises(AccordError, match="'duplicates' is rows on both sides"):
         check_expressions(config({"duplicates": {"type": "number"}}, checks=checks))
     check_expressions(config(checks=checks))
+
+
+@pytest.mark.parametrize(
+    ("name", "is_refused"), [("model", True), ("score", True), ("s", False), ("kind", False)]
+)
+def test_the_likeliest_class_is_called_like_no_other_part_of_an_answer(name: str, is_refused: bool):
+    target = {"task": "multiclass", "sql": "y", "classes": ["0", "1", "2"], "owner": "ops"}
+    wanted = config(objective={"policy": {"score": f"{name}_2"}}, targets={name: target})
+    if is_refused:
+        with pytest.raises(
+            AccordError, match=f"'{name}' is the likeliest class of target '{name}', and .* too"
+        ):
+            check_expressions(wanted)
+    else:
+        check_expressions(wanted)

@@ -109,6 +109,12 @@ def _check_typed_names(config: Config, known: Iterable[str]) -> None:
         if other is not None:
             raise AccordError(f"objective: '{name}' is {what}, and {other} too; choose another name")
         taken[name] = what
+    for name, target in registry.all_of(objective.targets).items():
+        other = taken.get(name, "a part of every answer" if name in ANSWERED else None)
+        if target.task.classes and other is not None:
+            raise AccordError(
+                f"objective: '{name}' is the likeliest class of target '{name}', and {other} too; choose another name"
+            )
     if objective.policy is None and not any(
         metric.sql or metric.where for metric in objective.metrics.values()
     ):
