@@ -79,6 +79,8 @@ class Size:
     of: Callable[[Matrix], Vector]
     """From parts (n, n_parts) to their size (n,)."""
     n_parts: int
+    hardest: Callable[[Vector], Vector] = lambda parts: parts
+    """Parts (n_parts,) to which noise adds the most of those that are as far from alike as these, in proportion."""
 
     def __call__(self, drawn: Counts) -> Vector:
         return self.of(self.parts(drawn))
@@ -107,7 +109,14 @@ def _mean_size(sizes: Sequence[Size], mean: Callable[[Matrix], Vector]) -> Size:
         each = zip(sizes, np.split(found, ends[:-1], axis=1), strict=True)
         return mean(np.column_stack([size.of(one) for size, one in each]))
 
-    return Size(parts, of, int(ends[-1]))
+    def hardest(found: Vector) -> Vector:
+        each = zip(sizes, np.split(found, ends[:-1]), strict=True)
+        shapes = [(size, one, size.hardest(one)) for size, one in each]
+        return np.concatenate(
+            [shape * size.of(one[None]) / size.of(shape[None]) for size, one, shape in shapes]
+        )
+
+    return Size(parts, of, int(ends[-1]), hardest)
 
 
 def estimate(statistic: Statistic, blocks: Blocks, level: float) -> Estimate:
@@ -199,19 +208,20 @@ def _sized(size: Size, parts: Matrix, blocks: Blocks, level: float) -> Estimate:
     by_chance = size.of(noise)
     p = float((1 + (by_chance >= value).sum()) / (1 + len(noise)))
     chance = Chance(float(np.quantile(by_chance, side)), float(np.quantile(by_chance, 1 - side)), p)
-    low = value * _least(size, parts[0], noise, value, side)
+    low = _least(size, parts[0], noise, value, side)
     reach = t_quantile(1 - side, share.layout.freedom) * _most_unsure(size, parts[0], noise, share)
     return Estimate(value, low, value + reach, share.n_blocks, chance)
 
 
 def _least(size: Size, parts: Vector, noise: Matrix, value: float, side: float) -> float:
-    """The smallest share of the differences between the parts (k,) that noise (n, k) makes as large as the value, in a share `side`
-    of draws."""
+    """The smallest size of parts (k,) that noise (n, k) makes as large as the value, in a share `side` of draws."""
+    shape = size.hardest(parts)
+    shape = shape / size.of(shape[None])[0]
 
-    def explains(share: float) -> bool:
-        return float((size.of(share * parts + noise) >= value).mean()) > side
+    def explains(least: float) -> bool:
+        return float((size.of(least * shape + noise) >= value).mean()) > side
 
-    below, above = 0.0, 1.0
+    below, above = 0.0, value
     if explains(below):
         return below
     for _ in range(N_HALVINGS):

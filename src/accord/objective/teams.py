@@ -1,6 +1,6 @@
 """The teams' metrics over rows: what was predicted and decided for them, and what then happened."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,8 +102,16 @@ def statistic(
     statistics = [
         _plain(where, metric, played, part, targets, policy) for part in parts if part.sum() >= min_rows
     ]
+    return gap(statistics)
+
+
+def gap(statistics: Sequence[Statistic]) -> Size:
+    """The largest less the smallest of groups' values."""
     return Size(
-        lambda drawn: _columns([one(drawn) for one in statistics], len(drawn)), _range, len(statistics)
+        lambda drawn: _columns([one(drawn) for one in statistics], len(drawn)),
+        _range,
+        len(statistics),
+        _split,
     )
 
 
@@ -199,10 +207,16 @@ def _frame(played: Played, targets: Mapping[str, Target], policy: Policy | None)
     return played.rows.with_columns(*added, *weights)
 
 
-def _columns(values: list[Vector], n: int) -> Matrix:
+def _columns(values: Sequence[Vector], n: int) -> Matrix:
     """The values (n,) side by side, less their mean, which no gap depends on."""
     columns = np.column_stack(values) if values else np.empty((n, 0))
     return columns - np.nanmean(columns, axis=1, keepdims=True) if values else columns
+
+
+def _split(parts: Vector) -> Vector:
+    """Parts (k,) that are either the largest or the smallest, whichever is nearer: each of them may then set the range."""
+    middle = (np.nanmax(parts) + np.nanmin(parts)) / 2
+    return np.where(np.isfinite(parts), np.sign(parts - middle), np.nan)
 
 
 def _range(parts: Matrix) -> Vector:
