@@ -117,11 +117,11 @@ class Table:
 
     def __str__(self) -> str:
         widths = [max(len(row[i]) for row in [self.head, *self.rows]) for i in range(len(self.head))]
+        table = [self.head, ["-" * w for w in widths], *self.rows]
         lines = [
-            " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True))
-            for row in [self.head, *self.rows]
+            f"| {' | '.join(cell.ljust(w) for cell, w in zip(row, widths, strict=True))} |" for row in table
         ]
-        return "\n".join([f"\n{self.title}\n", lines[0], " | ".join("-" * w for w in widths), *lines[1:]])
+        return "\n".join([f"\n### {self.title}\n", *lines])
 
 
 def seen(world: World, one: Metric, n_days: int, n_worlds: int) -> list[Figure]:
