@@ -79,16 +79,15 @@ def estimates(n_worlds: int) -> Table:
                 for name, estimated in BINARY.estimates.items():
                     metric = BINARY.metric(name)
                     realised = quality.watch(window, quality.of_metric(target, metric), metric.better).value
-                    value = found.value(estimated, window)
-                    watched[name] = quality.Watched(
-                        value, metric.better, found.computed(estimated), found.doubt(estimated, window, test)
+                    watched[name] = found.watched(
+                        estimated, metric.better, quality.of_metric(target, metric), window, test
                     )
                     p = window.predictions["late"]
                     likely = theirs.predict(p)
                     as_published = estimated(Implied(p[:, None], likely[:, None], window.block * 0, 1))(
                         np.ones((1, 1))
                     )
-                    off.setdefault(name, []).append(abs(value - realised))
+                    off.setdefault(name, []).append(abs(watched[name].value - realised))
                     off.setdefault(f"CBPE {name}", []).append(abs(float(as_published[0]) - realised))
                 judged = quality.judge(watched, test, 100_000, N_DAYS, LEVEL, seed=0)
                 truth = quality.judge(

@@ -16,6 +16,7 @@ from accord.bootstrap import Statistic
 from accord.losses import Matrix
 from accord.measures import recalibration
 from accord.measures.estimates import Implied
+from accord.monitoring.quality import Computed, Watched
 from accord.objective.fairness import restricted
 from accord.objective.teams import Played, Vector
 from accord.tasks.task import Predicted
@@ -36,13 +37,18 @@ class Implication:
     refits: Sequence[Calibrate]
     """The same by other draws of test's days."""
 
-    def computed(self, estimated: Estimated) -> Callable[[Played], Statistic]:
-        """How the estimate comes from rows."""
-        return lambda part: estimated(self._implied(part, self.calibrate))
-
     def value(self, estimated: Estimated, part: Played) -> float:
         """The estimate of all rows alike."""
         return _value(estimated, self._implied(part, self.calibrate))
+
+    def watched(
+        self, estimated: Estimated, better: str, realised: Computed, live: Played, test: Played
+    ) -> Watched:
+        """The estimate of the window beside that of test, to be judged by how much the realised metric varies: so it raises an alarm
+        where the metric itself would once outcomes are known."""
+        doubt = self.doubt(estimated, live, test)
+        computed = _moved(realised, test, self.value(estimated, test))
+        return Watched(self.value(estimated, live), better, computed, doubt)
 
     def doubt(self, estimated: Estimated, live: Played, test: Played) -> float:
         """The standard deviation of the difference between the two that comes from fitting the curve."""
@@ -55,6 +61,18 @@ class Implication:
         p = self.target.together(part.predictions)
         there = np.isfinite(p).all(axis=1)
         return Implied(p[there], calibrate(p[there]), part.block[there], part.n_blocks)
+
+
+def _moved(computed: Computed, test: Played, to: float) -> Computed:
+    """The same, moved by a constant so that it has this value on test."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        by = to - float(computed(test)(np.ones((1, test.n_blocks)))[0])
+
+    def moved(part: Played) -> Statistic:
+        statistic = computed(part)
+        return lambda drawn: statistic(drawn) + by
+
+    return moved
 
 
 def mean_outcome(target: Predicted, name: str) -> Estimated:

@@ -157,10 +157,8 @@ def estimated_rows(comparison: Comparison) -> list[EstimatedRow]:
             continue
         found = estimate.implication(target, comparison.test, comparison.expectation.seed)
         for name, (estimated, better, realised) in _estimates(target).items():
-            value = found.value(estimated, comparison.live)
-            doubt = found.doubt(estimated, comparison.live, comparison.test)
             key = TargetMetric(target.name, name)
-            implied[key] = Watched(value, better, found.computed(estimated), doubt)
+            implied[key] = found.watched(estimated, better, realised, comparison.live, comparison.test)
             if comparison.has_outcomes:
                 came_out = quality.watch(comparison.known, realised, better).value
                 outcomes[key] = came_out, found.value(estimated, comparison.known) - came_out
