@@ -22,9 +22,9 @@ from accord.expectation.expectation import SHARES, Expectation
 from accord.measures import estimates as estimates_of
 from accord.measures.estimates import Implied
 from accord.monitoring import columns, estimate, quality, relations
+from accord.monitoring.known_rows import selected
 from accord.monitoring.maturity import MATURE
 from accord.monitoring.observed import EVENT, ID, KNOWN, PROBABILITY, Window
-from accord.monitoring.selected import selected
 from accord.objective.fairness import restricted
 from accord.objective.teams import Played
 from accord.schema.data import Time
@@ -33,6 +33,8 @@ from accord.tasks.binary import BINARY
 from accord.tasks.registry import all_of
 
 N_DAYS = 28
+N_WINDOWS, N_FAULTY = 10, 2
+"""Windows per reference, and those of them that faults are put into."""
 
 
 def live(n_worlds: int) -> Table:
@@ -152,24 +154,27 @@ def drift(n_worlds: int) -> Table:
     for n_columns, n_reference in ((5, 600), (45, 600), (5, 6_000), (45, 6_000), (185, 6_000)):
         for in_time in (False, True):
             alarms: dict[str, int] = dict.fromkeys(("none", *FAULTS), 0)
-            single = theirs = n = 0
+            single = theirs = n = n_faulty = 0
             for seed in range(max(n_worlds // 10, 2)):
                 past = _rides(n_reference, [seed, 0], n_columns)
                 expected = _expected(past, in_time)
-                for window in range(5):
+                for window in range(N_WINDOWS):
                     n += 1
                     whole = _rides(3_000, [seed, window, 1], n_columns)
                     alarms["none"] += _drifted(whole, expected)
                     single += _drifted(whole, expected, together=False)
                     if window == 0 and n_columns < 185:
                         theirs += _evidently(past, whole)
+                    if window >= N_FAULTY:
+                        continue
+                    n_faulty += 1
                     for name, change in FAULTS.items():
                         alarms[name] += _drifted(change(whole), expected)
             worlds = max(n_worlds // 10, 2)
             rows.append(
                 [
                     str(n_columns), f"{n_reference:,}", "in time" if in_time else "drawn",
-                    f"{alarms['none'] / n:.1%}", f"{single / n:.1%}", *(f"{alarms[name] / n:.0%}" for name in FAULTS),
+                    f"{alarms['none'] / n:.1%}", f"{single / n:.1%}", *(f"{alarms[name] / n_faulty:.0%}" for name in FAULTS),
                     f"{theirs / worlds:.0%}" if n_columns < 185 else "",
                 ]
             )  # fmt: skip

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from shipped import shipped
 
-from accord.monitoring import quality, selected
+from accord.monitoring import known_rows, quality
 from accord.monitoring.maturity import MATURE, matured
 from accord.monitoring.observed import AT, EVENT, KNOWN, PROBABILITY
 from accord.objective.fairness import restricted
@@ -125,7 +125,7 @@ def test_rows_known_only_where_the_policy_did_not_act_are_compared_with_such_row
     for seed in range(10):
         test, month = played(seed, 0), played(seed + 50, worse)
         live, known = known_where(month, ~month.action)
-        found = selected.selected(live, known, test, seed=0)
+        found = known_rows.selected(live, known, test, seed=0)
         assert (
             "outcomes are known of 0% of the rows that were acted on, and of 100% of the others" in found.note
         )
@@ -138,7 +138,7 @@ def test_rows_known_only_where_the_policy_did_not_act_are_compared_with_such_row
 def test_explored_actions_make_the_known_stand_for_all() -> None:
     month = played(3, 0.8, explore=0.2)
     live, known = known_where(month, ~month.action)
-    found = selected.selected(live, known, played(2, 0), seed=0)
+    found = known_rows.selected(live, known, played(2, 0), seed=0)
     assert "weighted by the logged probability of their action" in found.note
     assert abs(live_log_loss(known) - live_log_loss(month)) > 0.05
     assert live_log_loss(found.known) == pytest.approx(live_log_loss(month), abs=0.03)
@@ -148,7 +148,7 @@ def test_explored_actions_make_the_known_stand_for_all() -> None:
 def test_outcomes_that_are_missing_at_random_are_compared_as_they_are() -> None:
     test, month = played(2, 0), played(3, 0)
     live, known = known_where(month, np.random.default_rng(0).random(len(month.block)) < 0.6)
-    found = selected.selected(live, known, test, seed=0)
+    found = known_rows.selected(live, known, test, seed=0)
     assert (found.known is known, found.test is test, found.note) == (True, True, "")
 
 
@@ -158,6 +158,6 @@ def test_outcomes_known_by_the_score_alone_are_compared_with_rows_of_such_scores
     live, known = known_where(
         month, np.random.default_rng(0).random(len(score)) < np.where(score > 0.15, 0.9, 0.2)
     )
-    found = selected.selected(live, known, test, seed=0)
+    found = known_rows.selected(live, known, test, seed=0)
     assert "compared with" in found.note
     assert live_log_loss(found.test) == pytest.approx(live_log_loss(known), abs=0.03)

@@ -12,9 +12,9 @@ from accord.data import splitting
 from accord.errors import AccordError
 from accord.expectation.expectation import ACTION, ACTUAL, BLOCK, PREDICTED, SCORE, Expectation
 from accord.monitoring import quality
+from accord.monitoring.known_rows import Selected, selected
 from accord.monitoring.observed import EVENT, ID, KNOWN, PROBABILITY, Window, days, sampled, with_known
 from accord.monitoring.quality import Judged, Key, Watched
-from accord.monitoring.selected import Selected, selected
 from accord.objective import teams
 from accord.objective.teams import Played
 from accord.schema.loop import Monitoring
