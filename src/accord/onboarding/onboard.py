@@ -14,6 +14,7 @@ from accord.data.infer import inference, raw_table
 from accord.data.infer.guess import Guess, Inferred
 from accord.data.infer.profiled import profiled
 from accord.data.infer.ranges import rules
+from accord.data.infer.recurring import recurring
 from accord.data.infer.roles import Given, roles
 from accord.errors import AccordError, nearest
 from accord.files import write_json, write_text
@@ -120,11 +121,16 @@ def proposed(asked: Asked, name: str, raw: raw_file.Raw, paths: Paths) -> Propos
         {"path": raw.path, **table.written, **({"nulls": nulls} if table.is_text else {})},
         tuple(guess for guess in table.guesses if guess.key in {**table.written, **asked.written}),
         _with_times(members, data_set),
-        (*data_set, *rules(kept), *split),
+        (*data_set, *_recurring(data_set, by_name), *rules(kept), *split),
         (*unread, *found.notes, *([lack] if lack else [])),
         profiled(name, columns, found, wanted),
         _objective(name, data_set, by_name, wanted),
     )
+
+
+def _recurring(found: Sequence[Guess], columns: Mapping[str, Inferred]) -> list[Guess]:
+    event = next((guess.value for guess in found if guess.key == "time.event"), None)
+    return [] if event is None else recurring(event, columns[event].values, columns)
 
 
 def _given(asked: Asked, named: Mapping[str, str], target: Inferred) -> Given:
