@@ -62,14 +62,14 @@ def _merged(paths: Paths) -> list[Path]:
     """The files of the project that two people may both have changed."""
     return [
         paths.champion, paths.params, paths.pipeline, paths.pipeline_lock, paths.config_lock, paths.batch_list,
-        paths.release_log, paths.retraining_log, *sorted(paths.slices.glob("*.yaml")), *sorted(paths.releases.glob("*.dvc")),
+        paths.release_log, paths.retraining_log, paths.tries, *sorted(paths.slices.glob("*.yaml")), *sorted(paths.releases.glob("*.dvc")),
     ]  # fmt: skip
 
 
 def _resolved_by(path: Path, paths: Paths) -> str:
     if path == paths.champion:
         return _one_champion(paths)
-    if path in (paths.release_log, paths.retraining_log):
+    if path in (paths.release_log, paths.retraining_log, paths.tries):
         return (
             f"keep the lines of both sides, and take out the marks: accord doctor --fix, then git add {path}"
         )

@@ -47,6 +47,7 @@ class Paths:
         self.champion = root / "models/champion.json"
         self.releases = root / "models/releases"
         self.release_log = root / "models/releases.jsonl"
+        self.tries = root / "models/tries.jsonl"
         self.retraining_log = root / "models/retraining.jsonl"
 
         self.decision = root / "reports/decision.json"

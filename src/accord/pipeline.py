@@ -6,7 +6,7 @@ from accord.bundle.bundle import load_bundle
 from accord.config import lock
 from accord.objective.teams import MEASURED
 from accord.paths import Paths
-from accord.promotion import data_sets, pairs, releases
+from accord.promotion import data_sets, pairs, releases, tries
 from accord.promotion.card import Scorecard
 from accord.schema.config import Config
 from accord.schema.objective import Objective
@@ -35,14 +35,17 @@ def candidate(paths: Paths) -> Candidate:
 
 
 def judged(config: Config, paths: Paths) -> Scorecard:
-    """Judges models/bundle with the last figures of its service, writes the scorecard, and returns it. Raises AccordError
-    if no bundle of the selected data set exists."""
+    """Judges models/bundle with the last figures of its service, writes the scorecard, counts the try, and returns the
+    scorecard. Raises AccordError if no bundle of the selected data set exists."""
     from accord.driving import measure
 
     data_sets.check_candidate(config.data.name, paths)
     made = load_bundle(paths.bundle)
     measured = measure.measured_for(made.model_id, releases.champion_id(paths), paths)
-    return pairs.judge_candidate(config, made, measured, paths)
+    card = pairs.judge_candidate(config, made, measured, paths)
+    if card.attempt is not None and not card.attempt.is_question:
+        tries.begin(card.attempt, paths)
+    return card
 
 
 def asks_for_measuring(objective: Objective) -> bool:

@@ -211,7 +211,13 @@ def _drop_made(plan: Adoption, paths: Paths) -> None:
         remove(path)
     if plan.drops_released:
         write_text(paths.champion, "{}\n")
-        for path in (paths.release_log, paths.retraining_log, paths.retraining_plan, paths.releases):
+        for path in (
+            paths.release_log,
+            paths.retraining_log,
+            paths.tries,
+            paths.retraining_plan,
+            paths.releases,
+        ):
             remove(path)
 
 

@@ -170,7 +170,7 @@ def _min_free_mb(paths: Paths) -> float:
 def _recorded(paths: Paths) -> list[tuple[str, float]]:
     """The newest record of each log in git, and the champion's."""
     found = []
-    for path in (paths.release_log, paths.retraining_log):
+    for path in (paths.release_log, paths.retraining_log, paths.tries):
         text, _ = read(path, paths.root, str)
         for number, line in enumerate((text or "").splitlines(), 1):
             found += _at(line, f"line {number} of {path}")

@@ -63,7 +63,7 @@ def git(paths: Paths) -> Iterator[Finding]:
     marked = dict(conflicts.found(paths))
     for name in sorted({*unmerged, *map(paths.in_root, marked)}):
         path = paths.root / name
-        if path in marked and path in (paths.release_log, paths.retraining_log):
+        if path in marked and path in (paths.release_log, paths.retraining_log, paths.tries):
             continue  # said of the logs
         how = marked.get(path, f"look at it, then git add {path}")
         yield Finding(

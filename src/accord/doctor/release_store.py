@@ -41,6 +41,17 @@ class Training(msgspec.Struct):
     reason: str
 
 
+class Try(msgspec.Struct):
+    """What a record of a try can't be without."""
+
+    at: str
+    candidate: str
+    champion: str
+    rows: str
+    trained: str
+    policy: str
+
+
 class Named(msgspec.Struct):
     """models/champion.json, which is empty before the first promotion."""
 
@@ -69,12 +80,14 @@ def champion(paths: Paths) -> Iterator[Finding]:
 
 
 def logs(paths: Paths) -> Iterator[Finding]:
-    """The two logs in git, a record a line."""
-    for path, shape in ((paths.release_log, Release), (paths.retraining_log, Training)):
+    """The logs in git, a record a line."""
+    for path, shape in ((paths.release_log, Release), (paths.retraining_log, Training), (paths.tries, Try)):
         content, problem = read(path, paths.root, str)
         broken = [] if content is None else _broken(content, shape)
         means = (
-            f"accord history ends in an error: {path.name} is what tells which models were in use, and why"
+            "Nothing can be judged: it tells how many candidates have been tried"
+            if path == paths.tries
+            else f"accord history ends in an error: {path.name} is what tells which models were in use, and why"
         )
         if problem is None and content is None:
             if not mending.is_in_git(path, paths) and not (

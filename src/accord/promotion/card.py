@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from accord.data.leaks import Suspect
 from accord.evaluation.evaluated import Notice
 from accord.promotion.judge import Judgement
+from accord.promotion.tries import Attempt
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class Scorecard(Judgement):
     """What blocks are: days, or groups of rows."""
     level: float = 0.95
     """Of the intervals."""
+    attempt: Attempt | None = None
+    """None if no champion can be compared with."""
     suspects: list[Suspect] = field(default_factory=list)
     """Leak suspects that nobody vouches for."""
     notices: list[Notice] = field(default_factory=list)

@@ -3,11 +3,13 @@
 The candidate meets the champion on rows that neither was trained or tuned on. Both are scored on the same resamples of
 blocks, so that what the days have in common cancels out of their difference (the paired bootstrap: Efron and
 Tibshirani 1993, An Introduction to the Bootstrap). A metric with a tolerance must be non-inferior: the one-sided bound
-of the difference stays above minus the tolerance.
+of the difference stays above minus the tolerance. The more candidates were tried before, the surer the score's gain has to be: see `tries`.
+The holdout vetoes where it is sure of harm.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +17,11 @@ from numpy.typing import NDArray
 from accord import bootstrap, intervals
 from accord.bootstrap import Blocks, Counts, Statistic
 from accord.bundle.interface import Answered
-from accord.intervals import Chance, Estimate
+from accord.intervals import MIN_BLOCKS, Chance, Estimate
 from accord.objective import grouping, limits, teams
 from accord.objective.limits import Figure
 from accord.objective.teams import Played
+from accord.promotion import paired, tries
 from accord.schema.objective import Metric, Objective, Target
 
 N_SHOWN = 5
@@ -60,6 +63,8 @@ class Score(Estimate):
     gain: float | None = None
     sure_gain: float | None = None
     """One-sided bound of the gain."""
+    likely_gain: float | None = None
+    """The gain less what being chosen adds to it; None if it isn't sure. Of test alone, by which a candidate is chosen."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +111,9 @@ def judge(
     measured: Measured,
     obstacle: str | None,
     settings: Settings,
+    nth: int = 1,
 ) -> Judgement:
-    """The judgement on the pairs `test` and, where there is one, `holdout`.
+    """The judgement on the pairs `test` and, where there is one, `holdout`, of the nth try.
 
     A measured figure that misses, but may do so for the machine's sake, neither refuses nor counts as kept. `obstacle` says why champion and candidate can't be
     compared, if they can't; then nothing is promoted without a reason given by a person.
@@ -122,16 +128,22 @@ def judge(
     refused = [row for row in unknown if _refuses(row, objective.metrics[row.name], has_champion)]
     refusals += [f"{row.team}: {row.reason}" for row in refused]
     untold = [f"{row.team}: {row.reason}" for row in unknown if row not in refused and _is_hard(row)]
-    score = {split: _score(objective, result) for split, result in results.items()}
+    score = {
+        split: _score(objective, result, nth if split == "test" else None)
+        for split, result in results.items()
+    }
+    doubts: list[str] = []
     if has_champion:
-        refusals += _too_little_gain(objective, score["test"])
+        refusals += _too_little_gain(objective, score["test"], limits.unit(results["test"].blocks), nth)
         if "holdout" in results:
-            refusals += _harm_on_holdout(objective, results["holdout"], score["holdout"])
+            harm, doubts = _harm_on_holdout(objective, results["holdout"], score["holdout"])
+            refusals += harm
     if obstacle:
         refusals.append(obstacle)
-    verdict = FAIL if refusals else PASS
-    agreed = [_agreed(score["test"], has_champion, bool(untold)), *untold]
-    return Judgement(objective.name, rows, score, verdict, refusals or agreed)
+    if refusals:
+        return Judgement(objective.name, rows, score, FAIL, refusals)
+    agreed = [_agreed(score["test"], has_champion, bool(untold)), *untold, *doubts]
+    return Judgement(objective.name, rows, score, PASS, agreed)
 
 
 @dataclass(frozen=True)
@@ -144,6 +156,7 @@ class _Result:
     blocks: Blocks
     value: dict[str, float]
     resampled: dict[str, NDArray[np.float64]]
+    champion_metrics: dict[str, Statistic]
     champion_value: dict[str, float]
     champion_resampled: dict[str, NDArray[np.float64]]
     level: float
@@ -165,6 +178,7 @@ def _compared(objective: Objective, pair: Pair, settings: Settings) -> _Result:
         pair.candidate.blocks,
         {name: float(one(once)[0]) for name, one in metrics.items()},
         {name: one(counts) for name, one in metrics.items()},
+        of_champion,
         {name: float(one(once)[0]) for name, one in of_champion.items()},
         {name: one(counts) for name, one in of_champion.items()},
         settings.level,
@@ -194,6 +208,11 @@ def _row(name: str, metric: Metric, objective: Objective, result: _Result, measu
         change = _bound(metric, name, result) if champion is not None else None
     unit = metric.unit or (teams.MEASURED[metric.builtin][1] if metric.builtin in teams.MEASURED else None)
     verdict, reason = _verdict(name, metric, value, champion, change, unit, found)
+    is_compared = found is not None and champion is not None and metric.tolerance is not None
+    if is_compared and change is None and verdict != FAIL:
+        n = f"{result.blocks.n} {limits.unit(result.blocks)}"
+        verdict = NO_EVIDENCE
+        reason = f"{n} are too few to compare {name} with the champion's; {MIN_BLOCKS} or more would tell"
     if verdict == FAIL and (doubt := _doubt(metric, measured, champion)):
         verdict, reason = NO_EVIDENCE, f"{reason}; but {doubt}"
     if found is not None and found.limits == "no evidence" and verdict != FAIL:
@@ -283,69 +302,117 @@ def _verdict(
     return PASS, f"{name} is {_words(value)}{in_unit} and {kept}"
 
 
-def _score(objective: Objective, result: _Result) -> Score:
-    """The objective's score: the sum of weight x signed value / scale over the metrics with a weight."""
-    soft = {n: m for n, m in objective.metrics.items() if m.weight and n in result.value}
-    total = sum(signed(m, np.array([result.value[n]]))[0] for n, m in soft.items())
-    resampled = sum((signed(m, result.resampled[n]) for n, m in soft.items()), np.zeros(1))
-
-    def summed(drawn: Counts) -> NDArray[np.float64]:
-        return sum((signed(m, result.metrics[n](drawn)) for n, m in soft.items()), np.zeros(len(drawn)))
-
-    alone = Score(**vars(intervals.estimate(summed, result.blocks, result.level)))
-    if not soft or not result.champion_value:
-        return alone
-    champion = sum(signed(m, np.array([result.champion_value[n]]))[0] for n, m in soft.items())
-    gain = resampled - sum(signed(m, result.champion_resampled[n]) for n, m in soft.items())
-    return replace(
-        alone,
-        champion=bootstrap.finite(float(champion)),
-        gain=bootstrap.finite(float(total - champion)),
-        sure_gain=_quantile(gain, 1 - result.promotion_level),
+def _score(objective: Objective, result: _Result, nth: int | None) -> Score:
+    """The objective's score: the sum of weight x signed value / scale over the metrics with a weight. Its gain is that of the nth
+    try, or that of rows by which nothing is chosen."""
+    alone = intervals.estimate(partial(_summed, objective, result.metrics), result.blocks, result.level)
+    if not _soft(objective) or not result.champion_value:
+        return Score(**vars(alone))
+    gain = paired.gain(
+        partial(_gain, objective, result),
+        result.blocks.n,
+        tries.level(result.promotion_level, nth or 1),
+        objective.promotion.gain,
+    )
+    champion = float(_summed(objective, result.champion_metrics, np.ones((1, result.blocks.n)))[0])
+    return Score(
+        **vars(alone),
+        champion=bootstrap.finite(champion),
+        gain=gain.value,
+        sure_gain=gain.at_least,
+        likely_gain=None if nth is None else gain.likely,
     )
 
 
-def _too_little_gain(objective: Objective, score: Score) -> list[str]:
+def _soft(objective: Objective) -> dict[str, Metric]:
+    """The metrics with a weight, as far as rows decide them."""
+    return {n: m for n, m in objective.metrics.items() if m.weight and m.builtin not in teams.MEASURED}
+
+
+def _summed(objective: Objective, of: Mapping[str, Statistic], drawn: Counts) -> NDArray[np.float64]:
+    return sum((signed(m, of[n](drawn)) for n, m in _soft(objective).items()), np.zeros(len(drawn)))
+
+
+def _gain(objective: Objective, result: _Result, drawn: Counts) -> NDArray[np.float64]:
+    return _summed(objective, result.metrics, drawn) - _summed(objective, result.champion_metrics, drawn)
+
+
+def _improved(metric: Metric, name: str, result: _Result, drawn: Counts) -> NDArray[np.float64]:
+    return improvement(metric, result.metrics[name](drawn), result.champion_metrics[name](drawn))
+
+
+def _too_little_gain(objective: Objective, score: Score, unit: str, nth: int) -> list[str]:
     gain, sure, wanted = score.gain, score.sure_gain, objective.promotion.gain
-    if gain is None or sure is None:
+    if gain is None:
         return ["score: no metric with a weight could be compared with the champion's"]
-    if gain <= 0 or gain < wanted or sure <= 0:
+    if sure is None or score.n_blocks < MIN_BLOCKS:
         return [
-            f"score: it changes by {gain:+.3g} (surely by {sure:+.3g} at least); "
+            f"score: it changes by {gain:+.3g}, but {score.n_blocks} {unit} are too few to be sure of a gain, which is no evidence; "
+            f"{MIN_BLOCKS} or more would tell: make test longer (data.split.test)"
+        ]
+    if gain <= 0 or gain < wanted or sure <= 0:
+        as_nth = "" if nth == 1 else f" as try {nth}"
+        return [
+            f"score: it changes by {gain:+.3g} (surely by {sure:+.3g} at least{as_nth}); "
             f"a promotion needs {wanted:.3g}, and to be sure of a gain"
         ]
     return []
 
 
-def _harm_on_holdout(objective: Objective, result: _Result, score: Score) -> list[str]:
-    """Reasons to refuse from the held-out days of all seasons: few days can't prove that there is no harm, so a metric
-    counts against the candidate when it is worse by more than its tolerance there, and the score when it falls."""
-    reasons = []
-    for name, metric in objective.metrics.items():
-        if metric.tolerance is None or not np.isfinite(result.champion_value.get(name, np.nan)):
+def _harm_on_holdout(objective: Objective, result: _Result, score: Score) -> tuple[list[str], list[str]]:
+    """Reasons to refuse from the held-out days of all seasons, and what looks like harm there but may be chance.
+
+    A metric counts against the candidate where it is worse by more than its tolerance, and the score where it falls by
+    more than a promotion has to gain, if it is sure that they are worse at all: by bounds that hold for all of them at once.
+    """
+    compared = {
+        name: metric
+        for name, metric in objective.metrics.items()
+        if metric.tolerance is not None and np.isfinite(result.champion_value.get(name, np.nan))
+    }
+    changes: list[Statistic] = [partial(_improved, metric, name, result) for name, metric in compared.items()]
+    if score.gain is not None:
+        changes.append(partial(_gain, objective, result))
+    if not changes:
+        return [], []
+    bounds = paired.at_most(changes, result.blocks.n, result.promotion_level)
+    harm, doubts = [], []
+    for (change, bound), name in zip(bounds, [*compared, None], strict=False):
+        metric = None if name is None else compared[name]
+        if not change < -(objective.promotion.gain if metric is None else metric.tolerance or 0):
             continue
-        change = improvement(metric, np.array([result.value[name]]), np.array([result.champion_value[name]]))[
-            0
-        ]
-        if change < -metric.tolerance:
-            reasons.append(
-                f"{metric.team}: on the holdout days {name} is worse than the champion's by {_words(-change)}, more than {_words(metric.tolerance)}"
+        said = f"score: {_on_holdout(result)} it falls by {-change:.3g}"
+        if metric is not None:
+            said = (
+                f"{metric.team}: {_on_holdout(result)} {name} is worse than the champion's by {_words(-change)}, "
+                f"more than {_words(metric.tolerance or 0)}"
             )
-    if score.gain is not None and score.gain < -objective.promotion.gain:
-        reasons.append(f"score: on the holdout days it falls by {-score.gain:.3g}")
-    return reasons
+        if bound < 0:
+            harm.append(f"{said}, and surely is worse")
+        else:
+            doubts.append(f"{said}, but that may be chance, so it is no evidence")
+    return harm, doubts
+
+
+def _on_holdout(result: _Result) -> str:
+    return f"on the {result.blocks.n} holdout {limits.unit(result.blocks)}"
 
 
 def _agreed(score: Score, has_champion: bool, has_untold: bool) -> str:
     kept = f"every{' other' if has_untold else ''} hard limit is kept"
     if not has_champion:
         return f"{kept}, and there is no champion to beat"
-    return f"{kept}, no team is worse off, and the score rises by {score.gain:.3g} (surely by {score.sure_gain:.3g} at least)"
+    return (
+        f"{kept}, no team is worse off, and the score rises by {score.likely_gain:.3g} "
+        f"(measured {score.gain:.3g}, of which being chosen explains a part; surely by {score.sure_gain:.3g} at least)"
+    )
 
 
 def _bound(metric: Metric, name: str, result: _Result) -> float | None:
+    if result.blocks.n < MIN_BLOCKS:
+        return None
     change = improvement(metric, result.resampled[name], result.champion_resampled[name])
-    return _quantile(change, 1 - result.promotion_level)
+    return paired.at_least(change, result.blocks.n, result.promotion_level)
 
 
 def improvement(
@@ -374,11 +441,6 @@ def _refuses(row: Row, metric: Metric, has_champion: bool) -> bool:
     if metric.builtin in teams.MEASURED:
         return row.value is None and metric.unknown != "allow"
     return metric.unknown == "refuse" or (metric.unknown is None and has_champion)
-
-
-def _quantile(values: NDArray[np.float64], share: float) -> float | None:
-    values = values[np.isfinite(values)]
-    return float(np.quantile(values, share)) if len(values) else None
 
 
 def targets_differ(ours: Mapping[str, Target], theirs: Mapping[str, Answered]) -> bool:

@@ -17,7 +17,7 @@ from accord.files import read_as, write_json
 from accord.models import Vector, trained
 from accord.objective import limits, teams
 from accord.paths import Paths
-from accord.promotion import judge, releases
+from accord.promotion import judge, releases, tries
 from accord.promotion.card import Scorecard
 from accord.schema.config import Config
 from accord.schema.data import ROW_ID, Split
@@ -52,7 +52,11 @@ def judge_candidate(config: Config, candidate: Bundle, measured: judge.Measured,
     settings = judge.Settings(
         config.evaluation.n_resamples, config.evaluation.level, config.evaluation.min_slice_rows, config.seed
     )
-    judgement = judge.judge(config.objective, pairs, measured, champion.obstacle, settings)
+    attempt = None
+    if champion.bundle is not None and champion.obstacle is None:
+        attempt = _attempt(config, pairs["test"].candidate.rows, candidate, champion.bundle, paths)
+    nth = 1 if attempt is None else attempt.n
+    judgement = judge.judge(config.objective, pairs, measured, champion.obstacle, settings, nth)
     card = Scorecard(
         **vars(judgement),
         candidate=candidate.model_id,
@@ -61,11 +65,27 @@ def judge_candidate(config: Config, candidate: Bundle, measured: judge.Measured,
         n_blocks={split: pair.candidate.n_blocks for split, pair in pairs.items()},
         unit=limits.unit(pairs["test"].candidate.blocks),
         level=settings.level,
+        attempt=attempt,
         suspects=accounts.read(paths).suspects,
         notices=read_as(paths.evaluation, EvaluationReport).notices,
     )
     write_json(paths.scorecard, card)
     return card
+
+
+def _attempt(
+    config: Config, rows: pl.DataFrame, candidate: Bundle, champion: Bundle, paths: Paths
+) -> tries.Attempt:
+    """Which try on these rows the candidate is."""
+    data = config.data
+    by = [*data.dealt_by, *([] if data.time is None else [data.time.event])]
+    return tries.attempt(
+        (candidate.model_id, paths.bundle),
+        (champion.model_id, paths.releases / champion.model_id),
+        tries.hash_of_rows(rows, by),
+        config.objective.promotion.level,
+        paths,
+    )
 
 
 def champion_beside(candidate: Bundle, config: Config, paths: Paths) -> Champion:

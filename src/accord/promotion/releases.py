@@ -2,6 +2,7 @@
 
     models/champion.json        the champion and how it became it; this file alone decides, and it is renamed into place
     models/releases.jsonl       one line a promotion or rollback
+    models/tries.jsonl          one line a candidate that was judged for promotion: see tries.py
     models/releases/ID.dvc      DVC's pointer to each released bundle; the bytes are in the remote `releases`
     models/releases/ID.made_from/  what the model was made from, where it was known: see made_from.py
 
@@ -23,7 +24,7 @@ from accord.bundle.bundle import load_bundle
 from accord.errors import AccordError, nearest
 from accord.files import read_as, read_json, replacing, write_json
 from accord.paths import Paths
-from accord.promotion import commits, made_from
+from accord.promotion import commits, made_from, tries
 from accord.promotion.card import Scorecard
 from accord.promotion.judge import PASS
 
@@ -77,7 +78,7 @@ def promote(scorecard: Scorecard | None, reason: str | None, paths: Paths, commi
     candidate = load_bundle(paths.bundle)
     if candidate.model_id == champion_id(paths):
         raise AccordError(f"{candidate.model_id} is the champion already; make another candidate: accord run")
-    why = reason or _verdict(scorecard, candidate.model_id, champion_id(paths))
+    why = reason or _verdict(scorecard, candidate.model_id, paths)
     changed = made_from.changed(paths)
     if changed and commit:
         raise AccordError(_not_whole(candidate.model_id, changed))
@@ -154,7 +155,7 @@ def commit_rollback(release: Release, paths: Paths) -> str:
 
 def _commit(message: str, origins: list[Path], paths: Paths) -> str:
     jsonl.append(paths.release_log, *_unlogged(jsonl.read(paths.release_log, Release), paths))
-    commits.commit(message, [*_files(paths), *origins], paths)
+    commits.commit(message, [*_files(paths), paths.tries, *origins], paths)
     return made_from.left_out(paths)
 
 
@@ -170,14 +171,21 @@ def _not_whole(model_id: str, changed: list[str]) -> str:
     )
 
 
-def _verdict(scorecard: Scorecard | None, model_id: str, champion: str | None) -> str:
-    """Why the candidate may be promoted, in the scorecard's words."""
+def _verdict(scorecard: Scorecard | None, model_id: str, paths: Paths) -> str:
+    """Why the candidate may be promoted, in the scorecard's words. It counts as a try from now on, refused or not."""
+    champion = champion_id(paths)
     if scorecard is None or scorecard.candidate != model_id:
         raise AccordError(f"Candidate {model_id} has not been judged; judge it: accord judge")
     if scorecard.champion != champion:
         raise AccordError(
             f"Candidate {model_id} was judged against {scorecard.champion}, but the champion is {champion}; judge it again: accord judge"
         )
+    if (tried := scorecard.attempt) is not None:
+        if (n := tries.number(tried, paths)) != tried.n:
+            raise AccordError(
+                f"Candidate {model_id} was judged as try {tried.n}, but is try {n} by {paths.tries}; judge it again: accord judge"
+            )
+        tries.begin(tried, paths)
     if scorecard.verdict != PASS:
         raise AccordError(
             f"Candidate {model_id} is refused: {'; '.join(scorecard.reasons)}. To promote it all the same, give a --reason"

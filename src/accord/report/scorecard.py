@@ -12,11 +12,22 @@ from accord.promotion.judge import PASS
 def render(card: Scorecard, data: str) -> str:
     """The page as HTML, from the scorecard and the data set's name."""
     template = environment(Path(__file__).parent).get_template("scorecard.html.j2")
-    return template.render(card=card, data=data, how_sure=_how_sure(card))
+    return template.render(card=card, data=data, how_sure=_how_sure(card), nth=_nth(card))
 
 
 def _how_sure(card: Scorecard) -> str:
     return words.how_sure(card.n_rows["test"], card.n_blocks["test"], card.unit, card.level)
+
+
+def _nth(card: Scorecard) -> str:
+    """Which try the candidate is, in a sentence; empty without a champion to compare with."""
+    tried = card.attempt
+    if tried is None:
+        return ""
+    said = f"This is try {tried.n} against the champion on these rows"
+    if tried.is_question:
+        said = f"The same models with another policy: a question, which counts as try {tried.n} once it is to be promoted"
+    return f"{said}. Its gain has to be sure at {100 * tried.level:.4g} %: the more tries, the surer."
 
 
 def as_text(card: Scorecard) -> terminal.Lines:
@@ -37,6 +48,7 @@ def as_text(card: Scorecard) -> terminal.Lines:
             "",
             _how_sure(card),
             f"{card.candidate} ({against}): {verdict}",
+            *([_nth(card)] if card.attempt else []),
             *(f"  - {reason}" for reason in card.reasons),
             *(f"  LEAK SUSPECT: {leak.feature} ({leak.target}): {leak.detail}" for leak in card.suspects),
             *(f"  NOTICE: {notice.target}: {notice.detail}" for notice in card.notices),

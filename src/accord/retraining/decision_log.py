@@ -52,6 +52,8 @@ class Line(Decided):
     """Processor seconds of the training; None if unknown."""
     outcome: list[str] | UnsetType = UNSET
     """The reasons of the judge, or of the failure."""
+    nth_try: int | UnsetType = UNSET
+    """Which try against the champion on the rows of test the candidate was, as far as they could be compared."""
 
 
 def line(plan: Plan, **changed: Any) -> Line:

@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
+from msgspec import UNSET
 from uuid_utils import uuid7
 
 from accord import dvc, jsonl, pipeline, terminal
@@ -177,6 +178,7 @@ def _carried_out(plan: Plan, paths: Paths) -> Line:
         action=action,
         outcome=outcome,
         candidate=candidate,
+        nth_try=UNSET if card.attempt is None else card.attempt.n,
         cpu_s=_cost(paths),
         batches=_taken_in(plan, paths),
     )
