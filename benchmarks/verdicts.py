@@ -234,9 +234,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="on fewer worlds")
-    import verdicts_traffic  # which imports this module
+    import verdicts_judge  # which import this module
+    import verdicts_traffic
 
-    sections = SECTIONS | verdicts_traffic.SECTIONS
+    sections = SECTIONS | verdicts_judge.SECTIONS | verdicts_traffic.SECTIONS
     parser.add_argument("--only", choices=sections, nargs="*", help="these sections alone")
     given = parser.parse_args()
     for name in given.only or sections:
