@@ -120,7 +120,7 @@ def proposed(asked: Asked, name: str, raw: raw_file.Raw, paths: Paths) -> Propos
         f"{table.n_rows:,} rows of {Path(asked.source).name}",
         {"path": raw.path, **table.written, **({"nulls": nulls} if table.is_text else {})},
         tuple(guess for guess in table.guesses if guess.key in {**table.written, **asked.written}),
-        _with_times(members, data_set),
+        _with_values(members, data_set),
         (*data_set, *_recurring(data_set, by_name), *rules(kept), *split),
         (*unread, *found.notes, *([lack] if lack else [])),
         profiled(name, columns, found, wanted),
@@ -191,12 +191,13 @@ def _refuse_timeless(asked: str, column: Inferred) -> None:
         )
 
 
-def _with_times(members: Sequence[Member], found: Sequence[Guess]) -> tuple[Member, ...]:
-    """The columns, of which those with the times of rows must have a value."""
-    times = {guess.value for guess in found if guess.key in ("time.event", "time.decision")}
+def _with_values(members: Sequence[Member], found: Sequence[Guess]) -> tuple[Member, ...]:
+    """The columns, of which the times of rows and those of the key must have a value."""
+    known = {guess.key: guess.value for guess in found}
+    needed = {known.get("time.event"), known.get("time.decision"), *known.get("key", [])}
     return tuple(
         replace(one, keys={key: value for key, value in one.keys.items() if key != "nullable"})
-        if one.name in times
+        if one.name in needed
         else one
         for one in members
     )

@@ -1,11 +1,11 @@
 """The guesses about a table, put together into a data set: what its file in conf/data says, and why."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from accord.data.infer.guess import Guess, Inferred
-from accord.data.infer.profiled import Profile
+from accord.data.infer.profiled import OWN_REASONS, Profile
 
 IMPLIED: Mapping[str, tuple[Any, ...]] = {"role": ("feature", None), "nullable": (False,)}
 """What a column is unless the contract says otherwise."""
@@ -71,10 +71,20 @@ class Proposal:
 def member(column: Inferred, roles: Sequence[Guess]) -> Member:
     """The column with what was guessed of its type and of its role: a role of None leaves it out."""
     guesses = (*column.guesses, *roles)
+    if any(guess.key == "pii" for guess in roles):
+        guesses = tuple(map(_of_a_person, guesses))
     keys = {"type": column.type, **({"source": column.source} if column.source != column.name else {})}
     keys |= {guess.key: guess.value for guess in guesses if guess.value not in IMPLIED.get(guess.key, ())}
     is_left_out = any(guess.key == "role" and guess.value is None for guess in roles)
     return Member(column.name, column.source, keys, guesses, is_left_out)
+
+
+def _of_a_person(guess: Guess) -> Guess:
+    """The guess about a personal column: no reason quotes a value, for the file is committed, and rows that come back from the log, which
+    doesn't keep them as they are, may lack one."""
+    if guess.key == "nullable":
+        return Guess("nullable", True, "the log doesn't keep it, so that labelled traffic has none")
+    return guess if guess.key in OWN_REASONS else replace(guess, reason="", instead="")
 
 
 def _put(values: dict[str, Any], path: Sequence[str], value: Any) -> None:

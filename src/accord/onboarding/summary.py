@@ -1,56 +1,76 @@
 """What `accord onboard` says: each guess with its reason, many alike together, and the word that changes it."""
 
+import shutil
+import textwrap
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from accord import terminal
 from accord.data.infer.guess import Guess
 from accord.onboarding.onboard import Onboarded
 from accord.onboarding.proposal import Member
+from accord.terminal import visible
 
 FEW = 40
 """Up to as many columns have a line each."""
-NAME, VALUE, REASON, ELSE = 28, 40, 76, 44
-"""Characters of each part of a line."""
+NAME, VALUE = 28, 26
+"""Characters of the first two parts of a line, at most."""
+WIDTHS = 80, 140
+"""Characters of a line, at least and at most, whatever the terminal has."""
+PIPED = 100
+"""Characters of a line where there is no terminal."""
+
+Row = tuple[str, str, str]
 
 
 def as_text(done: Onboarded) -> terminal.Lines:
     proposal = done.proposal
-    said = [guess for guess in (*proposal.written, *proposal.guesses) if guess.reason]
+    chosen = [guess for guess in (*proposal.written, *proposal.guesses) if guess.reason and guess.instead]
     return terminal.lines([
         f"{proposal.description}, as data set {proposal.name}",
         "",
-        *terminal.table(("column", "is", "because", "else"), _rows(proposal.members)),
+        *_table("column", _rows(proposal.members)),
         "",
-        *terminal.table(("key", "is", "because", "else"), [_of_data(guess) for guess in said]),
+        *_table("key", [_of_data(guess) for guess in chosen]),
         "",
-        *(f"Note: {remark}" for remark in proposal.remarks),
+        *(line for remark in proposal.remarks for line in textwrap.wrap(visible(f"Note: {remark}"), _width())),
         *done.notes,
-        f"Wrote {', '.join(map(str, done.files))}, with every guess, its reason and what to write if it is wrong",
+        f"Wrote {', '.join(map(str, done.files))}: each guess with its reason",
         done.next_step,
     ])  # fmt: skip
 
 
-def _of_data(guess: Guess) -> tuple[str, str, str, str]:
+def _table(head: str, rows: Sequence[Row]) -> list[str]:
+    """The rows below their head, as wide as the terminal: what doesn't fit goes on below itself."""
+    all_rows = [(head, "is", "because (else)"), *rows]
+    first, second = (min(most, max(len(row[i]) for row in all_rows)) for i, most in ((0, NAME), (1, VALUE)))
+    widths = (first, second, _width() - first - second - 4)
+    lines = [
+        line
+        for row in all_rows
+        for line in zip_longest(
+            *(textwrap.wrap(visible(cell), n) for cell, n in zip(row, widths, strict=True)), fillvalue=""
+        )
+    ]
+    return terminal.columns(lines)
+
+
+def _width() -> int:
+    least, most = WIDTHS
+    return min(most, max(least, shutil.get_terminal_size((PIPED, 0)).columns))
+
+
+def _of_data(guess: Guess) -> Row:
     value = ", ".join(map(str, guess.value)) if isinstance(guess.value, list) else str(guess.value)
-    return (
-        _short(guess.key, NAME),
-        _short(value, VALUE),
-        _short(guess.reason, REASON),
-        _short(guess.instead, ELSE),
-    )
+    return guess.key, value, _why(guess)
 
 
-def _rows(members: Sequence[Member]) -> list[tuple[str, str, str, str]]:
+def _rows(members: Sequence[Member]) -> list[Row]:
     alike: dict[str, list[Member]] = {}
     for member in members:
         alike.setdefault(member.name if len(members) <= FEW else _kind(member), []).append(member)
     return [
-        (
-            _names(group),
-            _short(_kind(group[0]), VALUE),
-            _short(_reason(group[0]).reason if len(group) == 1 else "", REASON),
-            _short(_reason(group[0]).instead if len(group) == 1 else "", ELSE),
-        )
+        (_names(group), _kind(group[0]), _why(_reason(group[0])) if len(group) == 1 else "")
         for group in alike.values()
     ]
 
@@ -64,9 +84,11 @@ def _kind(member: Member) -> str:
 
 def _names(group: Sequence[Member]) -> str:
     names = [member.source for member in group]
-    if len(names) == 1:
-        return _short(names[0], NAME)
-    return f"{len(names)} columns: {_short(', '.join(names), NAME)}"
+    return names[0] if len(names) == 1 else f"{len(names)} columns: {_short(', '.join(names), 4 * NAME)}"
+
+
+def _why(guess: Guess) -> str:
+    return f"{guess.reason} (else {guess.instead})" if guess.instead else guess.reason
 
 
 def _reason(member: Member) -> Guess:

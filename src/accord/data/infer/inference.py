@@ -1,5 +1,6 @@
 """What the columns of a table are: their names, types, words for missing values, and ranges."""
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -127,10 +128,8 @@ def _inferred(source: str, name: str, found: _Found, common: set[str]) -> Inferr
     own = [word for word in how.nulls if word not in common or word in found.own]
     guesses = [Guess("type", how.keys["type"], how.reason, _option(source, how), how.is_open)]
     guesses += [
-        Guess(key, value, "its values are written so", f"--type {source}=category")
-        for key, value in how.keys.items()
-        if key != "type"
-    ]
+        Guess(key, value, "") for key, value in how.keys.items() if key != "type"
+    ]  # the type's reason says it
     if own:
         guesses.append(Guess("nulls", own, how.why_null or _said(found.missing, own), "nulls: []"))
     guesses.append(_nullable(found))
@@ -152,7 +151,9 @@ def _nullable(found: _Found) -> Guess:
 
 
 def _option(name: str, how: Typed) -> str:
-    return f"--type {name}={how.instead or ('number' if how.keys['type'] == 'category' else 'category')}"
+    """What to type for another type; words can't be anything else."""
+    other = how.instead or ("category" if how.keys["type"] != "category" else "")
+    return f"--type {shlex.quote(f'{name}={other}')}" if other else ""
 
 
 def _said(counts: Mapping[str, int], words: Sequence[str]) -> str:

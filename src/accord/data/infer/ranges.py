@@ -100,7 +100,7 @@ def _bounds(name: str, seen: pl.Series) -> Iterator[Guess]:
         return
     spread = max(SLACK * (high - low), abs(high), abs(low))
     if low >= 0 and _ends_at_zero(name, seen, low, high):
-        yield Guess("min", 0, f"{shown}, and nothing is below 0")
+        yield Guess("min", 0, f"{shown}; nothing is below 0")
     elif high > low:
         yield Guess(
             "min",

@@ -132,7 +132,7 @@ def _positive(values: pl.Series, found: list[Any], wanted: str | None) -> tuple[
         )
     low, high = found
     if values.dtype.is_numeric() or values.dtype == pl.Boolean:
-        return high, "the larger one" if values.dtype.is_numeric() else "since it is true"
+        return high, "the larger one" if values.dtype.is_numeric() else "the yes of the two"
     words = {value: _plain(value) for value in found}
     for one, other in ((low, high), (high, low)):
         if any(words[other] == denial + words[one] for denial in DENIALS):
