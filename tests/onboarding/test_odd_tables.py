@@ -38,7 +38,7 @@ def propose(folder: Path, columns: dict[str, Any], target: str = "late", **asked
         ({"x": X, "late": LATE, "at": ["2024-01-01", ""] * (N // 2)}, {"time": "at"}, "300 of 600 rows have no time in it"),
         (
             {"x": X, "late": LATE, "at": [f"{1 + i % 12:02}/{1 + i % 7:02}/2024" for i in range(N)]}, {},
-            "choose: --type 'at=%d/%m/%Y' or --type 'at=%m/%d/%Y'",
+            "choose: --type at=%d/%m/%Y or --type at=%m/%d/%Y",
         ),
     ],
 )  # fmt: skip

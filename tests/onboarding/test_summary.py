@@ -8,11 +8,14 @@ import pytest
 import yaml
 from projects import ROOT
 
+from accord.errors import AccordError
 from accord.onboarding import onboard, raw_file, summary, written
 from accord.onboarding.proposal import Proposal
 from accord.paths import Paths
 
-N_ROWS = 400
+N_ROWS = 2000  # enough for columns without a missing value to promise one
+
+FOLDERS = ("conf/data", "conf/objective", "tests/data_sets")
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +38,17 @@ def proposal(tmp_path_factory: pytest.TempPathFactory) -> Proposal:
 @pytest.fixture
 def said(proposal: Proposal, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("COLUMNS", "100")
-    return summary.as_text(onboard.Onboarded(proposal, (Path("conf/data/parcels.yaml"),), "go on", ()))
+    return summary.as_text(
+        onboard.Onboarded(
+            proposal, tuple(Path(f"{folder}/parcels_of_the_shop.yaml") for folder in FOLDERS), "go on", ()
+        )
+    )
 
 
 def test_no_line_is_wider_than_the_terminal_and_no_reason_is_cut(said: str, proposal: Proposal):
     assert max(map(len, said.splitlines())) <= 100
     assert "..." not in said
+    assert "targets.late.task" in said
     words = " ".join(said.split())
     assert all(text in words for text in ("parcel id", "weight kg", "pii: hash"))
 
@@ -49,6 +57,22 @@ def test_an_option_that_changes_a_guess_can_be_typed_as_it_stands(proposal: Prop
     options = [g.instead for m in proposal.members for g in m.guesses if g.instead.startswith("--type")]
     assert "--type 'weight kg=category'" in options
     assert {len(shlex.split(option)) for option in options} == {2}
+
+
+def test_each_way_to_read_dates_is_said_as_it_can_be_typed(tmp_path: Path):
+    path = tmp_path / "customers.csv"
+    lines = [f"01/{1 + i % 12:02}/2020,{i % 7},{'yes' if i % 3 else 'no'}" for i in range(100)]
+    path.write_text("\n".join(["customer's since,n,late", *lines]))
+    paths = Paths(ROOT)
+    with pytest.raises(AccordError) as refused:
+        onboard.proposed(
+            onboard.Asked(str(path), "late"),
+            "customers",
+            raw_file.located(str(path), "customers", paths),
+            paths,
+        )
+    words = shlex.split(str(refused.value).rpartition("choose: ")[2])
+    assert words == ["--type", "customer's since=%d/%m/%Y", "or", "--type", "customer's since=%m/%d/%Y"]
 
 
 def test_words_that_are_no_numbers_are_not_said_to_be_numbers_else(said: str):

@@ -1,6 +1,7 @@
 """From a raw file to a data set that is selected: read, guessed, composed, and only then written."""
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -167,10 +168,11 @@ def _refuse_open(columns: Sequence[Inferred]) -> None:
     for column in columns:
         for guess in column.guesses:
             if guess.is_open:
-                forms = [form for form in guess.instead.rpartition("=")[2].split(", ") if "%" in form]
+                *_, option = shlex.split(guess.instead)
+                forms = [form for form in option.rpartition("=")[2].split(", ") if "%" in form]
                 ways = forms or [f"{column.type}:1,234.5", f"{column.type}:1.234,5"]
-                words = " or ".join(f"--type '{column.source}={way}'" for way in ways)
-                said.append(f"column '{column.source}' {guess.reason}; choose: {words}")
+                words = " or ".join(f"--type {shlex.quote(f'{column.source}={way}')}" for way in ways)
+                said.append(f"column '{column.source}': {guess.reason}; choose: {words}")
     if said:
         raise AccordError(said[0], said[1:])
 

@@ -25,7 +25,8 @@ Row = tuple[str, str, str]
 
 def as_text(done: Onboarded) -> terminal.Lines:
     proposal = done.proposal
-    chosen = [guess for guess in (*proposal.written, *proposal.guesses) if guess.reason and guess.instead]
+    said = [guess for guess in (*proposal.written, *proposal.guesses) if guess.reason]
+    chosen = [guess for guess in said if guess.instead or guess.key.startswith("targets.")]
     return terminal.lines([
         f"{proposal.description}, as data set {proposal.name}",
         "",
@@ -33,10 +34,10 @@ def as_text(done: Onboarded) -> terminal.Lines:
         "",
         *_table("key", [_of_data(guess) for guess in chosen]),
         "",
-        *(line for remark in proposal.remarks for line in textwrap.wrap(visible(f"Note: {remark}"), _width())),
-        *done.notes,
-        f"Wrote {', '.join(map(str, done.files))}: each guess with its reason",
-        done.next_step,
+        *(line for remark in proposal.remarks for line in _wrapped(f"Note: {remark}")),
+        *(line for note in done.notes for line in _wrapped(note)),
+        *_wrapped(f"Wrote {', '.join(map(str, done.files))}: each guess with its reason"),
+        *_wrapped(done.next_step),
     ])  # fmt: skip
 
 
@@ -49,10 +50,18 @@ def _table(head: str, rows: Sequence[Row]) -> list[str]:
         line
         for row in all_rows
         for line in zip_longest(
-            *(textwrap.wrap(visible(cell), n) for cell, n in zip(row, widths, strict=True)), fillvalue=""
+            *(
+                textwrap.wrap(visible(cell), n, break_on_hyphens=False)
+                for cell, n in zip(row, widths, strict=True)
+            ),
+            fillvalue="",
         )
     ]
     return terminal.columns(lines)
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(visible(text), _width(), break_long_words=False, break_on_hyphens=False)
 
 
 def _width() -> int:
