@@ -86,12 +86,22 @@ def update(source: str, name: str, paths: Paths) -> Update:
     text = path.read_text(encoding="utf-8")
     changes = tuple(_changes(frame, before, data, _left_out(text)))
     changed = _edited(text, changes, frame, data)
-    diff = "".join(
+    diff = "\n".join(
         difflib.unified_diff(
-            text.splitlines(True), changed.splitlines(True), str(path), f"{path}, for the table"
+            _without_reasons(text),
+            _without_reasons(changed),
+            str(path),
+            f"{path}, for the table",
+            n=0,
+            lineterm="",
         )
     )
     return Update(name, path, changes, diff, changed, raw)
+
+
+def _without_reasons(text: str) -> list[str]:
+    """The lines of a file in conf/data as a diff shows them: the comments behind them would hide what changes."""
+    return [line.partition("  # ")[0] for line in text.splitlines()]
 
 
 def write(found: Update, paths: Paths) -> None:
@@ -105,7 +115,7 @@ def as_text(found: Update, is_written: bool) -> Lines:
     changes = [change for change in found.changes if change.kind]
     rows = [(change.said, *MEANS[change.kind]) for change in found.changes]
     head = (
-        f"{len(changes)} changes of the contract in {found.path}"
+        f"{len(changes)} change{'s' * (len(changes) > 1)} of the contract in {found.path}"
         if changes
         else f"The contract in {found.path} holds as it is"
     )
