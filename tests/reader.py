@@ -63,7 +63,7 @@ class Reader:
         ):
             if name and (ROOT / name).is_file():
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(ROOT / name, root / name)
+                shutil.copy(ROOT / name, root / name)
                 os.utime(root / name, (0, 0))  # older than the set-up of .venv, which is that of these tests
         (root / ".venv").symlink_to(sys.prefix)
         self.root, self._project = root, Project(root)
