@@ -51,11 +51,12 @@ FORMS: dict[str, tuple[list[Any], dict[str, Any]]] = {
     "percent": (["12%", "7.5 %", "100%"], {"type": "number", "percent": True}),
     "thousands": (["1,234.5", "999.0", "12,000.1"], {"type": "number", "thousands": ","}),
     "whole thousands": (["1,234", "999", "1,234,567"], {"type": "integer", "thousands": ","}),
-    "a decimal comma": (["1,5", "22,75", "3,0"], {"type": "number", "decimal": ","}),
+    "a decimal comma": (["1,5", "22,75", "3,0"], {"type": "number", "decimal": ",", "thousands": "."}),
+    "a decimal comma without thousands": (["1,5", "1022,75", "3,0"], {"type": "number", "decimal": ","}),
     "a decimal comma and thousands": (["1.234,5", "12,25"], {"type": "number", "decimal": ",", "thousands": "."}),
     "dollars": (["$1,200.50", "$3.00", "-$4.10"], {"type": "number", "thousands": ",", "currency": "$"}),
-    "euros behind": (["12,50 €", "3,99 €"], {"type": "number", "decimal": ",", "currency": "€"}),
-    "a unit": (["12 kg", "7.5 kg", "80 kg"], {"type": "number", "currency": "kg"}),
+    "euros behind": (["12,50 €", "3,99 €"], {"type": "number", "decimal": ",", "thousands": ".", "currency": "€"}),
+    "a unit": (["12 kg", "7.5 kg", "80 kg"], {"type": "number", "thousands": ",", "currency": "kg"}),
     "yes and no": (["yes", "No", "yes"], {"type": "boolean", "true_words": ["yes"], "false_words": ["no"]}),
     "true and false": (["True", "False"], {"type": "boolean"}),
     "yes, no and a third": (["Yes", "No", "No phone service"], {"type": "category"}),
@@ -89,6 +90,22 @@ def test_the_contract_reads_what_was_inferred(tmp_path: Path, form: str):
     read, lost = cast(text, Reading(**{k: v for k, v in column.keys.items() if k in KEYS}))
     assert not lost.any()
     assert read.equals(column.values, null_equal=True)
+
+
+@pytest.mark.parametrize(
+    ("seen", "later", "value"),
+    [
+        (["12,50 €", "3,99 €"], "1.234,50 €", 1234.5),
+        (["$3.00", "$14.10"], "$1,234.50", 1234.5),
+        (["0,5", "7,25"], "12.000,25", 12000.25),
+    ],
+)
+def test_a_larger_amount_than_any_before_is_read_in_groups(
+    tmp_path: Path, seen: list[str], later: str, value: float
+):
+    read, lost = cast(pl.Series([later]), Reading(**reading(one(tmp_path, seen))))
+    assert not lost.any()
+    assert read[0] == value
 
 
 def test_digits_under_the_name_of_a_code_are_a_category(tmp_path: Path):

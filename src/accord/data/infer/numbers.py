@@ -1,7 +1,7 @@
 """Numbers, however they are written: which words are numbers, and which are codes that only look like them."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -131,7 +131,21 @@ def with_signs(words: Words, given: dict[str, Any]) -> list[Way]:
         return []
     least = min(words.rows(way.lost) for _, way in found)
     best = [way for _, way in found if words.rows(way.lost) == least]
-    return _decided(words, best) if len(best) > 1 else best
+    return _decided(words, best) if len(best) > 1 else [_grouped(words, best[0])]
+
+
+def _grouped(words: Words, way: Way) -> Way:
+    """The way of numbers with decimals below 1,000, of which larger ones are written in groups: amounts of money, and those with a
+    decimal comma."""
+    is_money = way.keys["type"] == "number" and "currency" in way.keys
+    if not (is_money or "decimal" in way.keys) or "thousands" in way.keys or words.matching(r"\d{4}").any():
+        return way
+    keys = {**way.keys, "thousands": "." if "decimal" in way.keys else ","}
+    same = all(
+        a.equals(b, null_equal=True)
+        for a, b in zip(cast(words.text, Reading(**keys)), cast(words.text, Reading(**way.keys)), strict=True)
+    )
+    return replace(way, keys=keys) if same else way
 
 
 def _lost_share(sample: pl.Series, keys: dict[str, Any]) -> float:
