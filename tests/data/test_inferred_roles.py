@@ -45,6 +45,13 @@ def value(found: Roles, key: str) -> Any:
     return next((guess.value for guess in found.data_set if guess.key == key), None)
 
 
+def test_a_suspect_of_a_class_says_which_class_it_tells():
+    species = np.repeat(["adelie", "chinstrap", "gentoo"], [400, 300, 300])
+    island = np.where(species == "adelie", np.where(RNG.random(N) < 0.4, "torgersen", "dream"), "dream")
+    found = guessed({"species": species, "island": island}, "species")
+    assert any("species being 'adelie' is 100.0% where it is torgersen" in note for note in found.notes)
+
+
 @pytest.mark.parametrize(
     "column",
     [

@@ -57,6 +57,7 @@ def known_later(
     kind: "Kind",
     check: LeakCheck,
     event: Facts | None = None,
+    classes: Sequence[str] = (),
 ) -> Later:
     """What of the columns (n_rows each) seems to be known only once the outcome y (n_rows,) is. Rows are ordered by the event."""
     rows = _seen([*columns, *([event] if event else [])], y, event)
@@ -67,7 +68,8 @@ def known_later(
     if not left:
         return Later(sure, (), _missing_together(columns, y, target))
     around = Surroundings(rows.select(event.name), event.name) if event else Surroundings()
-    found = suspects(rows.select(left.keys()), {target: (rows[OUTCOME].to_numpy(), kind)}, check, around)
+    outcome = {target: (rows[OUTCOME].to_numpy(), kind)}
+    found = suspects(rows.select(left.keys()), outcome, check, around, {target: classes})
     likely = {one.feature: guess for one in found if (guess := _told(one, left[one.feature])) is not None}
     others = tuple(one for one in found if one.feature not in likely)
     return Later({**sure, **likely}, others, _missing_together(list(left.values()), y, target))

@@ -80,10 +80,9 @@ def roles(
 
     found = _by_themselves(others, when, people, about) | _given_roles(given)
     found |= repeats([one for one in others if one.name not in found])
-    event = [facts[when.event]] if when.event else []
-    later = known_later(
-        [one for one in others if one.name not in found], predicted.y, name, predicted.outcome, check, *event
-    )
+    free = [one for one in others if one.name not in found]
+    event = facts[when.event] if when.event else None
+    later = known_later(free, predicted.y, name, predicted.outcome, check, event, predicted.classes)
     found |= later.roles
     if about is None and (about := shared(later.suspects, facts)) is not None:
         found |= _about(about)

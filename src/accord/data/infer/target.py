@@ -24,6 +24,8 @@ class TargetGuess:
     y: NDArray[np.float64]
     """The outcome of each row (n_rows,), NaN where it is unknown."""
     outcome: Kind
+    classes: tuple[str, ...]
+    """What its outcomes are called, if they are classes."""
     notes: tuple[str, ...]
 
 
@@ -48,9 +50,8 @@ def target(facts: Facts, name: str, wanted: str | None = None, positive: str | N
         Guess(f"{where}.sql", _sql(facts.name, found), "", ""),
         *(Guess(f"{where}.{key}", value, "", "") for key, value in found.keys.items()),
     ]
-    return TargetGuess(
-        tuple(guesses), _outcomes(facts.column.values, found), found.outcome, tuple(_left_out(facts))
-    )
+    y, classes = _outcomes(facts.column.values, found), tuple(found.keys.get("classes", ()))
+    return TargetGuess(tuple(guesses), y, found.outcome, classes, tuple(_left_out(facts)))
 
 
 def _left_out(facts: Facts) -> Sequence[str]:
