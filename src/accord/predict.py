@@ -33,7 +33,7 @@ def predict(bundle: Bundle, source: Source, output: Path, explain: bool = False)
         raise AccordError(
             f"Can't write {output}: it is the file to be predicted, and would be overwritten. Choose another name for the output"
         )
-    rows = sources.read("input", source, Path())
+    rows = sources.handed_over("input", source, {**bundle.columns, **bundle.context})
     named = declared.named(rows, {**bundle.columns, **bundle.context})
     declared.refuse_missing(bundle.columns, named.columns, source.path, "The model needs them")
     known = {

@@ -132,6 +132,17 @@ def test_a_file_is_read_as_the_rows_of_the_data_set_are(folder: Path, tmp_path: 
     assert found["outcome|delay"].to_list() == rows["delay"].to_list()
 
 
+def test_outcomes_may_have_a_header_where_the_rows_have_none(folder: Path, tmp_path: Path, write: Any):
+    source = shipped(Source, path="rides.csv", header=False)
+    data = DATA.model_copy(update={"sources": {"rides": source}})
+    record = predicted()
+    write(record)
+    rows = table(1).select("delay", "stops", "arrived_at", prediction_id=pl.lit(record.rows[0].prediction_id))
+    rows.write_csv(tmp_path / "outcomes.csv")
+    assert from_file(tmp_path / "outcomes.csv", folder, data, SERVING) == 1
+    assert labelled(folder).collect()["outcome|stops"].to_list() == [0]
+
+
 def test_a_file_with_a_broken_row_leaves_nothing_behind(folder: Path, tmp_path: Path):
     rows = table(10).with_columns(stops=pl.when(pl.col("ride") == 7).then(None).otherwise("stops"))
     rows.write_csv(tmp_path / "outcomes.csv")

@@ -102,7 +102,7 @@ def from_file(source: Path, folder: Path, data: Data, settings: Serving) -> int:
     key = {name: data.columns[name] for name in data.key}
     intake = Intake(outcomes, key, partial(Pseudonyms, folder), settings)
     columns = {**key, **outcomes}
-    frame = declared.named(sources.read("outcomes", data.like_rows(source), Path()), columns)
+    frame = declared.named(sources.handed_over("outcomes", data.like_rows(source), columns, ID), columns)
     declared.refuse_missing(outcomes, frame.columns, str(source), "Outcomes need every outcome column")
     known = {name: column for name, column in columns.items() if name in frame.columns}
     # Where the data have a column of that name themselves, the file's is theirs, as long as a key can name the rows.

@@ -18,7 +18,7 @@ from polars.exceptions import NoDataError, PolarsError
 from accord.data.casting import MAX_EXACT
 from accord.data.ingest import csv_text
 from accord.errors import AccordError
-from accord.schema.data import Source
+from accord.schema.data import Column, Source
 
 MAX_LINE = 64 << 20
 """Bytes that a line of CSV may have."""
@@ -29,6 +29,16 @@ def read(name: str, source: Source, root: Path) -> pl.DataFrame:
     AccordError if it can't be read, holds no row, or has two columns of one name."""
     where = f"Source '{name}' ({source.path})"
     return not_empty(where, _read(where, source, root))
+
+
+def handed_over(name: str, source: Source, columns: Mapping[str, Column], *others: str) -> pl.DataFrame:
+    """The file that somebody hands over, written as the data set's own rows are. Where these have no header, a first line that
+    names one of the columns, or of the others that such a file may have, is one all the same."""
+    rows = read(name, source, Path())
+    names = {*columns, *(column.source for column in columns.values()), *others}
+    if source.header is False and not names.isdisjoint(rows.row(0)):
+        return read(name, source.model_copy(update={"header": None}), Path())
+    return rows
 
 
 def not_empty(where: str, frame: pl.DataFrame) -> pl.DataFrame:
