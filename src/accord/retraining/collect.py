@@ -176,6 +176,8 @@ def _fresh(rows: pl.LazyFrame, before: pl.LazyFrame, data: Data) -> pl.LazyFrame
 
 def _lacking(rows: pl.LazyFrame, data: Data) -> dict[str, int]:
     wanted = [name for name, column in data.columns.items() if not column.nullable or name in data.key]
+    if not wanted:
+        return {}
     counts = rows.select(pl.col(wanted).null_count()).collect(engine="streaming").row(0, named=True)
     return {name: n for name, n in counts.items() if n}
 
