@@ -52,15 +52,18 @@ def sure(comparison: Comparison) -> str:
     if comparison.has_outcomes:
         parts.append(f"{_amount(comparison.n_labelled, comparison.known, comparison)} with outcomes")
     test = comparison.selected.test if comparison.has_outcomes else comparison.test
-    level = comparison.expectation.level
+    level, time = comparison.expectation.level, comparison.expectation.time
+    more = "More rows, of the window or of test, narrow a band"
+    if time is not None:
+        more = "More rows per day narrow a band little; more days, of the window or of test, narrow it"
     return (
         f"Rests on {' and '.join(parts)}, beside {_amount(test.rows.height, test, comparison)} of test. Of windows like test, "
-        f"{level:.0%} raise no alarm of a kind. More rows per day narrow a band little; more days, of the window or of test, narrow it"
+        f"{level:.0%} raise no alarm of a kind. {more}"
     )
 
 
 def _amount(n_rows: int, part: Played, comparison: Comparison) -> str:
-    days = "" if comparison.expectation.time is None else f" on {len(np.unique(part.block))} days"
+    days = "" if comparison.expectation.time is None else f" on {len(np.unique(part.block)):,} days"
     return f"{n_rows:,} rows{days}"
 
 

@@ -54,10 +54,14 @@ def how_sure(n_rows: int, n_blocks: int, unit: str, level: float | None = None) 
     'The figures rest on 26,340 rows of 31 days; in brackets stand 95 % intervals, which allow for days that are like those before them.'
     >>> how_sure(700, 7, "days", 0.95).partition("them. ")[2]
     '7 days are too few to be sure that all is well: 10 or more would tell.'
+    >>> how_sure(85, 85, "groups of rows")
+    'The figures rest on 85 rows; in brackets stand their intervals.'
     """
+    unit = "rows" if unit != "days" and n_blocks == n_rows else unit
+    of_blocks = "" if unit == "rows" else f" of {n_blocks:,} {unit}"
     allow = ", which allow for days that are like those before them" if unit == "days" else ""
     stand = "their intervals" if level is None else f"{100 * level:g} % intervals"
-    rest = f"The figures rest on {n_rows:,} rows of {n_blocks:,} {unit}; in brackets stand {stand}{allow}."
+    rest = f"The figures rest on {n_rows:,} rows{of_blocks}; in brackets stand {stand}{allow}."
     few = f" {n_blocks} {unit} are too few to be sure that all is well: {MIN_BLOCKS} or more would tell."
     return rest + (few if n_blocks < MIN_BLOCKS else "")
 
