@@ -97,6 +97,20 @@ def test_many_classes_never_make_more_trees_than_the_cap_allows() -> None:
         assert 100 <= found.n_estimators <= 10_000 / n_raw
 
 
+@pytest.mark.parametrize("n_train", [400, 3000])
+@pytest.mark.parametrize("by_hand", ["auto", 0.5])
+def test_trees_get_all_features_where_a_few_tell_nearly_all(n_train: int, by_hand: Any) -> None:
+    generator = np.random.default_rng(5)
+    parts = [generator.normal(size=(n, len(FEATURES))) for n in (n_train, 1000)]
+    train, tune = (Examples(X, X[:, 0] + 3 * X[:, 1]) for X in parts)
+    noisy = [replace(one, y=one.y + 30 * generator.normal(size=len(one.y))) for one in (train, tune)]
+    model = loading.build({**SHIPPED, "n_estimators": 60, "feature_fraction": by_hand})
+    sure = model.trained(FEATURES, SQUARED, train, tune, seed=1).settings
+    unsure = model.trained(FEATURES, SQUARED, *noisy, seed=1).settings
+    assert sure["feature_fraction"] == (1 if by_hand == "auto" else by_hand)
+    assert unsure["feature_fraction"] == (0.8 if by_hand == "auto" else by_hand)
+
+
 def test_large_data_get_fewer_rounds_and_larger_steps() -> None:
     usual, huge = (
         decided(replace(PROBLEM, n_train=180_000)),

@@ -27,6 +27,16 @@ class Grown:
     """What the boosters' raw scores are added to."""
     n_rounds: list[int]
     """Of each booster."""
+    tune_loss: float
+    """Summed over the boosters; NaN without tune."""
+
+
+@dataclass(frozen=True)
+class Stopped:
+    n_rounds: list[int]
+    """Of each booster."""
+    loss: float
+    """Over the left-out folds, summed over the boosters."""
 
 
 def grown(
@@ -41,12 +51,13 @@ def grown(
     """The boosters that the loss asks for. Given tune, each stops early on it; without, it has as many rounds as `n_rounds`
     says, or `n_estimators`."""
     lightgbm, asked = _lightgbm(), _Asked(settings, loss, examples, seed)
-    found = []
+    found, losses = [], []
     for place, params in enumerate(asked.params):
         dataset = _dataset(examples, features, params)
         if tune is None:
             n = settings.n_estimators if n_rounds is None else n_rounds[place]
             booster = lightgbm.train(dict(params), dataset, n)
+            losses.append(np.nan)
         else:
             watched = lightgbm.Dataset(tune.X, tune.y, weight=tune.weight, reference=dataset)
             stopping = _Stopping(settings)
@@ -55,19 +66,20 @@ def grown(
                 valid_sets=[watched], callbacks=[stopping], feval=asked.measure,
             )  # fmt: skip
             n = stopping.best
+            losses.append(stopping.loss)
         found.append((str(booster.model_to_string(num_iteration=n)), n))
-    return Grown([text for text, _ in found], asked.constants, [n for _, n in found])
+    return Grown([text for text, _ in found], asked.constants, [n for _, n in found], float(sum(losses)))
 
 
 def rounds_by_folds(
     settings: Settings, features: list[Feature], loss: Loss, examples: Examples, seed: int
-) -> list[int]:
+) -> Stopped:
     """How many rounds each booster should have: those at which the mean loss over the left-out folds is least."""
     lightgbm, asked, n = _lightgbm(), _Asked(settings, loss, examples, seed), len(examples.X)
     folds = [
         (np.flatnonzero(~fold), np.flatnonzero(fold)) for fold in folds_of(n, settings.stopping_folds, seed)
     ]
-    best = []
+    best, loss = [], 0.0
     for params in asked.params:
         stopping = _Stopping(settings)
         params = {**params, "feature_pre_filter": False}  # folds have fewer rows than what bins are made of
@@ -76,7 +88,8 @@ def rounds_by_folds(
             folds=folds, callbacks=[stopping], feval=asked.measure,
         )  # fmt: skip
         best.append(stopping.best)
-    return best
+        loss += stopping.loss
+    return Stopped(best, loss)
 
 
 def folds_of(n: int, n_folds: int, seed: int) -> list[NDArray[np.bool_]]:
@@ -120,14 +133,14 @@ class _Stopping:
 
     def __init__(self, settings: Settings) -> None:
         self._rounds, self._share = settings.early_stopping_rounds, settings.early_stopping_share
-        self.best, self._loss = 0, np.inf
+        self.best, self.loss = 0, np.inf
 
     def __call__(self, env: Any) -> None:
         from lightgbm.callback import EarlyStopException
 
         n_rounds, results = env.iteration + 1, env.evaluation_result_list
-        if n_rounds == 1 or results[0][2] < self._loss:
-            self.best, self._loss = n_rounds, results[0][2]
+        if n_rounds == 1 or results[0][2] < self.loss:
+            self.best, self.loss = n_rounds, results[0][2]
         if n_rounds - self.best >= max(self._rounds, self._share * self.best):
             raise EarlyStopException(self.best - 1, results)
 

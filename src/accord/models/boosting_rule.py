@@ -3,7 +3,8 @@
 docs/models.md shows what it was measured against, and what the numbers rest on.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 AUTO = "auto"
 LOG_FAMILIES = ("binomial", "multinomial")
@@ -19,6 +20,8 @@ MAX_WORK = 5e11
 """Rows times features times trees: about an hour on one core, the refit included."""
 LEAST_STRIDE, MAX_RATE = 40.0, 0.1
 """Rounds times learning rate that there should be room for, as far as the largest rate makes it."""
+CLEARLY = 0.01
+"""By how much the loss of one way must be less than another's, as a share: below that tune's chance decides."""
 FEW_ROWS = 2_000
 """Below as many rows of train and tune a fifth of them says too little of when to stop."""
 
@@ -113,6 +116,21 @@ def decided(problem: Problem) -> Settings:
             100, max(10, problem.n_train // 50)
         ),  # else few rows leave categories without any split
     )
+
+
+def choices(problem: Problem) -> list[Settings]:
+    """What is decided, and what is tried beside it. Trees that don't get all features learn less by heart; but where one or two
+    features tell nearly all, as parts of a sum do, a tree without them is lost."""
+    usual = decided(problem)
+    if problem.cautious or usual.feature_fraction == 1:
+        return [usual]
+    return [usual, replace(usual, feature_fraction=1.0)]
+
+
+def best_of(losses: Sequence[float]) -> int:
+    """The place of the least loss; the first one's, unless another is clearly less."""
+    least = min(range(len(losses)), key=losses.__getitem__)
+    return least if losses[least] < (1 - CLEARLY) * losses[0] else 0
 
 
 def _rate(problem: Problem) -> float:

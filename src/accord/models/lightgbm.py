@@ -22,7 +22,7 @@ from accord.files import write_text
 from accord.losses import Loss
 from accord.models import Contributions, Examples, Feature, Fitted, Matrix, Model, Row, Trained, together
 from accord.models.boosting import Grown, folds_of, grown, rounds_by_folds
-from accord.models.boosting_rule import AUTO, Problem, Settings, decided
+from accord.models.boosting_rule import AUTO, Problem, Settings, best_of, choices
 from accord.models.mean import averaged, mean_of
 
 # Constants of LightGBM's C API: https://lightgbm.readthedocs.io/en/latest/C-API.html
@@ -184,11 +184,14 @@ class Boosting(Model):
         members = json.loads(text).get("members") if text.startswith("{") else None
         return _read(text) if members is None else mean_of([_read(member) for member in members])
 
-    def _settings(self, features: list[Feature], loss: Loss, train: Examples, tune: Examples) -> Settings:
+    def _choices(
+        self, features: list[Feature], loss: Loss, train: Examples, tune: Examples
+    ) -> list[Settings]:
+        """The settings to try, each once: those that differ in a key that is set by hand are alike."""
         problem = Problem(len(train.X), len(tune.X), len(features), loss.n_raw, loss.family, tune.later)
         known = {field.name for field in fields(Settings)}
         own = {name: value for name, value in self.model_dump().items() if value != AUTO and name in known}
-        return replace(decided(problem), **own)
+        return list(dict.fromkeys(replace(one, **own) for one in choices(problem)))
 
 
 class LightGBM(Boosting):
@@ -202,9 +205,9 @@ class LightGBM(Boosting):
     def trained(
         self, features: list[Feature], loss: Loss, train: Examples, tune: Examples, seed: int
     ) -> Trained:
-        settings = self._settings(features, loss, train, tune)
+        tried = self._choices(features, loss, train, tune)
         seeds = [seed, *np.random.SeedSequence(seed).generate_state(self.n_seeds - 1).tolist()]
-        return averaged([_one(settings, features, loss, train, tune, one % MAX_SEED) for one in seeds])
+        return averaged([_one(tried, features, loss, train, tune, one % MAX_SEED) for one in seeds])
 
 
 class LightGBMBag(Boosting):
@@ -215,12 +218,12 @@ class LightGBMBag(Boosting):
     def trained(
         self, features: list[Feature], loss: Loss, train: Examples, tune: Examples, seed: int
     ) -> Trained:
-        settings = self._settings(features, loss, train, tune)
+        tried = self._choices(features, loss, train, tune)
         rows = train if tune.later else together(train, tune)
         members, tune_raw = [], None if tune.later else np.empty((len(tune.X), loss.n_raw))
         for fold in folds_of(len(rows.X), self.n_folds, seed):
             left, stop = rows.part(~fold), tune if tune.later and len(tune.X) else rows.part(fold)
-            found = grown(settings, features, loss, left, seed, stop)
+            settings, found = _stopped(tried, features, loss, left, stop, seed)
             notes = _notes(settings, found.n_rounds, tune.later)
             members.append(
                 Trained(_fitted(found), {**_without_refit(settings), "best_rounds": found.n_rounds}, notes)
@@ -231,15 +234,30 @@ class LightGBMBag(Boosting):
         return replace(averaged(members), tune_raw=tune_raw)
 
 
+def _stopped(
+    tried: list[Settings], features: list[Feature], loss: Loss, train: Examples, tune: Examples, seed: int
+) -> tuple[Settings, Grown]:
+    """The settings whose loss on tune is least, and what was grown by them."""
+    ways = [grown(settings, features, loss, train, seed, tune) for settings in tried]
+    place = best_of([way.tune_loss for way in ways])
+    return tried[place], ways[place]
+
+
 def _one(
-    settings: Settings, features: list[Feature], loss: Loss, train: Examples, tune: Examples, seed: int
+    tried: list[Settings], features: list[Feature], loss: Loss, train: Examples, tune: Examples, seed: int
 ) -> Trained:
     both, has_tune = together(train, tune), len(tune.X) > 0
-    if settings.stopping_folds > 1:
-        best = rounds_by_folds(settings, features, loss, both, seed)
+    if tried[0].stopping_folds > 1:
+        stopped = [rounds_by_folds(settings, features, loss, both, seed) for settings in tried]
+        place = best_of([way.loss for way in stopped])
+        settings, best = tried[place], stopped[place].n_rounds
         first = grown(settings, features, loss, train, seed, n_rounds=best)
+    elif has_tune:
+        settings, first = _stopped(tried, features, loss, train, tune, seed)
+        best = first.n_rounds
     else:
-        first = grown(settings, features, loss, train, seed, tune if has_tune else None)
+        settings = tried[0]
+        first = grown(settings, features, loss, train, seed)
         best = first.n_rounds
     said = {**vars(settings), "best_rounds": best}
     notes = _notes(settings, best, tune.later) if has_tune else ()
