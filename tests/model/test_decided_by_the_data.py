@@ -111,6 +111,19 @@ def test_trees_get_all_features_where_a_few_tell_nearly_all(n_train: int, by_han
     assert unsure["feature_fraction"] == (0.8 if by_hand == "auto" else by_hand)
 
 
+def test_rows_in_order_of_time_get_all_features_and_enough_rounds_once_tune_is_learned_from() -> None:
+    model, train, tune = loading.build(SHIPPED), noise(3000, 1), noise(1000, 2)
+    at_random = model.trained(FEATURES, SQUARED, train, tune, seed=1).settings
+    in_order = model.trained(FEATURES, SQUARED, train, replace(tune, is_next=True), seed=1).settings
+    assert at_random["feature_fraction"] < in_order["feature_fraction"] == 1
+    [at_random_again], [again] = at_random["refit_rounds"], in_order["refit_rounds"]
+    assert at_random_again < again == 10 / in_order["learning_rate"]
+    few = loading.build({**SHIPPED, "n_estimators": 7})
+    assert few.trained(FEATURES, SQUARED, train, replace(tune, is_next=True), seed=1).settings[
+        "refit_rounds"
+    ] == [7]
+
+
 def test_large_data_get_fewer_rounds_and_larger_steps() -> None:
     usual, huge = (
         decided(replace(PROBLEM, n_train=180_000)),
@@ -156,4 +169,6 @@ def test_a_job_keeps_scores_of_every_row_of_tune_those_without_an_outcome_too(tm
     assert (said[is_unknown] == shipped_raw[is_unknown]).all()
     assert (said[~is_unknown] != shipped_raw[~is_unknown]).mean() > 0.9
     assert (raw_of(model, X, "test", folder) == shipped_raw).all()
-    assert settings_of(tmp_path / "trained", "late")["refit_rounds"]
+    before = settings_of(tmp_path / "trained", "late")["refit_rounds"]
+    jobs.train_one(replace(job, by_time=True))
+    assert before < settings_of(tmp_path / "trained", "late")["refit_rounds"]

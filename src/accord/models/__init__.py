@@ -39,6 +39,8 @@ class Examples:
     weight: Vector | None = None
     later: bool = False
     """Whether these rows, of tune, come later and are not to be learned from: `data.time.cautious`."""
+    is_next: bool = False
+    """Whether these rows, of tune, are what came after train's: the data set has a time."""
 
     def part(self, mask: "NDArray[np.bool_]") -> "Examples":
         return Examples(self.X[mask], self.y[mask], None if self.weight is None else self.weight[mask])

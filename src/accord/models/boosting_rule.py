@@ -20,6 +20,8 @@ MAX_WORK = 5e11
 """Rows times features times trees: about an hour on one core, the refit included."""
 LEAST_STRIDE, MAX_RATE = 40.0, 0.1
 """Rounds times learning rate that there should be room for, as far as the largest rate makes it."""
+LEAST_REFIT = 10.0
+"""Rounds times learning rate that a refit has at least where rows are in order of time: those of LightGBM's own defaults."""
 CLEARLY = 0.01
 """By how much the loss of one way must be less than another's, as a share: below that tune's chance decides."""
 FEW_ROWS = 2_000
@@ -39,6 +41,8 @@ class Problem:
     """Of the loss, as `accord.losses.Loss` has it."""
     cautious: bool
     """Whether rows to come are unlike those of train: `data.time.cautious`."""
+    by_time: bool = False
+    """Whether tune's rows came after train's."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ def decided(problem: Problem) -> Settings:
         num_leaves=leaves if problem.n_train < MANY_ROWS else 2 * leaves + 1,
         min_leaf_rows=5,
         min_leaf_share=0.0,
-        feature_fraction=1.0 if problem.n_features <= FEW_FEATURES else 0.7 if is_log else 0.8,
+        feature_fraction=_feature_fraction(problem),
         bagging_fraction=0.9,
         lambda_l2=1.0,
         max_bin=255,
@@ -122,15 +126,29 @@ def choices(problem: Problem) -> list[Settings]:
     """What is decided, and what is tried beside it. Trees that don't get all features learn less by heart; but where one or two
     features tell nearly all, as parts of a sum do, a tree without them is lost."""
     usual = decided(problem)
-    if problem.cautious or usual.feature_fraction == 1:
+    if problem.cautious or problem.by_time or usual.feature_fraction == 1:
         return [usual]
     return [usual, replace(usual, feature_fraction=1.0)]
+
+
+def rounds_again(settings: Settings, best: Sequence[int], by_time: bool) -> list[int]:
+    """How many rounds a refit has. Tune's rows, where they are of another season, end training early; once they are learned from,
+    what is asked for are the rows after them, which are less far away."""
+    least = round(LEAST_REFIT / settings.learning_rate) if by_time else 1
+    return [max(min(least, settings.n_estimators), round(settings.refit * n)) for n in best]
 
 
 def best_of(losses: Sequence[float]) -> int:
     """The place of the least loss; the first one's, unless another is clearly less."""
     least = min(range(len(losses)), key=losses.__getitem__)
     return least if losses[least] < (1 - CLEARLY) * losses[0] else 0
+
+
+def _feature_fraction(problem: Problem) -> float:
+    """Trees without what tells the season, such as a date, give its part to other features, which mislead in the next."""
+    if problem.by_time or problem.n_features <= FEW_FEATURES:
+        return 1.0
+    return 0.7 if problem.family in LOG_FAMILIES else 0.8
 
 
 def _rate(problem: Problem) -> float:

@@ -22,7 +22,7 @@ from accord.files import write_text
 from accord.losses import Loss
 from accord.models import Contributions, Examples, Feature, Fitted, Matrix, Model, Row, Trained, together
 from accord.models.boosting import Grown, folds_of, grown, rounds_by_folds
-from accord.models.boosting_rule import AUTO, Problem, Settings, best_of, choices
+from accord.models.boosting_rule import AUTO, Problem, Settings, best_of, choices, rounds_again
 from accord.models.mean import averaged, mean_of
 
 # Constants of LightGBM's C API: https://lightgbm.readthedocs.io/en/latest/C-API.html
@@ -188,7 +188,9 @@ class Boosting(Model):
         self, features: list[Feature], loss: Loss, train: Examples, tune: Examples
     ) -> list[Settings]:
         """The settings to try, each once: those that differ in a key that is set by hand are alike."""
-        problem = Problem(len(train.X), len(tune.X), len(features), loss.n_raw, loss.family, tune.later)
+        problem = Problem(
+            len(train.X), len(tune.X), len(features), loss.n_raw, loss.family, tune.later, tune.is_next
+        )
         known = {field.name for field in fields(Settings)}
         own = {name: value for name, value in self.model_dump().items() if value != AUTO and name in known}
         return list(dict.fromkeys(replace(one, **own) for one in choices(problem)))
@@ -263,7 +265,7 @@ def _one(
     notes = _notes(settings, best, tune.later) if has_tune else ()
     if not (settings.refit and has_tune):
         return Trained(_fitted(first), said, notes)
-    again = [max(1, round(settings.refit * n)) for n in best]
+    again = rounds_again(settings, best, tune.is_next)
     model = _fitted(grown(settings, features, loss, both, seed, n_rounds=again))
     return Trained(model, {**said, "refit_rounds": again}, notes, _fitted(first).raw(tune.X))
 

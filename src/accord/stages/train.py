@@ -15,7 +15,7 @@ def train(config: Config, paths: Paths) -> str:
         jobs = [
             Job(
                 name, target, config.model, config.seed, paths.features, paths.splits, output,
-                cautious=config.data.is_cautious,
+                cautious=config.data.is_cautious, by_time=config.data.time is not None,
             )
             for name, target in targets.items()
         ]  # fmt: skip

@@ -38,6 +38,8 @@ class Job:
     output: Path
     cautious: bool = False
     """Whether to learn less, and nothing from tune: `data.time.cautious`."""
+    by_time: bool = False
+    """Whether tune's rows came after train's."""
 
 
 def train_all(jobs: list[Job], workers: int) -> list[str]:
@@ -90,7 +92,8 @@ def _examples(job: Job, split: str) -> tuple[models.Examples, NDArray[np.bool_]]
     if not known.all():
         X, y, weight = X[known], y[known], None if weight is None else weight[known]
     _check(y, weight, job, split)
-    return models.Examples(X, y, weight, later=job.cautious and split == "tune"), known
+    is_tune = split == "tune"
+    return models.Examples(X, y, weight, job.cautious and is_tune, job.by_time and is_tune), known
 
 
 def _check(y: models.Vector, weight: models.Vector | None, job: Job, split: str) -> None:
