@@ -79,7 +79,7 @@ def rounds_by_folds(
     folds = [
         (np.flatnonzero(~fold), np.flatnonzero(fold)) for fold in folds_of(n, settings.stopping_folds, seed)
     ]
-    best, loss = [], 0.0
+    best, losses = [], []
     for params in asked.params:
         stopping = _Stopping(settings)
         params = {**params, "feature_pre_filter": False}  # folds have fewer rows than what bins are made of
@@ -88,8 +88,8 @@ def rounds_by_folds(
             folds=folds, callbacks=[stopping], feval=asked.measure,
         )  # fmt: skip
         best.append(stopping.best)
-        loss += stopping.loss
-    return Stopped(best, loss)
+        losses.append(stopping.loss)
+    return Stopped(best, float(sum(losses)))
 
 
 def folds_of(n: int, n_folds: int, seed: int) -> list[NDArray[np.bool_]]:
