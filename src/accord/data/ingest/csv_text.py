@@ -14,7 +14,12 @@ from polars.exceptions import PolarsError
 from accord.errors import AccordError
 from accord.schema.data import Source
 
-MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
+MARKS = {
+    b"\xff\xfe\x00\x00": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+    b"\xef\xbb\xbf": "utf-8-sig",
+}
 """Byte-order marks, by which a file says its encoding."""
 OTHERS = {
     b"PAR1": "a Parquet file",

@@ -130,7 +130,7 @@ def content(where: str, path: Path) -> bytes | None:
                 members = archive.namelist()
                 if len(members) != 1:
                     raise AccordError(f"{where}: {path.name} holds {len(members)} files; expected one CSV")
-                with archive.open(members[0]) as packed:
+                with _member(where, archive, members[0]) as packed:
                     return _bounded(where, packed)
         opened = OPENED.get(suffix)
         if opened is None:
@@ -139,6 +139,16 @@ def content(where: str, path: Path) -> bytes | None:
             )
         with opened(path) as plain:
             return _bounded(where, plain)
+
+
+def _member(where: str, archive: zipfile.ZipFile, name: str) -> IO[bytes]:
+    """The member opened. Raises AccordError if it takes a password, or is packed by a method that Python doesn't know."""
+    try:
+        return archive.open(name)
+    except (RuntimeError, NotImplementedError) as error:
+        raise AccordError(
+            f"{where}: {name} in it can't be unpacked: {error}. Pack it anew, without a password and by deflate"
+        ) from error
 
 
 def _plain(path: Path) -> IO[bytes]:
