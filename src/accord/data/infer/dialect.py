@@ -10,6 +10,7 @@ from typing import Any
 
 from accord.data.infer.guess import Guess
 from accord.data.ingest.csv_text import MARKS, NO_TEXT, not_utf8, of_two_bytes
+from accord.errors import AccordError
 
 N_LINES = 500
 MAX_HEAD = 4 << 20
@@ -24,6 +25,7 @@ SEPARATORS = {
     " ": "blanks",
 }
 """In the order in which they are preferred, if they separate equally well."""
+QUOTES = "' or \""
 VALUE = re.compile(
     r"\s*[+-]?[$€£¥]?\s*(\d[\d.,' ]*([eE][+-]?\d+)?\s*%?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*)\s*$"
 )
@@ -32,6 +34,7 @@ VALUE = re.compile(
 
 def dialect(content: bytes, given: Mapping[str, Any]) -> list[Guess]:
     """How the content is written, with what is `given` of it as it stands."""
+    _refuse_unfit(given)
     encoding = _encoding(content) if "encoding" not in given else _given("encoding", given)
     head = _lines(content[:MAX_HEAD].decode(encoding.value, errors="replace"), len(content) > MAX_HEAD)
     quote = _given("quote", given) if "quote" in given else _quote(head)
@@ -39,6 +42,24 @@ def dialect(content: bytes, given: Mapping[str, Any]) -> list[Guess]:
     rows = _rows(head, separator.value, quote.value)
     header = _given("header", given) if "header" in given else _header(rows)
     return [encoding, separator, quote, header]
+
+
+def _refuse_unfit(given: Mapping[str, Any]) -> None:
+    """Raises AccordError for what no CSV is written with."""
+    for key in ("separator", "quote"):
+        sign = given.get(key, ",")
+        if len(sign) != 1 or not sign.isascii() or sign.isalnum() or sign in "\r\n":
+            raise AccordError(
+                f"{key} {sign!r}: expected a single sign of ASCII, such as {'; or |' if key == 'separator' else QUOTES}"
+            )
+    if given.get("separator", ",") == given.get("quote", '"'):
+        raise AccordError(f"separator {given['separator']!r}: it is the quote too; expected another sign")
+    try:
+        "".encode(given.get("encoding", "utf-8"))
+    except LookupError as error:
+        raise AccordError(
+            f"encoding {given['encoding']!r}: Python knows none of this name; expected one such as utf-8, latin-1 or cp1252"
+        ) from error
 
 
 def _given(key: str, given: Mapping[str, Any]) -> Guess:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 
 RESERVED = frozenset(("prediction_id", "score", "action", "duplicates"))
 """What means something else where people write names side by side: docs/data.md says where."""
+VALUES = frozenset(("true", "false", "yes", "no", "on", "off", "null", "nan", "inf"))
+"""What YAML, or a word of the command line, reads as a value rather than as a name, however it is capitalised."""
 MAX_LENGTH = 50
 LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "ø": "o", "œ": "oe", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "\u0131": "i", "%": " pct ", "#": " n ", "€": " eur ", "$": " usd ", "£": " gbp "})  # fmt: skip
 
@@ -14,11 +16,11 @@ def names(sources: Sequence[str], taken: Iterable[str] = ()) -> list[str]:
     """A name for each column of the sources, which all differ. A name that is an identifier stays what it is; where several would
     be the same, those that had to change get a number, in the order of their text."""
     reserved = RESERVED | set(taken)
-    kept = {source for source in sources if is_name(source) and source not in reserved}
+    kept = {source for source in sources if is_name(source) and not _is_taken(source, reserved)}
     used, found = {name.lower() for name in kept}, {source: source for source in kept}
     for source in sorted(set(sources) - kept):
         wanted = plain(source)
-        if wanted in reserved:
+        if _is_taken(wanted, reserved):
             wanted = f"own_{wanted}"
         name, n = wanted, 2
         while name.lower() in used:
@@ -26,6 +28,10 @@ def names(sources: Sequence[str], taken: Iterable[str] = ()) -> list[str]:
         used.add(name.lower())
         found[source] = name
     return [found[source] for source in sources]
+
+
+def _is_taken(name: str, reserved: Iterable[str]) -> bool:
+    return name in reserved or name.lower() in VALUES
 
 
 def is_name(text: str) -> bool:

@@ -24,6 +24,7 @@ USUAL = frozenset(
     ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "n/a", "na", "\\N", "<NA>", "#N/A", "NaT")
 )
 """Words that a source names for all of its columns."""
+MAX_INTEGER = 2**63 - 1
 Given = Mapping[str, Mapping[str, Any]]
 """For columns, by their name in the table or the contract, what somebody says of them: keys of a reading, and `day_first`."""
 OF_ARROW = {"integer": "integer", "float": "number", "decimal": "number", "boolean": "boolean", "date": "datetime", "datetime": "datetime", "null": "category"}  # fmt: skip
@@ -88,6 +89,10 @@ def _declared(column: pl.Series, given: Mapping[str, Any]) -> Typed:
     reason = (
         f"the file has it as {str(column.dtype)[:60]}" if column.dtype != pl.Null else "no row has a value"
     )
+    if column.dtype.is_integer() and int(column.max() or 0) > MAX_INTEGER:  # type: ignore[arg-type]
+        return Typed(
+            {"type": "category"}, f"{reason}, with values beyond what an integer holds", [], instead="number"
+        )
     return Typed({"type": OF_ARROW[kind(column.dtype)]}, reason, [])
 
 

@@ -16,6 +16,8 @@ AMONG_NUMBERS = frozenset(
 """Among numbers and dates these mean that there is none; elsewhere some are values of their own."""
 SIGNS = frozenset(("-", "--", "---", "----", "\u2013", "\u2014", ".", "..", "..."))
 """Of these, the ones that are missing among other words too, unless all words are signs."""
+NO_DAYS = r"^(0000-00-00|0001-01-01|9999-12-31|00/00/0000|00\.00\.0000)([T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?$"
+"""The days that databases write where there is none."""
 CONTINENTS = frozenset(("AF", "AN", "AS", "EU", "NA", "OC", "SA"))
 COUNTRY_CODES = """
 AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ CA CC CD
@@ -63,6 +65,11 @@ def _is_a_code(words: Words) -> bool:
 def among_numbers(words: Words) -> list[str]:
     """The further words that mean a missing value among numbers and dates."""
     return words.text.filter(words.text.str.to_lowercase().is_in(list(AMONG_NUMBERS))).to_list()
+
+
+def among_instants(words: Words) -> list[str]:
+    """The further words that mean a missing value among dates."""
+    return [*among_numbers(words), *words.text.filter(words.matching(NO_DAYS))]
 
 
 def among_words(words: Words) -> list[str]:

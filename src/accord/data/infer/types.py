@@ -224,8 +224,10 @@ def _seconds(keys: dict[str, Any], values: pl.Series) -> str:
 
 
 def _instant(words: Words, name: str, given: dict[str, Any], day_first: bool | None) -> Typed | None:
-    weak = [] if "nulls" in given else missing.among_numbers(words)
+    weak = [] if "nulls" in given else missing.among_instants(words)
     values = words.without(weak)
+    if not len(values.text):
+        return None
     for way in dates.ways(values, day_first):
         found = _accepted(values, way, weak)
         if found:
