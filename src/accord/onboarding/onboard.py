@@ -17,6 +17,7 @@ from accord.data.infer.profiled import profiled
 from accord.data.infer.ranges import rules
 from accord.data.infer.recurring import recurring
 from accord.data.infer.roles import Given, roles
+from accord.data.infer.totals import totals
 from accord.errors import AccordError, nearest
 from accord.files import write_json, write_text
 from accord.losses import Vector
@@ -103,7 +104,9 @@ def proposed(asked: Asked, name: str, raw: raw_file.Raw, paths: Paths) -> Propos
     types = {name: kind for part in table.parts() for name, kind in part.schema.items()} if untyped else {}
     unread = [f"{source} is left out: no type of the contract holds {types[source]}" for source in untyped]
     wanted = _called(asked.target, named, "--target")
+    _refuse_unread(columns, asked)
     _refuse_open(columns)
+    _refuse_totals(columns, asked.source)
     if asked.time is not None:
         _refuse_timeless(asked.time, by_name[_called(asked.time, named, "--time")])
     if len(columns) == 1:
@@ -113,6 +116,7 @@ def proposed(asked: Asked, name: str, raw: raw_file.Raw, paths: Paths) -> Propos
     check = LeakCheck.model_validate(compose.bases(paths.conf)["data"]["checks"]["leaks"])
     found = roles(columns, wanted, check, _given(asked, named, by_name[wanted]))
     members = tuple(member(column, found.columns.get(column.name, ())) for column in columns)
+    _refuse_featureless(members, asked)
     data_set, split, lack = _split(found.data_set, by_name, wanted, asked)
     kept = [by_name[member.name] for member in members if not member.is_left_out]
     nulls = inference.source_nulls(columns)
@@ -160,6 +164,37 @@ def _called(column: str, named: Mapping[str, str], option: str) -> str:
             f"{option} {column}: its values are of a type that none of the contract holds; write them otherwise"
         )
     return named[column]
+
+
+def _refuse_unread(columns: Sequence[Inferred], asked: Asked) -> None:
+    """Raises AccordError for a type that was given and that none of its column's values has."""
+    for column in columns:
+        n = len(column.values) - sum(column.missing.values())
+        if column.source in asked.readings and n and column.values.null_count() == len(column.values):
+            how = column.keys.get("format", column.type)
+            raise AccordError(
+                f"--type {column.source}: none of {n:,} values can be read as {how}; see how they are written, or leave it out"
+            )
+
+
+def _refuse_totals(columns: Sequence[Inferred], source: str) -> None:
+    found = totals(columns)
+    if found:
+        raise AccordError(f"{source}: {found}; expected rows alone. Take that row out of the file")
+
+
+def _refuse_featureless(members: Sequence[Member], asked: Asked) -> None:
+    """Raises AccordError if nothing is left to predict from, with the reason of the first column."""
+    others = [one for one in members if one.source != asked.target]
+    if any(one.role == "feature" for one in others):
+        return
+    first = others[0]
+    why = next((guess.reason for guess in first.guesses if guess.key == "role"), first.guesses[0].reason)
+    more = f", and so on for {len(others) - 1} more" if len(others) > 1 else ""
+    raise AccordError(
+        f"{asked.source} has no column to predict {asked.target} from: {first.source} {why}{more}; expected a feature. Name one: --role "
+        f"'{first.source}=feature'"
+    )
 
 
 def _refuse_open(columns: Sequence[Inferred]) -> None:
@@ -213,6 +248,10 @@ def _split(
     known = {guess.key: guess.value for guess in found}
     event = known.get("time.event")
     split, lack = _dealt(known, columns, wanted, event)
+    if event is None and not split:
+        raise AccordError(
+            f"the rows can't be split: {lack}; expected some on each side. It takes more rows, or another key"
+        )
     if not lack or event is None:
         return [*found], split, lack
     timeless, other = _dealt(known, columns, wanted, None)

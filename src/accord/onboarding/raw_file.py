@@ -12,7 +12,8 @@ from accord.paths import Paths
 
 RAW = "data/raw"
 """The folder that DVC watches."""
-SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".zip", ".gz")
+PACKED = (".zip", ".gz", ".xz")
+SUFFIXES = (".csv", ".tsv", ".txt", ".data", ".parquet", *PACKED)
 LARGE = 10_000_000
 
 
@@ -61,7 +62,7 @@ def located(source: str, name: str, paths: Paths) -> Raw:
     package://... Raises AccordError where nothing is there."""
     if "://" in source:
         return Raw(source, source)
-    files = [Path(source)] if Path(source).exists() else [Path(file) for file in sorted(glob.glob(source))]
+    files = _files(source)
     if not files:
         raise AccordError(
             f"{source} is not there; expected a file, or a pattern that files match, such as rides/*.csv"
@@ -69,6 +70,10 @@ def located(source: str, name: str, paths: Paths) -> Raw:
     for file in files:
         if file.is_dir():
             raise AccordError(f"{file} is a folder; expected a file, or a pattern such as {file}/*.csv")
+        if not file.is_file():
+            raise AccordError(
+                f"{file} is no file of its own, but a pipe, a device or a link to nothing; expected a file. Write what it holds to one"
+            )
     root = paths.root.resolve()
     raw = root / RAW
     found = str(Path(source).resolve() if len(files) == 1 else source)
@@ -83,6 +88,15 @@ def located(source: str, name: str, paths: Paths) -> Raw:
     return Raw(f"{folder}/*{_suffix(files[0])}", found, copies)
 
 
+def _files(source: str) -> list[Path]:
+    """The file called so, or those that a pattern fits. Raises AccordError for a name that no file can have."""
+    try:
+        return [Path(source)] if Path(source).exists() else [Path(file) for file in sorted(glob.glob(source))]
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise AccordError(f"{source[:60]} can't be the name of a file: {reason}; expected a file") from error
+
+
 def _is_readable(file: Path) -> bool:
     return file.suffix.lower() in SUFFIXES
 
@@ -91,7 +105,5 @@ def _suffix(file: Path) -> str:
     """The suffix that says how the file is read: without one that is known it is text."""
     suffixes = [suffix.lower() for suffix in file.suffixes[-2:]]
     if suffixes and suffixes[-1] in SUFFIXES:
-        return (
-            "".join(suffixes) if suffixes[-1] in (".zip", ".gz") and suffixes[0] in SUFFIXES else suffixes[-1]
-        )
+        return "".join(suffixes) if suffixes[-1] in PACKED and suffixes[0] in SUFFIXES else suffixes[-1]
     return ".csv"

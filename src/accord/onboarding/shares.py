@@ -39,12 +39,14 @@ def shares(
         outcomes, rows = outcomes[rows.to_series().is_not_null().to_numpy()], rows.drop_nulls()
     first = USUAL if len(outcomes) >= FEW else SMALL
     try:
-        fits = [(first, _lack(rows, outcomes, time, first, fault))]
-        if fits[0][1] and len(outcomes) <= MANY:
-            fits += [(split, _lack(rows, outcomes, time, split, fault)) for split in OTHERS]
+        fits = [(first, *_lack(rows, outcomes, time, first, fault))]
+        if (fits[0][1] or fits[0][2]) and len(outcomes) <= MANY:
+            fits += [(split, *_lack(rows, outcomes, time, split, fault)) for split in OTHERS]
     except AccordError as error:
         return [], error.message
-    split, lack = min(fits, key=lambda fit: len(fit[1]))
+    split, empty, lack = min(fits, key=lambda fit: (len(fit[1]), len(fit[2])))
+    if empty:
+        return [], f"of {len(outcomes):,} rows {' and '.join(empty)} would have none with an outcome"
     how = (
         "the last rows by time"
         if time
@@ -66,16 +68,18 @@ def _held_out(split: Split, n_rows: int, time: Time | None) -> str:
     return f"{what} that no model ever trains on{', few since there are few rows' if n_rows < FEW else ''}"
 
 
-def _lack(rows: pl.DataFrame, outcomes: Vector, time: Time | None, split: Split, fault: Fault) -> list[str]:
-    """What the sides lack under this split, a clause each."""
+def _lack(
+    rows: pl.DataFrame, outcomes: Vector, time: Time | None, split: Split, fault: Fault
+) -> tuple[list[str], list[str]]:
+    """The sides without an outcome under this split, and what the others lack, a clause each."""
     sides = splitting.by_time(rows, time, split)[0] if time else splitting.by_key(rows, rows.columns, split)
-    found = []
+    empty, found = [], []
     wanted = [name for name in splitting.SCORED if name != "holdout"]
     for name in wanted:
         known = outcomes[(sides == name).to_numpy()]
         known = known[np.isfinite(known)]
         if not len(known):
-            found.append(f"{name} has no row with an outcome")
+            empty.append(name)
         elif fault(known, "train"):
             found.append(f"{name}: {fault(known, 'train')}")
-    return found
+    return empty, found
