@@ -142,8 +142,8 @@ def announced(n_worlds: int) -> Table:
 
 SECTIONS = {
     "judge": (size_and_power, 100, 1000),
-    "twenty": (twenty, 40, 1000),
-    "holdout": (holdout, 100, 1000),
+    "twenty": (twenty, 40, 300),
+    "holdout": (holdout, 100, 500),
     "announced": (announced, 100, 1000),
 }
 """As in verdicts.py."""

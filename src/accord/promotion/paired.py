@@ -18,7 +18,7 @@ from accord.intervals import Vector, t_quantile
 
 REACH = 3.0
 N_GRID = 401
-N_DRAWS = 20_000
+N_DRAWS = 5000
 
 
 @dataclass(frozen=True)

@@ -131,11 +131,11 @@ def _trained(bundle: Path) -> str:
 
 
 def _hash(folder: Path, names: Iterable[str]) -> str:
-    """The hash of the files of these names, and of those in folders of these names."""
+    """The hash of the files of these names, and of those in folders of these names, as far as they exist."""
     found = hashlib.sha256()
     for name in names:
         path = folder / name
-        for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+        for file in sorted(p for p in [path, *path.rglob("*")] if p.is_file()):
             found.update(f"{file.relative_to(folder).as_posix()} {file.stat().st_size}\n".encode())
             found.update(file.read_bytes())
     return found.hexdigest()[:16]
