@@ -13,7 +13,7 @@ from accord.errors import AccordError
 from accord.features.transform import fit as fit_transform
 from accord.files import write_json
 from accord.models import Examples, Feature, Trained, loading
-from accord.models.boosting_rule import CAUTIOUS, Problem, decided
+from accord.models.boosting_rule import CAUTIOUS, Problem, best_of, decided
 from accord.models.trained import raw_of, settings_of
 from accord.schema.config import Features
 from accord.schema.data import Column
@@ -122,6 +122,13 @@ def test_rows_in_order_of_time_get_all_features_and_enough_rounds_once_tune_is_l
     assert few.trained(FEATURES, SQUARED, train, replace(tune, is_next=True), seed=1).settings[
         "refit_rounds"
     ] == [7]
+
+
+@pytest.mark.parametrize(
+    ("losses", "place"), [([2.0, 1.999], 0), ([2.0, 1.9], 1), ([-2.0, -2.001], 0), ([-2.0, -2.1], 1)]
+)
+def test_another_way_is_taken_where_its_loss_is_clearly_less(losses: list[float], place: int) -> None:
+    assert best_of(losses) == place
 
 
 def test_large_data_get_fewer_rounds_and_larger_steps() -> None:

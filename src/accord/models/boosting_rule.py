@@ -141,7 +141,7 @@ def rounds_again(settings: Settings, best: Sequence[int], by_time: bool) -> list
 def best_of(losses: Sequence[float]) -> int:
     """The place of the least loss; the first one's, unless another is clearly less."""
     least = min(range(len(losses)), key=losses.__getitem__)
-    return least if losses[least] < (1 - CLEARLY) * losses[0] else 0
+    return least if losses[least] < losses[0] - CLEARLY * abs(losses[0]) else 0  # some losses are below zero
 
 
 def _feature_fraction(problem: Problem) -> float:
