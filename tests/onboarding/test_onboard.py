@@ -61,6 +61,13 @@ def test_what_is_guessed_stands_in_the_file_with_its_reason(copy: Project):
     assert "data: loans_2024" in copy.read("params.yaml")
 
 
+def test_the_service_takes_texts_as_long_as_the_file_has(copy: Project):
+    copy.write("elsewhere/loans 2024.csv", loans().replace("car,a,no", f"car,{'long ' * 300},no", 1))
+    said = onboard(copy, "paid back?")
+    assert "serving.max_text=3000" in said
+    assert "max_text: 3000" in copy.read("params.yaml")
+
+
 def test_a_file_from_elsewhere_is_copied_to_where_dvc_looks(copy: Project):
     said = onboard(copy, "paid back?", "--name", "loans")
     assert copy.read("data/raw/loans.csv") == loans()

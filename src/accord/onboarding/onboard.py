@@ -32,6 +32,8 @@ from accord.tasks.task import Task
 
 QUALITY = "quality"
 """The objective that fits every data set."""
+SLACK = 2
+"""How much longer than any so far a text may be that the service takes."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,13 @@ def onboard(asked: Asked, paths: Paths) -> Onboarded:
     if not asked.force:
         _refuse_overwriting(texts, raw, name)
     words = [f"data={name}", f"objective={objective}"]
-    trial.compose_with(texts, words, paths)
+    max_text = trial.compose_with(texts, words, paths)["serving"]["max_text"]
+    long = []
+    if proposal.longest > max_text:
+        words.append(f"serving.max_text={SLACK * proposal.longest}")
+        long = [
+            f"texts have up to {proposal.longest:,} characters, and requests up to {max_text:,} in a text; with {words[-1]} the service takes them"
+        ]
     raw.copy()
     for path, text in texts.items():
         write_text(path, text)
@@ -90,7 +98,7 @@ def onboard(asked: Asked, paths: Paths) -> Onboarded:
         if asked.selects
         else f"Go on: accord run {' '.join(words)}"
     )
-    return Onboarded(proposal, tuple(texts), step, (*([remark] if remark else []), *notes))
+    return Onboarded(proposal, tuple(texts), step, (*([remark] if remark else []), *long, *notes))
 
 
 def proposed(asked: Asked, name: str, raw: raw_file.Raw, paths: Paths) -> Proposal:
@@ -130,12 +138,19 @@ def proposed(asked: Asked, name: str, raw: raw_file.Raw, paths: Paths) -> Propos
         (*unread, *found.notes, *([lack] if lack else [])),
         profiled(name, columns, found, wanted),
         _objective(name, data_set, by_name, wanted),
+        max((_longest(column) for column in kept), default=0),
     )
 
 
 def _recurring(found: Sequence[Guess], columns: Mapping[str, Inferred]) -> list[Guess]:
     event = next((guess.value for guess in found if guess.key == "time.event"), None)
     return [] if event is None else recurring(event, columns[event].values, columns)
+
+
+def _longest(column: Inferred) -> int:
+    """Characters of the column's longest text."""
+    texts = column.values.drop_nulls()
+    return int(texts.str.len_chars().max() or 0) if texts.dtype == pl.String else 0  # type: ignore[arg-type]
 
 
 def _given(asked: Asked, named: Mapping[str, str], target: Inferred) -> Given:

@@ -51,6 +51,8 @@ class Proposal:
 
     objective: str | None = None
     """The text of an objective of its own; None where quality fits."""
+    longest: int = 0
+    """Characters of the longest text in its columns."""
 
     @property
     def columns(self) -> dict[str, Mapping[str, Any]]:
