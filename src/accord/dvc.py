@@ -50,6 +50,9 @@ BUSY = ("is being blocked by:", "Unable to acquire lock")
 ADVICE = "Having any troubles?"
 """How the line begins in which DVC sends people to its support."""
 
+EMPTY = re.compile(r"WARNING: '.*' is empty\.\n?")
+"""How DVC remarks upon an output without files, such as the decisions of an objective without a policy."""
+
 _locks: dict[Path, int] = {}
 """The lock's descriptor for each lock file that this process holds in `alone`. A sandbox shares its project's file."""
 
@@ -173,7 +176,7 @@ def reproduce(paths: Paths, quiet: bool = False, stage: str | None = None) -> No
             reason = reason or program.reason_in(_killed(line) or line)
             if busy or any(said in line for said in BUSY):
                 busy += line
-            else:
+            elif not EMPTY.fullmatch(line):
                 complain(foreign(line.rstrip("\n")))
         process.wait()
     if process.returncode:

@@ -37,7 +37,8 @@ def onboarded(request: pytest.FixtureRequest, new_project: Callable[[], Project]
     project.write("raw.csv", loans(N_LOANS))
     project.run("accord", "onboard", "raw.csv", "--target", TARGETS[request.param], "--name", "loans")
     assert f"task: {request.param}" in project.read("conf/data/loans.yaml")
-    project.run("accord", "run", "model.n_estimators=20", "evaluation.n_resamples=200")
+    done = project.run("accord", "run", "model.n_estimators=20", "evaluation.n_resamples=200")
+    assert "WARNING" not in done.stderr
     project.run("accord", "promote", "--reason", "to be served")
     with running(project, Home(project.root)) as service:
         yield Onboarded(project, load_bundle(project.paths.bundle), service, request.param)
