@@ -26,6 +26,7 @@ LEFT_OUT = {
     ("accord.stages", "accord.config.slices"): "composes a config afresh, for a stage that is run with words",
     ("*", "accord.errors"): "says what was wrong with an input that no output came of",
     ("*", "accord.data.advice"): "says how to mend an input that no output came of",
+    ("*", "accord.data.forms"): "is what advice and guesses try",
     ("*", "accord.paths"): "says where outputs are; dvc.yaml does too, and DVC misses one that is elsewhere",
     ("*", "accord.program"): "says how a program ends",
     ("*", "accord.terminal"): "shows what was done",
