@@ -16,8 +16,9 @@ from accord.sql.rows import columns_of
 
 
 def predict(bundle: Bundle, source: Source, output: Path, explain: bool = False) -> int:
-    """Writes the rows with each target's predictions, and the likeliest of its classes if it has some, as CSV or Parquet by the output's name, and returns how many there
-    were. With `explain`, each feature's contribution to each target's raw score stands beside them as `target|feature`.
+    """Writes the rows with each target's predictions, and the likeliest of its classes if it has some, as CSV or Parquet by the
+    output's name, and returns how many there were. An outcome in the file that is called like its prediction becomes
+    `actual_` and its name. With `explain`, each feature's contribution to each target's raw score stands beside them as `target|feature`.
 
     Raises AccordError, and writes nothing, if a column is missing or a row breaks the contract.
     """
@@ -58,6 +59,7 @@ def predict(bundle: Bundle, source: Source, output: Path, explain: bool = False)
     }
     because = {} if not explain else bundle.explain(checked.valid)
     parts = [pl.Series(f"{target}|{part.name}", part) for target, parts in because.items() for part in parts]
+    rows = _with_actual(rows, bundle, predictions)
     _refuse_taken(rows, [*predictions, *(part.name for part in parts)], source.path)
     with replacing(output) as temporary:
         answered = rows.with_columns(
@@ -65,6 +67,13 @@ def predict(bundle: Bundle, source: Source, output: Path, explain: bool = False)
         ).with_columns(parts)
         answered.write_parquet(temporary) if output.suffix == ".parquet" else answered.write_csv(temporary)
     return rows.height
+
+
+def _with_actual(rows: pl.DataFrame, bundle: Bundle, answers: Iterable[str]) -> pl.DataFrame:
+    """The rows, in which an outcome that is called like its prediction is now called `actual_` and its name."""
+    outcomes = {column.source or name for name, column in bundle.outcomes.items()}
+    actual = {name: f"actual_{name}" for name in answers if name in outcomes and name in rows.columns}
+    return rows.rename({name: new for name, new in actual.items() if new not in rows.columns})
 
 
 def _refuse_taken(rows: pl.DataFrame, answers: Iterable[str], source: str) -> None:

@@ -26,8 +26,7 @@ DOORS = {
     "stages/compose.py": "DVC runs a stage in the project's root",
     "serving/server.py": "becomes the program that serves the Bento, which runs in its folder",
     "serving/service.py": "BentoML runs a service in its Bento's folder",
-    "predict.py": "reads a file that the user names",
-    "serving/intake.py": "reads a file that the user names",
+    "data/ingest/sources.py": "reads a file that the user names",
 }
 """The modules that may depend on the current folder, and why; all others are passed a `Paths`."""
 

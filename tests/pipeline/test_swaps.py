@@ -47,9 +47,9 @@ def test_a_comment_in_conf_runs_compose_alone(project: Project) -> None:
 
 
 def test_an_edit_in_conf_runs_the_stages_of_its_section(project: Project) -> None:
-    project.replace("conf/model/lightgbm.yaml", "num_leaves: auto", "num_leaves: 7")
+    project.replace("conf/model/lightgbm.yaml", "num_leaves: auto", "num_leaves: 5")
     assert project.ran("dvc", "repro") == AFTER_MODEL
-    assert lock(project)["model"]["num_leaves"] == 7
+    assert lock(project)["model"]["num_leaves"] == 5
 
 
 def test_a_word_swaps_the_model_and_back_from_the_cache(project: Project) -> None:

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -11,10 +12,10 @@ from projects import Project
 from shipped import shipped
 
 from accord import cli
-from accord.bundle.bundle import load_bundle
+from accord.bundle.bundle import Bundle, load_bundle
 from accord.errors import AccordError
-from accord.predict import predict
-from accord.schema.data import Source
+from accord.predict import _with_actual, predict
+from accord.schema.data import Column, Source
 
 READ = {".csv": pl.read_csv, ".parquet": pl.read_parquet}
 
@@ -247,3 +248,17 @@ def test_explained_contributions_add_up_to_the_raw_score(packaged: Project) -> N
     answered = pl.read_parquet(packaged.root / "explain-out.parquet")
     parts = answered.select(pl.sum_horizontal(pl.col(r"^late\|.*$"))).to_series().to_numpy()
     assert answered["late"].to_numpy() == pytest.approx(1 / (1 + np.exp(-parts)), rel=1e-6)
+
+
+def test_an_outcome_called_like_its_prediction_stands_beside_it():
+    rows = pl.DataFrame({"paid back": [1, 0], "churn": [0, 1], "other": [2, 2]})
+    outcomes = {
+        "churn": shipped(Column, type="integer", role="outcome"),
+        "back": shipped(Column, type="integer", role="outcome", source="paid back"),
+    }
+    bundle = cast(Bundle, SimpleNamespace(outcomes=outcomes))
+    assert _with_actual(rows, bundle, ["churn", "paid back", "other"]).columns == [
+        "actual_paid back", "actual_churn", "other",
+    ]  # fmt: skip
+    taken = rows.with_columns(actual_churn=pl.lit(1))
+    assert "churn" in _with_actual(taken, bundle, ["churn"]).columns
