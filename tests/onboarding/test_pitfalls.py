@@ -229,7 +229,7 @@ def parquet(**columns: Any) -> bytes:
 
 AMBIGUOUS = table(day=cycle("01/02/2023", "04/07/2024", "03/05/2023"))
 REFUSED: dict[str, tuple[str, Any, tuple[str, ...], str]] = {
-    "days in two orders": ("odd.csv", AMBIGUOUS, (), "choose: --type 'day=%d/%m/%Y' or --type 'day=%m/%d/%Y'"),
+    "days in two orders": ("odd.csv", AMBIGUOUS, (), "choose: --type day=%d/%m/%Y or --type day=%m/%d/%Y"),
     "a row of sums": ("odd.csv", f"{PLAIN}Total,1200,{LATE.sum()}\n", (), "the last row has 'Total', and its late"),
     "sums beside words": ("odd.csv", table(g=cycle("a", "b")).select("g", "x", "late").write_csv() + f"Total:,,{LATE.sum()}\n", (), "the last row has 'Total:'"),
     "a comment above": ("odd.csv", f"# made by x\n{PLAIN}", (), "above the header nothing may stand"),

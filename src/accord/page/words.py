@@ -1,6 +1,6 @@
 """Numbers and names as people read them."""
 
-from math import floor, log10
+from math import floor, isfinite, log10
 
 from accord.intervals import MIN_BLOCKS, Estimate
 from accord.tasks.registry import METRICS
@@ -37,7 +37,7 @@ def number(value: float | None) -> str:
     """
     if value is None:
         return MISSING
-    if abs(value) < 1e-4:
+    if abs(value) < 1e-4 or not isfinite(value):
         return f"{value:.4g}"
     return f"{value:,.{max(0, 3 - floor(log10(abs(value))))}f}"
 
