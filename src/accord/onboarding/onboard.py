@@ -108,9 +108,10 @@ def proposed(asked: Asked, name: str, raw: raw_file.Raw, paths: Paths) -> Propos
     columns = inference.columns(table, asked.readings)
     named = {column.source: column.name for column in columns}
     by_name = {column.name: column for column in columns}
-    untyped = [source for source in table.names if source not in named]
-    types = {name: kind for part in table.parts() for name, kind in part.schema.items()} if untyped else {}
-    unread = [f"{source} is left out: no type of the contract holds {types[source]}" for source in untyped]
+    unread = [
+        f"{source} is left out: no type of the contract holds {kind}"
+        for source, kind in inference.unread(table).items()
+    ]
     wanted = _called(asked.target, named, "--target")
     _refuse_unread(columns, asked)
     _refuse_open(columns)

@@ -6,6 +6,7 @@ from datetime import timedelta
 import polars as pl
 
 from accord.data.infer.guess import Guess
+from accord.data.infer.times import quoted
 
 ROUNDS = {
     "month": ("month", timedelta(days=2 * 365), "years"),
@@ -27,7 +28,7 @@ def recurring(event: str, instants: pl.Series, taken: Collection[str]) -> list[G
         values = {"month": known.dt.month, "weekday": known.dt.weekday, "hour": known.dt.hour}[name]()
         if span >= least and values.n_unique() > 1:
             own = name if name not in taken else f"{event}_{name}"
-            sql = f'EXTRACT({part} FROM "{event}")'
+            sql = f"EXTRACT({part} FROM {quoted(event)})"
             reason = f"{event} goes over several {rounds}, so that each {name} comes again"
             found.append(Guess(f"derived.{own}", sql, reason, "leave it out"))
     return [guess for guess in found if guess.key.removeprefix("derived.") not in taken]
