@@ -22,13 +22,16 @@ SECTIONS = {
     "validate": "data.name,key,subject,time,as_of,derived,rules,checks data.columns.*.type,role,min,max,values,nullable,source,format,nulls,decimal,thousands,percent,currency,true_words,false_words features objective.targets.*.task,sql,classes",
     "split": "data.name,key,subject,time,split,checks data.columns.*.role",
     "featurize": "data.derived,time data.columns.*.type,role features",
-    "train": "seed data.time model objective.targets.*.task,sql,classes,loss,weight engine",
-    "evaluate": "seed data.key,subject,time,columns,derived,rules,slices model objective.targets objective.policy.score,action engine evaluation monitoring.level",
+    "train": "seed data.time model objective.targets.*.task,sql,classes,loss,weight",
+    "evaluate": "seed data.key,subject,time,columns,derived,rules,slices model objective.targets objective.policy.score,action evaluation monitoring.level",
     "decide": "seed data.key,subject,time,derived,slices,groups objective evaluation.level,min_slice_rows monitoring.level",
     "bundle": "seed data features model objective",
 }  # fmt: skip
 """Commas separate keys of a section, and a star stands for all keys. Stage evaluate gets the policy's expressions without the
-weights, since what it proves about them holds for any weights."""
+weights, since what it proves about them holds for any weights. The engine is in no slice, since no result depends on it; a stage
+finds it beside its slice."""
+ENGINE = "engine"
+"""The name of the file with that section."""
 LIBRARIES = {
     "ingest": ("polars",),
     "validate": ("dataframely", "numpy", "polars", "threadpoolctl"),
@@ -50,12 +53,17 @@ def of(stage: str, values: Values) -> dict[str, Any]:
     return {**cut, "libraries": _versions(stage, values)}
 
 
+def all_of(values: Values) -> dict[str, dict[str, Any]]:
+    """Each stage's slice, and the engine, by the name of its file."""
+    return {**{stage: of(stage, values) for stage in SECTIONS}, ENGINE: {ENGINE: values[ENGINE]}}
+
+
 def afresh(stage: str, words: Sequence[str], paths: Paths) -> Config:
     """The config of a stage that is run with words such as `model=linear`, whatever the lock says."""
     chosen = selection.with_words(selection.read(paths), words, paths.conf)
-    cut = of(stage, compose.fitted(chosen, paths.conf)[1])
-    del cut["libraries"]
-    return Config.partial(cut)
+    cut = all_of(compose.fitted(chosen, paths.conf)[1])
+    del cut[stage]["libraries"]
+    return Config.partial(cut[stage] | cut[ENGINE])
 
 
 def _versions(stage: str, values: Values) -> dict[str, str]:

@@ -132,7 +132,7 @@ def config(paths: Paths) -> Iterator[Finding]:
         )
         return
     wanted = {paths.config_lock: lock.dump(values)} | {
-        paths.slices / f"{stage}.yaml": lock.dump(slices.of(stage, values)) for stage in slices.SECTIONS
+        paths.slices / f"{name}.yaml": lock.dump(cut) for name, cut in slices.all_of(values).items()
     }
     differing, why = [], ""
     for path, text in wanted.items():

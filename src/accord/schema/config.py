@@ -1,8 +1,8 @@
 """The config as a whole: one field a section."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from accord.schema.data import Data
 from accord.schema.loop import Monitoring, Retraining
@@ -22,10 +22,16 @@ class Features(Section):
 
 
 class Engine(Section):
-    """Where the work runs."""
+    """Where the work runs, and in how much memory. No result depends on it, so that no stage runs again when it changes."""
 
     workers: int = Field(ge=1)
     """Models trained at once, each on one thread: one thread a model is deterministic and wastes no core."""
+    memory: Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)?\s*[MGT]B$")] | None
+    """What a stage may take, such as 6GB. None: half of what the machine, or its cgroup, has."""
+    chunk_rows: int | None = Field(ge=1)
+    """Rows in memory at once. None: as many as `memory` allows."""
+    scratch: str
+    """A folder, relative to the project's, for what doesn't fit into memory."""
 
 
 class Evaluation(Section):

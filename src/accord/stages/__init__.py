@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -30,14 +31,18 @@ def _run(stage: Stage) -> None:
 
 
 def _config(stage: str, words: Sequence[str], paths: Paths) -> Config:
-    """What the stage reads of the config: its slice, or, given words, one composed afresh. See accord.config.slices."""
+    """What the stage reads of the config: its slice and the engine, or, given words, those composed afresh. See
+    accord.config.slices."""
     if words:
         from accord.config import slices
 
         return slices.afresh(stage, words, paths)
-    path = paths.slices / f"{stage}.yaml"
+    cut = _cut(paths.slices / f"{stage}.yaml")
+    del cut["libraries"]  # they stand there to be compared
+    return Config.partial(cut | _cut(paths.slices / "engine.yaml"))
+
+
+def _cut(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise AccordError(f"{path} is missing; stage compose writes it: run `dvc repro`")
-    cut = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-    del cut["libraries"]  # they stand there to be compared
-    return Config.partial(cut)
+    return dict(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))

@@ -18,8 +18,8 @@ def compose() -> None:
     write_text(paths.config_lock, lock.dump(values))
     with replacing(paths.slices) as folder:
         folder.mkdir()
-        for stage in slices.SECTIONS:
-            write_text(folder / f"{stage}.yaml", lock.dump(slices.of(stage, values)))
+        for name, cut in slices.all_of(values).items():
+            write_text(folder / f"{name}.yaml", lock.dump(cut))
     for note in chosen.notes:
         say(f"  compose: {note}")
     say("  compose: " + ", ".join(f"{group}={option}" for group, option in chosen.groups.items()))

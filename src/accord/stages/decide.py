@@ -15,7 +15,7 @@ def decide(config: Config, paths: Paths) -> str:
     rows = scored.rows(paths.splits, config.data.derived)
     predictions = {split: pl.read_parquet(paths.predictions / f"{split}.parquet") for split in rows}
     result = decisions.decide(config, rows, predictions, paths.trained)
-    partitions.write(paths.decisions, result.decisions.items())
+    partitions.write_named(paths.decisions, result.decisions.items())
     undecided = expectation.load_undecided(paths.evaluated)
     expected = expectation.decided(config, undecided, rows, result.decisions, result.baselines)
     expectation.save(expected, paths.decided)

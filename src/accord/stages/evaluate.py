@@ -14,7 +14,7 @@ from accord.stages import run
 def evaluate(config: Config, paths: Paths) -> str:
     rows, transform = scored.rows(paths.splits, config.data.derived), Transform.load(paths.features)
     result = evaluated(config, rows, transform, paths.features, paths.trained)
-    partitions.write(paths.predictions, result.predictions.items())
+    partitions.write_named(paths.predictions, result.predictions.items())
     asked = interface.contract(config.data, transform, config.objective)
     with replacing(paths.plots) as plots, replacing(paths.evaluated) as folder:
         write_plots(plots, result.plots)

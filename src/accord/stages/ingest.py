@@ -13,9 +13,8 @@ def ingest(config: Config, paths: Paths) -> str:
     found = joins.ingest(config.data, paths.root)
     listed = batch_list.listed(paths.batch_list, config.data.name)
     frame, joined = batches.joined(found.rows, listed, config.data, paths)
-    parts = partitions.partitions(frame, config.data.time)
-    partitions.write(paths.rows, parts)
-    return f"{frame.height:,} rows of {config.data.name} in {len(parts)} partitions{joined}{_in_words(found.left_aside)}"
+    n_partitions = partitions.write(paths.rows, frame, config.data.time)
+    return f"{frame.height:,} rows of {config.data.name} in {n_partitions} partitions{joined}{_in_words(found.left_aside)}"
 
 
 def _in_words(names: list[str]) -> str:

@@ -20,7 +20,7 @@ def split(config: Config, paths: Paths) -> str:
     if refusal := leaks.refusal(found, config.data.name, config.data.checks.leaks, str(paths.accounting)):
         raise AccordError(refusal)
     for name, part in parts.items():
-        partitions.write(paths.splits / name, partitions.partitions(part, config.data.time))
+        partitions.write(paths.splits / name, part, config.data.time)
     counts = ", ".join(f"{name} {part.height:,}" for name, part in parts.items())
     return counts + leaks.warning(found, str(paths.accounting))
 

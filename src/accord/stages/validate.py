@@ -11,10 +11,10 @@ def validate(config: Config, paths: Paths) -> str:
     result = validation.validate(
         partitions.read(paths.rows), config.data, config.features, config.objective.targets
     )
-    partitions.write(paths.quarantine, [("rows", result.quarantine)])
+    partitions.write_named(paths.quarantine, [("rows", result.quarantine)])
     write_json(paths.validation, result.report)
     result.raise_for_failure()
-    partitions.write(paths.valid, partitions.partitions(result.valid, config.data.time))
+    partitions.write(paths.valid, result.valid, config.data.time)
     return result.summary
 
 
