@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shipped import shipped
 
 from accord.errors import AccordError
-from accord.features.transform import Transform, fit, load_matrix, save_matrix
+from accord.features.transform import Transform, fit, fit_chunks, load_matrix, save_chunks, save_matrix
 from accord.files import read_json, write_json
 from accord.models import Feature
 from accord.schema.config import Features
@@ -241,3 +241,26 @@ def test_how_rare_a_level_may_be_follows_from_how_cautious_training_is(
     rows = pl.DataFrame({"colour": ["red"] * 50 + ["blue"] * n_rows})
     found = fit(rows, {"colour": shipped(Column, type="category")}, {}, shipped(Features), cautious)
     assert ("blue" in (found.encodings[0].levels or ())) == is_known
+
+
+@pytest.mark.parametrize("n", [1, 3, 5, 8])
+def test_chunks_of_rows_make_the_same_transform_and_the_same_file(tmp_path: Path, n: int):
+    chunks = [TRAIN.slice(start, n) for start in range(0, TRAIN.height, n)]
+    for rare in (1, 3, 100):
+        settings = shipped(Features, rare_level_rows=rare)
+        assert fit_chunks(iter(chunks), COLUMNS, DERIVED, settings) == fitted(rare)
+    save_matrix(tmp_path / "whole.npy", fitted().matrix(TRAIN))
+    save_chunks(tmp_path / "parts.npy", fitted().matrices(iter(chunks)), (TRAIN.height, 8))
+    assert (tmp_path / "parts.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
+
+
+def test_a_row_without_a_value_is_counted_from_the_first_chunk_on():
+    rows = pl.DataFrame({"code": ["1", "2", "3", "4", "none"]})
+    columns = {"code": shipped(Column, type="category")}
+    derived = {"number": "CAST(code AS INTEGER)"}
+    chunks = [rows.head(2), rows.slice(2, 2), rows.tail(1)]
+    with pytest.raises(AccordError, match="row 5"):
+        fit_chunks(iter(chunks), columns, derived, shipped(Features))
+    transform = fit(rows.head(4), columns, derived, shipped(Features))
+    with pytest.raises(AccordError, match="row 5"):
+        list(transform.matrices(iter(chunks)))

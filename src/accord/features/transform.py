@@ -1,6 +1,6 @@
 """The transform from a row's columns to a row of numbers: fitted on train, plain data, the same in serving."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from accord.files import read_json
 from accord.models import Feature, Matrix
 from accord.schema.config import Features
 from accord.schema.data import Column
-from accord.sql.rows import TYPES, columns_of, with_derived
+from accord.sql.rows import TYPES, columns_of, errors_after, with_derived
 
 RARE, RARE_CAUTIOUS = 10, 20
 """A level seen less often in training counts as unseen, unless the config says otherwise. A few rows of the same weeks say less of a
@@ -58,6 +58,15 @@ class Transform:
         for j, encoding in enumerate(self.encodings):
             X[:, j] = _encoded(columns[encoding.name], encoding).to_numpy()
         return X
+
+    def matrices(self, chunks: Iterable[pl.DataFrame]) -> Iterator[Matrix]:
+        """The same of rows in chunks, a matrix each."""
+        n_before = 0
+        for rows in chunks:
+            with errors_after(n_before):
+                X = self.matrix(rows)
+            yield X
+            n_before += rows.height
 
     def unseen(self, rows: pl.DataFrame) -> pl.DataFrame:
         """For each category among the columns, whether a row's level is rare or unknown in training (n rows of booleans)."""
@@ -112,6 +121,17 @@ def fit(
 ) -> Transform:
     """Fits the transform on the training rows, with fewer levels if it is to be cautious. Raises AccordError if no feature is
     left."""
+    return fit_chunks([train], columns, derived, settings, cautious)
+
+
+def fit_chunks(
+    train: Iterable[pl.DataFrame],
+    columns: Mapping[str, Column],
+    derived: Mapping[str, str],
+    settings: Features,
+    cautious: bool = False,
+) -> Transform:
+    """The same on training rows that come in chunks, one or more, however they are cut."""
     rare = settings.rare_level_rows or (RARE_CAUTIOUS if cautious else RARE)
     names = feature_names(columns, derived, settings)
     if not names:
@@ -119,22 +139,31 @@ def fit(
             "data.columns has no feature; expected a column of role feature, or fewer names in features.drop"
         )
     inputs: dict[str, str] = {name: columns[name].type for name in input_names(columns, derived, settings)}
-    frame = with_derived(
-        train.select(list(inputs)), {name: derived[name] for name in derived if name in names}
-    )
-    return Transform(
-        inputs,
-        {n: derived[n] for n in derived if n in names},
-        tuple(_fitted(frame[name], rare) for name in names),
-    )
+    derived = {name: derived[name] for name in derived if name in names}
+    counts: dict[str, pl.DataFrame | None] = dict.fromkeys(names)
+    n_before = 0
+    for chunk in train:
+        with errors_after(n_before):
+            frame = with_derived(chunk.select(list(inputs)), derived)
+        counts = {name: _counted(frame[name], counts[name]) for name in names}
+        n_before += chunk.height
+    return Transform(inputs, derived, tuple(_fitted(name, counts[name], rare) for name in names))
 
 
-def _fitted(column: pl.Series, rare_level_rows: int) -> Encoding:
+def _counted(column: pl.Series, before: pl.DataFrame | None) -> pl.DataFrame | None:
+    """How many rows each level has, with those counted before; None for a number."""
     if column.dtype != pl.String:
-        return Encoding(column.name)
-    counts = column.drop_nulls().alias("level").value_counts(name="rows")
-    levels = counts.filter(pl.col("rows") >= rare_level_rows)["level"].sort()
-    return Encoding(column.name, tuple(levels))
+        return None
+    counts = column.drop_nulls().alias("level").value_counts(name="rows").cast({"rows": pl.Int64})
+    return (
+        counts if before is None else pl.concat([before, counts]).group_by("level").agg(pl.col("rows").sum())
+    )
+
+
+def _fitted(name: str, counts: pl.DataFrame | None, rare_level_rows: int) -> Encoding:
+    if counts is None:
+        return Encoding(name)
+    return Encoding(name, tuple(counts.filter(pl.col("rows") >= rare_level_rows)["level"].sort()))
 
 
 def _encoded(column: pl.Series, encoding: Encoding) -> pl.Series:
@@ -152,11 +181,17 @@ def _encoded(column: pl.Series, encoding: Encoding) -> pl.Series:
 
 
 def save_matrix(path: Path, X: Matrix) -> None:
+    save_chunks(path, [X], X.shape)
+
+
+def save_chunks(path: Path, chunks: Iterable[Matrix], shape: tuple[int, ...]) -> None:
+    """A matrix of that shape, whose rows come in chunks."""
+    # np.save would hide why writing failed, for example because the disk is full
     with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(X))
-        file.write(
-            np.ascontiguousarray(X).data
-        )  # np.save would hide why writing failed, for example because the disk is full
+        header = {"descr": "<f8", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for X in chunks:
+            file.write(np.ascontiguousarray(X).data)
 
 
 def load_matrix(path: Path) -> Matrix:

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import polars as pl
@@ -47,7 +48,18 @@ class NotComputedError(AccordError):
             f"{where}: `{sql}` can't be computed from row {index + 1}: {why}. Correct the row, or add a rule to data.rules "
             "that such a row breaks"
         )
-        self.where, self.sql, self.index = where, sql, index
+        self.where, self.sql, self.index, self.why = where, sql, index, why
+
+
+@contextmanager
+def errors_after(n_rows: int) -> Iterator[None]:
+    """A row that an expression in the block can't be computed from is counted from the first of so many rows before."""
+    try:
+        yield
+    except NotComputedError as error:
+        if not n_rows:
+            raise
+        raise NotComputedError(error.where, error.sql, n_rows + error.index, error.why) from error
 
 
 def parse(sql: str, where: str) -> pl.Expr:
