@@ -59,8 +59,14 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """`value` as JSON with sorted keys: the same value gives the same bytes. Dataclasses, structs and sections of the config
     become objects."""
-    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False, default=_plain)
-    write_text(path, text + "\n")
+    write_text(path, as_json(value) + "\n")
+
+
+def as_json(value: Any, ascii_only: bool = False) -> str:
+    """The same as text, on request with escapes for all that isn't ASCII."""
+    return json.dumps(
+        value, indent=2, sort_keys=True, ensure_ascii=ascii_only, allow_nan=False, default=_plain
+    )
 
 
 def read_json(path: Path) -> Any:
@@ -100,7 +106,11 @@ def remove(path: Path) -> None:
 
 
 def _plain(value: Any) -> Any:
-    return msgspec.to_builtins(value, enc_hook=lambda section: section.model_dump(mode="json"))
+    return msgspec.to_builtins(value, enc_hook=_of_other)
+
+
+def _of_other(value: Any) -> Any:
+    return value.as_posix() if isinstance(value, Path) else value.model_dump(mode="json")
 
 
 def _section(kind: type[Any], value: Any) -> Any:

@@ -4,11 +4,13 @@ Whatever is printed goes through `say` or `complain`. A plain string is one line
 is made by `lines`, so that a value with a line break can't pass for a line of ours.
 """
 
+import os
 import re
 import sys
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 CONTROLS = (
     r"\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0, without tab and line feed, delete, and C1
@@ -80,6 +82,27 @@ def say(*texts: str, file: TextIO | None = None, end: str = "\n") -> None:
     encoding = getattr(stream, "encoding", None) or "utf-8"
     text = lines(texts).encode(encoding, "backslashreplace").decode(encoding)
     print(text, end=end, file=stream, flush=True)
+
+
+@contextmanager
+def aside(to: Literal["stderr", "nowhere"] | None) -> Iterator[None]:
+    """What this process, and programs that it starts, print to standard output within the block goes elsewhere; None: it stays."""
+    if to is None:
+        yield
+        return
+    sys.stdout.flush()
+    with (
+        open(os.devnull, "w") as nowhere,
+        redirect_stdout(sys.stderr if to == "stderr" else nowhere) as stream,
+    ):
+        kept = os.dup(1)
+        os.dup2(2 if to == "stderr" else nowhere.fileno(), 1)
+        try:
+            yield
+        finally:
+            stream.flush()
+            os.dup2(kept, 1)
+            os.close(kept)
 
 
 def complain(*texts: str) -> None:

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from accord import cli
+from accord import command_line
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src/accord"
@@ -39,7 +39,7 @@ def test_no_file_name_stands_for_two_things():
 
 def test_every_module_of_commands_is_a_command_in_under_eighty_lines():
     modules = {path.stem: path for path in (PACKAGE / "commands").glob("*.py")} | {"cli": PACKAGE / "cli.py"}
-    assert modules.keys() - {"__init__", "cli"} == set(cli.COMMANDS)
+    assert modules.keys() - {"__init__", "cli"} == set(command_line.COMMANDS)
     assert [name for name, path in modules.items() if len(path.read_text("utf-8").splitlines()) >= 80] == []
 
 

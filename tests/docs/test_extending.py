@@ -62,7 +62,7 @@ def with_stations(project: Project, page: Page) -> None:
 
 def with_command(project: Project, page: Page) -> None:
     page.write(project)
-    project.replace("src/accord/cli.py", '"simulate",', '"simulate", "splits",')
+    project.replace("src/accord/command_line.py", '"report", "doctor")', '"report", "doctor", "splits")')
 
 
 def test_the_model_of_the_page_trains(project: Project):

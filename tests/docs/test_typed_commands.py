@@ -19,7 +19,7 @@ from dvc.cli import DvcParserError, parse_args
 from projects import ROOT
 from reader import FENCES, commands
 
-from accord import cli
+from accord import command_line
 from accord.config import compose, selection
 from accord.errors import AccordError
 from accord.paths import Paths
@@ -34,7 +34,7 @@ def mentioned(text: str) -> Iterator[str]:
     for span in SPAN.findall(FENCES.sub("", text)):
         program, *words = span.split()
         named_only = len(words) < 2 and (
-            program in ("dvc", "python") or {*words} <= {*cli.COMMANDS, "--help"}
+            program in ("dvc", "python") or {*words} <= {*command_line.COMMANDS, "--help"}
         )
         if not named_only or program == "make":
             yield " ".join([program, *words])
@@ -44,7 +44,7 @@ def check(command: str, conf: Path) -> None:
     """Raises AssertionError, which says why, for a command that its program would refuse."""
     program, _, rest = SHELL.sub("", command).partition(" ")
     if program == "accord":
-        parsed = understood(cli.parser().parse_args, shlex.split(rest), command)
+        parsed = understood(command_line.parser().parse_args, shlex.split(rest), command)
         check_words(getattr(parsed, "words", []), conf)
     elif program == "dvc":
         parsed = understood(parse_args, shlex.split(rest), command)
@@ -130,9 +130,9 @@ def test_whatever_a_page_has_its_reader_type_is_understood(page: Path, conf: Pat
     ("page", "why"),
     [
         ("    accord replay --form 2013-07-01 --to 2013-08-01", "--from"),
-        ("```\n$ accord tradeof\n```", "invalid choice: 'tradeof'"),
-        ("by `accord load --rate fast`", "invalid"),
-        ("see `accord tradeof`", "invalid choice: 'tradeof'"),
+        ("```\n$ accord tradeof\n```", "no command 'tradeof'"),
+        ("by `accord load --rate fast`", "not a number above 0"),
+        ("see `accord tradeof`", "no command 'tradeof'"),
         ("    accord run model=linaer", "did you mean 'linear'"),
         ("| you type | it does |\n|---|---|\n| `accord run model.C=0` | |", "model.C"),
         ("    make serv", "No rule to make target 'serv'"),

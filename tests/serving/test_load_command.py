@@ -143,4 +143,4 @@ def test_what_is_not_above_zero_is_refused(capsys: pytest.CaptureFixture[str], w
     with pytest.raises(SystemExit) as ended:
         cli.main(["load", "--rate", "10", "--for", "1", *words])
     assert ended.value.code == 2
-    assert "is not above 0" in capsys.readouterr().err
+    assert "is not a number above 0" in capsys.readouterr().err

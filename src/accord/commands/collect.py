@@ -3,6 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from accord.commands import Told
 from accord.paths import Paths
 from accord.terminal import Lines, lines, say
 
@@ -10,14 +11,18 @@ if TYPE_CHECKING:
     from accord.retraining.collect import Collected
 
 HELP = "put predictions whose outcomes are known into data/batches, for training"
+EXAMPLE = "accord collect"
+TELLS = "accord.retraining.collect:Collected"
 ALONE = True
 
 
-def run(arguments: argparse.Namespace, paths: Paths) -> None:
+def run(arguments: argparse.Namespace, paths: Paths) -> Told:
     from accord.config import lock
     from accord.retraining import collect
 
-    say(as_text(collect.collect(lock.load(paths), paths), paths))
+    collected = collect.collect(lock.load(paths), paths)
+    say(as_text(collected, paths))
+    return Told(collected)
 
 
 def as_text(collected: "Collected", paths: Paths) -> Lines:

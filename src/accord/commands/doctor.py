@@ -1,14 +1,15 @@
 """`accord doctor`: what is damaged in this project, and what to do."""
 
 import argparse
-import sys
 from functools import partial
 
-from accord.commands import positive
+from accord.commands import Told, positive
 from accord.paths import Paths
 from accord.terminal import complain, say
 
 HELP = "name what is damaged in this project, and the command that mends it; exit code 1 if something is"
+EXAMPLE = "accord doctor --fix"
+TELLS = "accord.doctor.finding:Examined"
 ON_DAMAGE = True
 
 
@@ -24,12 +25,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def run(arguments: argparse.Namespace, paths: Paths) -> None:
+def run(arguments: argparse.Namespace, paths: Paths) -> Told:
     from accord.doctor import examination
+    from accord.doctor.finding import Damage, Examined
 
     look = partial(examination.treat, say=say) if arguments.fix else examination.examine
     found = look(paths, arguments.seconds)
     complain(*(f"Note: {note}" for note in found.notes))
     say(*(finding.line() for finding in found.findings), examination.count(found.findings))
-    if found.findings:
-        sys.exit(1)
+    damaged = [
+        Damage(one.what, one.found, one.means, one.mend, one.fix is not None) for one in found.findings
+    ]
+    return Told(Examined(damaged, found.notes), 1 if found.findings else 0)

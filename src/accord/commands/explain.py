@@ -6,6 +6,7 @@ from accord.paths import Paths
 from accord.terminal import say
 
 HELP = "one prediction of the service's log: from what, by what, and why"
+EXAMPLE = "accord explain PREDICTION_ID"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from accord.traffic.forget import Forgotten
 
 HELP = "erase a person's rows from the service's log and from batches"
+EXAMPLE = "accord forget N14228"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

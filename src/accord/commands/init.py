@@ -6,6 +6,7 @@ from accord.paths import Paths
 from accord.terminal import say
 
 HELP = "make this clone of the template a project of your own"
+EXAMPLE = "accord init loans"
 ALONE = True
 
 

@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from accord.commands import add_url, positive
+from accord.commands import Told, add_url, positive
 from accord.paths import Paths
 from accord.terminal import Lines, lines, say
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from accord.driving.load import Load
 
 HELP = "ask the service at a set rate, and tell the latency that callers see"
+EXAMPLE = "accord load --rate 200 --for 5"
+TELLS = "accord.driving.load:Summary"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace, paths: Paths) -> None:
+def run(arguments: argparse.Namespace, paths: Paths) -> Told:
     from accord.driving import load
 
     measured = load.run(
@@ -43,23 +45,22 @@ def run(arguments: argparse.Namespace, paths: Paths) -> None:
         paths,
     )
     say(as_text(measured))
+    return Told(measured.summary)
 
 
 def as_text(load: "Load") -> Lines:
     """The result for a terminal."""
     import numpy as np
 
-    from accord.driving.load import GOOD, QUANTILES
+    from accord.driving.load import GOOD
 
     said = [
         f"asked       {load.rate:,g} requests/s for {load.seconds:.3g} s, on up to {load.connections} connections",
         f"answered    {load.per_second:,.1f} requests/s: {load.answers[GOOD]:,} requests in {load.elapsed_s:.3g} s",
     ]
-    if load.latencies_s:
-        values = np.quantile(load.latencies_s, list(QUANTILES.values())) * 1000
+    if load.latency_ms:
         figures = "  ".join(
-            f"{name} {value:,.{2 if value < 10 else 0}f}"
-            for name, value in zip(QUANTILES, values, strict=True)
+            f"{name} {value:,.{2 if value < 10 else 0}f}" for name, value in load.latency_ms.items()
         )
         said.append(f"latency_ms  {figures}  (from when each request was due)")
     for kind, n in load.answers.most_common():

@@ -1,10 +1,9 @@
 """`accord monitor`: has the traffic changed, do the models still hold."""
 
 import argparse
-import sys
 from datetime import timedelta
 
-from accord.commands import add_day, positive
+from accord.commands import Told, add_day, positive
 from accord.errors import AccordError
 from accord.paths import Paths
 from accord.terminal import say
@@ -12,6 +11,8 @@ from accord.terminal import say
 HELP = (
     "has the traffic changed, do the models still hold: reports and a decision; exit code 3 tells of alarms"
 )
+EXAMPLE = "accord monitor --from 2013-07-01 --to 2013-07-07"
+TELLS = "accord.monitoring.decision:Decision"
 QUIET, ALARM = 0, 3
 """Exit codes."""
 
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace, paths: Paths) -> None:
+def run(arguments: argparse.Namespace, paths: Paths) -> Told:
     from accord.config import lock
     from accord.monitoring import window
     from accord.report import monitoring
@@ -45,4 +46,4 @@ def run(arguments: argparse.Namespace, paths: Paths) -> None:
         lock.load(paths), asked, monitoring.render, not arguments.no_reports, paths
     )
     say(monitoring.as_text(decision), "", *said, f"Wrote {folder}/index.html and {paths.decision}")
-    sys.exit(ALARM if decision.alarms else QUIET)
+    return Told(decision, ALARM if decision.alarms else QUIET)

@@ -8,6 +8,7 @@ from accord.paths import Paths
 from accord.terminal import say
 
 HELP = "make a data set of a raw file: contract, targets, split and a test, each guess with its reason"
+EXAMPLE = "accord onboard rides.csv --target fare"
 ALONE = True
 WRITTEN = ("separator", "encoding", "quote", "header")
 """What the options say of how CSV is written."""

@@ -7,6 +7,7 @@ from accord.paths import Paths
 from accord.terminal import say
 
 HELP = "log the outcomes of a CSV or Parquet file, without a service"
+EXAMPLE = "accord outcomes outcomes.csv"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

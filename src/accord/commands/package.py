@@ -6,6 +6,7 @@ from accord.paths import Paths
 from accord.terminal import say
 
 HELP = "build the Bento of models/bundle, unless it exists"
+EXAMPLE = "accord package"
 ALONE = True
 
 

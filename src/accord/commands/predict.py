@@ -7,6 +7,7 @@ from accord.paths import Paths
 from accord.terminal import say
 
 HELP = "predict a CSV or Parquet file, with the same bits as the service"
+EXAMPLE = "accord predict rows.csv predictions.parquet"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -2,10 +2,13 @@
 
 import argparse
 
+from accord.commands import Told
 from accord.paths import Paths
 from accord.terminal import say
 
 HELP = "make the candidate the champion if the verdict allows"
+EXAMPLE = "accord promote --reason 'the first model'"
+TELLS = "accord.promotion.releases:Release"
 ALONE = True
 
 
@@ -16,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--commit", action="store_true", help="commit it, with what the model was made from")
 
 
-def run(arguments: argparse.Namespace, paths: Paths) -> None:
+def run(arguments: argparse.Namespace, paths: Paths) -> Told:
     from accord.bundle.bundle import load_bundle
     from accord.config import lock
     from accord.files import read_as
@@ -36,6 +39,7 @@ def run(arguments: argparse.Namespace, paths: Paths) -> None:
     say(f"{record.model_id} is the champion: {record.reason}")
     if not arguments.commit:
         say("Commit it, with what it was made from: accord promote --commit")
-        return
+        return Told(record)
     left_out = releases.commit_promotion(record, paths)
     say("Committed, with what it was made from", *([left_out] if left_out else []))
+    return Told(record)

@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from accord.commands import add_url, positive
+from accord.commands import Told, add_url, positive
 from accord.paths import Paths
 from accord.terminal import Lines, lines, say
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 N_REASONS = 5
 HELP = "send real later rows to the running service, and their outcomes once they are known"
+EXAMPLE = "accord replay --from 2013-07-01 --to 2013-07-08"
+TELLS = "accord.driving.replay:Replay"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_url(parser)
 
 
-def run(arguments: argparse.Namespace, paths: Paths) -> None:
+def run(arguments: argparse.Namespace, paths: Paths) -> Told:
     from accord.config import lock
     from accord.driving import replay
 
@@ -34,6 +36,7 @@ def run(arguments: argparse.Namespace, paths: Paths) -> None:
         lock.load(paths), arguments.url, arguments.begin, arguments.end, arguments.rate, paths
     )
     say(as_text(replayed, paths))
+    return Told(replayed)
 
 
 def as_text(replay: "Replay", paths: Paths) -> Lines:

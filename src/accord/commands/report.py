@@ -6,6 +6,7 @@ from accord.paths import Paths
 from accord.terminal import say
 
 HELP = "write the pages again, from what lies in reports/ and models/"
+EXAMPLE = "accord report"
 
 
 def run(arguments: argparse.Namespace, paths: Paths) -> None:

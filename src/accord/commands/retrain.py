@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from accord.commands import add_day
+from accord.commands import Told, add_day
 from accord.paths import Paths
 from accord.terminal import Lines, lines, say
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from accord.retraining.decision_log import Line
 
 HELP = "train anew if the rule says so, judge the model, promote it if it is better"
+EXAMPLE = "accord retrain --now"
+TELLS = "accord.retraining.decision_log:Line"
 ALONE = True
 
 
@@ -20,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_day(parser, "--cutoff", "cutoff", does)
 
 
-def run(arguments: argparse.Namespace, paths: Paths) -> None:
+def run(arguments: argparse.Namespace, paths: Paths) -> Told:
     from accord.files import read_as
     from accord.promotion.card import Scorecard
     from accord.report import pages, scorecard
@@ -31,6 +33,7 @@ def run(arguments: argparse.Namespace, paths: Paths) -> None:
         pages.write_of_run(paths)
         say(scorecard.as_text(read_as(paths.scorecard, Scorecard)), "")
     say(as_text(record, paths))
+    return Told(record)
 
 
 def as_text(record: "Line", paths: Paths) -> Lines:

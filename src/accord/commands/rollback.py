@@ -3,10 +3,13 @@
 import argparse
 from pathlib import Path
 
+from accord.commands import Told
 from accord.paths import Paths
 from accord.terminal import say
 
 HELP = "make an earlier release the champion again"
+EXAMPLE = "accord rollback --reason 'complaints'"
+TELLS = "accord.promotion.releases:Release"
 ALONE = True
 
 
@@ -25,7 +28,7 @@ def resolves(paths: Paths) -> tuple[Path, ...]:
     return (paths.champion,)
 
 
-def run(arguments: argparse.Namespace, paths: Paths) -> None:
+def run(arguments: argparse.Namespace, paths: Paths) -> Told:
     from accord.config import lock
     from accord.promotion import data_sets, made_from, releases
     from accord.serving import bento
@@ -50,3 +53,4 @@ def run(arguments: argparse.Namespace, paths: Paths) -> None:
             say(left_out)
     else:
         say("What it was made from is put back and committed by: accord rollback --commit")
+    return Told(record)

@@ -2,10 +2,13 @@
 
 import argparse
 
+from accord.commands import Told
 from accord.paths import Paths
 from accord.terminal import say
 
 HELP = "select, reproduce the pipeline, package the model, measure and judge it"
+EXAMPLE = "accord run model=linear objective=quality"
+TELLS = "accord.promotion.card:Scorecard"
 WORDS = "group=option, such as model=linear; key=value, such as model.C=0.1; key= to take one off; or a preset, such as experiment=quick"
 ALONE = True
 
@@ -17,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace, paths: Paths) -> None:
+def run(arguments: argparse.Namespace, paths: Paths) -> Told:
     from accord import dvc, pipeline
     from accord.config import compose, selection
     from accord.report import measurement, pages, scorecard
@@ -37,3 +40,4 @@ def run(arguments: argparse.Namespace, paths: Paths) -> None:
     say("", f"Packaged   {candidate.tag}")
     say(f"Look at    {paths.scorecard_page}, {paths.page}, {paths.model_card}")
     say("Serve it   make serve")
+    return Told(candidate.card)

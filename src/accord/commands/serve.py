@@ -5,6 +5,7 @@ import argparse
 from accord.paths import Paths
 
 HELP = "serve the champion (the candidate while there is none)"
+EXAMPLE = "accord serve --port 3100"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

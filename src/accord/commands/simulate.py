@@ -2,11 +2,13 @@
 
 import argparse
 
-from accord.commands import add_day
+from accord.commands import Told, add_day
 from accord.paths import Paths
 from accord.terminal import say
 
 HELP = "play the months after the cutoff with several rules of retraining side by side"
+EXAMPLE = "accord simulate --policies never,quality"
+TELLS = "accord.retraining.simulated:Simulated"
 ALONE = True
 
 
@@ -24,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace, paths: Paths) -> None:
+def run(arguments: argparse.Namespace, paths: Paths) -> Told:
     from accord.files import write_json, write_text
     from accord.report import simulation
     from accord.retraining import simulate
@@ -35,3 +37,4 @@ def run(arguments: argparse.Namespace, paths: Paths) -> None:
     write_json(paths.simulation, report)
     write_text(paths.simulation_page, simulation.render(report))
     say(simulation.as_text(report), "", f"Wrote {paths.simulation_page} and {paths.simulation}")
+    return Told(report)

@@ -2,10 +2,13 @@
 
 import argparse
 
+from accord.commands import Told
 from accord.paths import Paths
 from accord.terminal import say
 
 HELP = "who wins and who loses as the policy's weights move"
+EXAMPLE = "accord tradeoff --steps 11"
+TELLS = "accord.promotion.experiments:Report"
 ALONE = True
 
 
@@ -25,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace, paths: Paths) -> None:
+def run(arguments: argparse.Namespace, paths: Paths) -> Told:
     from accord.config import lock
     from accord.files import write_json, write_text
     from accord.promotion import experiments
@@ -43,3 +46,4 @@ def run(arguments: argparse.Namespace, paths: Paths) -> None:
     write_json(paths.tradeoff, report)
     write_text(paths.tradeoff_page, tradeoff.render(report))
     say(tradeoff.as_text(report), "", f"Wrote {paths.tradeoff_page} and {paths.tradeoff}")
+    return Told(report)

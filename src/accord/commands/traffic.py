@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from accord.traffic.compaction import Kept
 
 HELP = "move the service's log on to where it is kept, and tell what it holds"
+EXAMPLE = "accord traffic"
 
 
 def run(arguments: argparse.Namespace, paths: Paths) -> None:

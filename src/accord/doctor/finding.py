@@ -17,6 +17,28 @@ ENOUGH = 3
 """How many of several damaged things are named; the others are counted."""
 
 
+class Damage(NamedTuple):
+    """A finding, for programs."""
+
+    what: str
+    """What is damaged."""
+    found: str
+    means: str
+    """What follows from it."""
+    mend: str
+    """The command that mends it, or what to do."""
+    is_mended: bool
+    """Whether `accord doctor --fix` mends it."""
+
+
+class Examined(NamedTuple):
+    """What `accord doctor` found, for programs."""
+
+    damage: list[Damage]
+    notes: list[str]
+    """What was not looked at, and why."""
+
+
 class Finding(NamedTuple):
     what: str
     """What is damaged."""

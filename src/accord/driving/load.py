@@ -74,10 +74,44 @@ class Load:
         return self.answers[GOOD] / max(self.elapsed_s, self.seconds)
 
     @property
+    def latency_ms(self) -> dict[str, float]:
+        """By quantile; none if no request was answered with 200."""
+        if not self.latencies_s:
+            return {}
+        values = np.quantile(self.latencies_s, list(QUANTILES.values())) * 1000
+        return dict(zip(QUANTILES, values.tolist(), strict=True))
+
+    @property
+    def summary(self) -> "Summary":
+        return Summary(
+            self.rate, self.seconds, self.connections, self.per_second,
+            self.latency_ms, dict(self.answers), self.n_unsent, self.keeps_up,
+        )  # fmt: skip
+
+    @property
     def keeps_up(self) -> bool:
         """Whether the client is fast enough for its figures to be those of the service."""
         late, latency = (np.quantile(x, 0.99) if x else 0.0 for x in (self.late_s, self.latencies_s))
         return bool(late < max(LATE_S, LATE_SHARE * latency) and self.cpu_s < BUSY * self.elapsed_s)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A load's figures, for programs."""
+
+    rate: float
+    """Requests per second, as asked for."""
+    seconds: float
+    connections: int
+    per_second: float
+    """Requests answered with 200, per second."""
+    latency_ms: dict[str, float]
+    """By quantile, from when each request was due; empty if none was answered."""
+    answers: dict[str, int]
+    """How many requests ended with each status, or with what came instead of a status."""
+    n_unsent: int
+    keeps_up: bool
+    """Whether the client was fast enough for these figures to be those of the service."""
 
 
 def run(url: str, rate: float, seconds: float, connections: int, rows_per_request: int, paths: Paths) -> Load:

@@ -65,6 +65,14 @@ def champion_id(paths: Paths) -> str | None:
     return None if record is None else record.model_id
 
 
+@dataclass(frozen=True)
+class History:
+    champion: str | None
+    """The model's id."""
+    releases: list[Release]
+    """All promotions and rollbacks, the oldest first."""
+
+
 def history(paths: Paths) -> list[Release]:
     """All promotions and rollbacks, the oldest first. The champion's own record is among them even if the program died
     between naming the champion and writing the log."""
