@@ -80,6 +80,10 @@ deps: setup  ## put what each stage imports among its deps in dvc.yaml
 docs: setup  ## write docs/commands.md from the commands' help
 	@python docs/commands.py
 
+.PHONY: schema
+schema: setup  ## write docs/schema/, by which editors know the keys of conf/
+	@python docs/schema.py
+
 .PHONY: bench
 bench: setup  ## measure against the peers; the figures for docs/benchmarks.md and docs/drift.md
 	@python benchmarks/pipeline.py

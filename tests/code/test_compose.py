@@ -364,11 +364,11 @@ def test_a_section_that_is_null_gets_nothing_to_begin_with(composed, cleared: st
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("  s2: ", "\ts2: ", r", line 15, is not valid YAML: found character '\\t' .*: '\\ts2: {.*indented by blanks"),
-        ("  s2: ", "   s2: ", r", line 15, is not valid YAML: .*: '   s2: {.*in one column"),
-        ("  s2: ", "s2: ", r", line 16, is not valid YAML: .*in one column"),
-        ("  s2: ", "  s1: ", r", line 15, is not valid YAML: found duplicate key s1"),
-        ("{type: category}", "*text", r", line 11, is not valid YAML: found undefined alias 'text'"),
+        ("  s2: ", "\ts2: ", r", line 16, is not valid YAML: found character '\\t' .*: '\\ts2: {.*indented by blanks"),
+        ("  s2: ", "   s2: ", r", line 16, is not valid YAML: .*: '   s2: {.*in one column"),
+        ("  s2: ", "s2: ", r", line 17, is not valid YAML: .*in one column"),
+        ("  s2: ", "  s1: ", r", line 16, is not valid YAML: found duplicate key s1"),
+        ("{type: category}", "*text", r", line 12, is not valid YAML: found undefined alias 'text'"),
         ("columns:", "columns: &all\n  more: *all", r" is not valid YAML: "),
         ("sql: target", "sql: @target", r", line [0-9]+, is not valid YAML: found character '@' .*in quotes"),
         ("years", "ann\u00e9es", r" is no text in UTF-8: .*Save it as UTF-8"),

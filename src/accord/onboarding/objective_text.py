@@ -23,6 +23,7 @@ def text(name: str, task: Task, outcomes: Vector, groups: Sequence[str]) -> str 
     why = [f"{share:.1%} of the outcomes are positive"] if is_rare else []
     why += [f"people may differ by {', '.join(groups)}"] if groups else []
     lines = [
+        "# yaml-language-server: $schema=../../docs/schema/objective.json",
         f"# Predict {name} well, as objective=quality does, and watch what it leaves out: {'; '.join(why)}.",
         "# Put together by `accord onboard`; yours to change. docs/objectives.md describes the keys.",
         "defaults: [quality, _self_]",

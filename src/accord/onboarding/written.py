@@ -13,7 +13,7 @@ PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:[ /][A-Za-z0-9_]+)*")
 WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"}
 """What YAML takes for something else than text."""
 MAX_REASON = 400
-HEAD = "# Put together by `accord onboard`"
+HEAD = "# yaml-language-server: $schema=../../docs/schema/data.json\n# Put together by `accord onboard`"
 """What a file in conf/data begins with that was onboarded."""
 
 
