@@ -25,6 +25,7 @@ ANSWERING = (
 LEFT_OUT = {
     ("accord.stages", "accord.config.slices"): "composes a config afresh, for a stage that is run with words",
     ("*", "accord.engines.memory"): "says how many rows are in memory at once, which no output depends on",
+    ("*", "accord.engines.scratch"): "says where files are that no output depends on",
     ("*", "accord.errors"): "says what was wrong with an input that no output came of",
     ("*", "accord.data.advice"): "says how to mend an input that no output came of",
     ("*", "accord.data.forms"): "is what advice and guesses try",

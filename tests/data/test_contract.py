@@ -10,10 +10,7 @@ from hypothesis import strategies as st
 from shipped import shipped
 
 from accord.data.contract import Checked, check
-from accord.data.validation import validate
-from accord.errors import AccordError
-from accord.schema.config import Features
-from accord.schema.data import ROW_ID, Column, Data, Time
+from accord.schema.data import Column, Time
 from accord.sql.rows import NotComputedError, with_derived
 
 
@@ -222,49 +219,3 @@ def test_every_row_lands_in_exactly_one_frame(values: list[tuple]):
     assert found.valid["key"].is_unique().all()
     again = check(found.valid, COLUMNS, key=["key"], rules={"near": "number < key * 3"})
     assert again.valid.equals(found.valid)
-
-
-def data_of(**checks: Any) -> Data:
-    return shipped(
-        Data,
-        name="small",
-        sources={"small": {"path": "small.csv"}},
-        columns={
-            "x": {"type": "number", "min": 0},
-            "y": {"type": "number", "role": "outcome", "nullable": True},
-        },
-        checks={"max_quarantined_share": 0.25, **checks},
-        targets={"y": {"task": "regression", "sql": "y"}},
-    )
-
-
-@pytest.mark.parametrize(
-    ("xs", "fails"), [([1.0, 2.0, 3.0, -1.0], False), ([1.0, 2.0, -3.0, -1.0], True), ([-1.0], True)]
-)
-def test_a_share_of_broken_rows_past_the_limit_fails_the_data(xs: list[float], fails: bool):
-    data = data_of()
-    rows = pl.DataFrame({ROW_ID: range(len(xs)), "x": xs, "y": [1.0, 2.0, 1.0, 2.0][: len(xs)]})
-    found = validate(rows, data, shipped(Features), data.targets)
-    assert found.report.n_valid + found.report.n_quarantined == found.report.n_rows == len(xs)
-    if fails:
-        with pytest.raises(
-            AccordError, match=r"rows \(\d+\.\d%\) break the contract of small.*column 'x'.*at least 0"
-        ):
-            found.raise_for_failure()
-    else:
-        found.raise_for_failure()
-
-
-@pytest.mark.parametrize("action", ["fail", "report"])
-def test_a_leak_fails_the_data_only_if_the_config_asks_for_it(action: str):
-    data = data_of(leaks={"action": action})
-    values = [float(i // 10) for i in range(400)]
-    rows = pl.DataFrame({ROW_ID: range(400), "x": values, "y": values})
-    found = validate(rows, data, shipped(Features), data.targets)
-    assert [leak.feature for leak in found.report.leaks] == ["x"]
-    if action == "fail":
-        with pytest.raises(AccordError, match=r"Possible leak: feature 'x'.*role outcome.*accepted"):
-            found.raise_for_failure()
-    else:
-        found.raise_for_failure()
-        assert "LEAK SUSPECTS: x (y)" in found.summary

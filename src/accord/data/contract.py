@@ -17,7 +17,12 @@ from accord.sql.rows import parse, values_of
 INDEX = "row|index"
 """Names in the config can't hold a bar, so these never clash with a column."""
 
+ELSEWHERE = "row|elsewhere"
+UNIQUE = "row|unique"
+
 REASONS = "reasons"
+KEY = "primary_key"
+"""The rule that a row breaks if another has its key."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +45,11 @@ def check(
     key: Sequence[str] = (),
     rules: Mapping[str, str] = MappingProxyType({}),
     time: Time | None = None,
+    elsewhere: pl.Series | None = None,
 ) -> Checked:
-    """Separates the rows (n): each ends up in exactly one of the two frames. `rows` has all columns of the contract. Raises
-    NotComputedError for the first row for which a rule can't be computed."""
+    """Separates the rows (n): each ends up in exactly one of the two frames. `rows` has all columns of the contract. Where they are
+    not all rows, `elsewhere` (n,) says whether a row's key, if it is unique among them, is in others. Raises NotComputedError for
+    the first row for which a rule can't be computed."""
     typed = rows.with_row_index(INDEX)
     for name, column in columns.items():
         value, lost = cast(rows[name], column)
@@ -51,6 +58,8 @@ def check(
         where = f"data.rules.{name}"
         holds = values_of(typed, parse(sql, where), sql, where)
         typed = typed.with_columns(holds.alias(_holds(name)))
+    others = pl.repeat(False, rows.height, eager=True) if elsewhere is None else elsewhere
+    typed = typed.with_columns(others.alias(ELSEWHERE))
     schema = _schema(columns, key, rules, time)
     own = typed.rename({name: _column_of(name) for name in columns})
     _, failure = schema.filter(own.select(*schema.column_names()))
@@ -88,7 +97,7 @@ def _broken(
 ) -> tuple[str, str]:
     n_rows = f"{checked.broken[rule]:,} rows"
     name, _, kind = rule.partition("|")
-    if rule == "primary_key":
+    if rule == KEY:
         return f"duplicate keys ({', '.join(key)}: {n_rows})", ""
     if name not in columns or kind not in BREACHES:
         return f"the rule {rule.removeprefix('rule|')} ({n_rows})", ""
@@ -130,6 +139,9 @@ def _schema(
         members["decision|after_event"] = _rule(
             pl.col(_column_of(time.decision)) <= pl.col(_column_of(time.event))
         )
+    if own_key := [_column_of(name) for name in columns if name in key]:
+        members[ELSEWHERE] = dy.Bool(nullable=False)
+        members[UNIQUE] = _rule(pl.struct(own_key).is_unique() & ~pl.col(ELSEWHERE))
     return type("Contract", (dy.Schema,), members)
 
 
@@ -138,16 +150,14 @@ def _column(column: Column, is_key: bool) -> dy.Column:
     if column.type == "integer":
         low = None if column.min is None else math.ceil(column.min)
         high = None if column.max is None else math.floor(column.max)
-        return dy.Int64(nullable=nullable, primary_key=is_key, min=low, max=high)
+        return dy.Int64(nullable=nullable, min=low, max=high)
     if column.type == "number":
-        return dy.Float64(
-            nullable=nullable, primary_key=is_key, min=column.min, max=column.max, allow_inf=False
-        )
+        return dy.Float64(nullable=nullable, min=column.min, max=column.max, allow_inf=False)
     if column.type == "boolean":
-        return dy.Bool(nullable=nullable, primary_key=is_key)
+        return dy.Bool(nullable=nullable)
     if column.type == "datetime":
-        return dy.Datetime(nullable=nullable, primary_key=is_key, time_unit="us")
-    return dy.String(nullable=nullable, primary_key=is_key)
+        return dy.Datetime(nullable=nullable, time_unit="us")
+    return dy.String(nullable=nullable)
 
 
 def _rule(holds: pl.Expr) -> Any:
@@ -161,7 +171,7 @@ def _column_of(name: str) -> str:
 
 
 def _plain(rule: str) -> str:
-    return rule.removeprefix("|")
+    return KEY if rule == UNIQUE else rule.removeprefix("|")
 
 
 def _lost(name: str) -> str:

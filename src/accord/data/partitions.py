@@ -144,6 +144,10 @@ def n_rows(folder: Path) -> int:
     return int(scan(folder).select(pl.len()).collect().item())
 
 
+def n_columns(folder: Path) -> int:
+    return len(scan(folder).collect_schema())
+
+
 def chunks(folder: Path, most: int, columns: Iterable[str] | None = None) -> Iterator[pl.DataFrame]:
     """All rows in order, at most so many at once: neighbouring partitions together, and one that has more in parts. No rows
     are one chunk, so that their columns are known."""

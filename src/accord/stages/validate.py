@@ -1,21 +1,20 @@
 """Rows against the data contract: those that break it into quarantine, the rest on; leak suspects named."""
 
 from accord.data import partitions, validation
-from accord.files import write_json
+from accord.engines import memory
+from accord.engines.scratch import scratch
 from accord.paths import Paths
 from accord.schema.config import Config
 from accord.stages import run
 
 
 def validate(config: Config, paths: Paths) -> str:
-    result = validation.validate(
-        partitions.read(paths.rows), config.data, config.features, config.objective.targets
-    )
-    partitions.write_named(paths.quarantine, [("rows", result.quarantine)])
-    write_json(paths.validation, result.report)
-    result.raise_for_failure()
-    partitions.write(paths.valid, result.valid, config.data.time)
-    return result.summary
+    most = memory.chunk_rows(config.engine, partitions.n_columns(paths.rows))
+    with scratch(config.engine, paths.root, "validate") as folder:
+        report = validation.validate(
+            config.data, config.features, config.objective.targets, paths, most, folder
+        )
+    return validation.summary(report)
 
 
 if __name__ == "__main__":
