@@ -12,7 +12,7 @@ two parts allows.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -139,7 +139,7 @@ def estimates(statistic: Statistic, blocks: Blocks, levels: Sequence[float]) -> 
 def nudged(n_blocks: int) -> Counts:
     """Counts that tell what each block adds: all blocks once; then each block, or group of neighbours, twice; then left out.
     They are whole numbers, as counts in a team's SQL must be."""
-    group = _groups(n_blocks)
+    group = groups(n_blocks)
     one = (group[None, :] == np.arange(group.max(initial=-1) + 1)[:, None]).astype(np.float64)
     return np.concatenate([np.ones((1, n_blocks)), 1 + one, 1 - one])
 
@@ -299,7 +299,7 @@ def _shares(found: Matrix, blocks: Blocks) -> _Shares:
     if largest.max() <= 1e-12 * np.abs(whole).max():
         return _Shares(added, None, blocks.n)
     counts = largest > 1e-9 * largest.max()
-    group = _groups(blocks.n)
+    group = groups(blocks.n)
     n_blocks = int(counts[group].sum())
     if counts.sum() < 2:
         return _Shares(added, None, 1)
@@ -321,7 +321,21 @@ def _layout(n: int, at: tuple[float, ...] | None, reach: float) -> _Layout:
     return _Layout(kernel, trace / n, trace**2 / float((centred**2).sum()))
 
 
-def _groups(n_blocks: int) -> NDArray[np.intp]:
+def together(statistic: Statistic, n_blocks: int) -> Statistic:
+    """A statistic of blocks from that of their `groups`: it is asked for counts that are the same for all blocks of a group alone."""
+    if n_blocks <= MAX_BLOCKS:
+        return statistic
+    group = groups(n_blocks)
+    first = np.flatnonzero(np.diff(group, prepend=-1))
+    if isinstance(statistic, Size):
+        parts = statistic.parts
+        return replace(statistic, parts=lambda drawn: parts(drawn[:, first]))
+    if isinstance(statistic, Bounded):
+        return replace(statistic, of=together(statistic.of, n_blocks))
+    return lambda drawn: statistic(drawn[:, first])
+
+
+def groups(n_blocks: int) -> NDArray[np.intp]:
     """Each block's group (n_blocks,), of neighbours: itself, unless there are many blocks."""
     return np.arange(n_blocks) * min(n_blocks, MAX_BLOCKS) // max(n_blocks, 1)
 

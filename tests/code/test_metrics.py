@@ -1,12 +1,26 @@
 """Each metric against scikit-learn or its formula, and as a statistic of block counts against repeated rows."""
 
+from itertools import pairwise
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from accord.measures.metrics import N_CALIBRATION_BINS, Metric, Sample, calibration_bins, value
+from accord.bootstrap import Blocks
+from accord.engines import mapped
+from accord.intervals import estimate
+from accord.measures import ranked
+from accord.measures.metrics import (
+    N_CALIBRATION_BINS,
+    Metric,
+    Sample,
+    average_precision,
+    calibration_bins,
+    value,
+)
 from accord.tasks.binary import BINARY
 from accord.tasks.registry import METRICS as BY_NAME
 from accord.tasks.registry import OWN
@@ -175,3 +189,58 @@ def test_equal_predictions_share_a_calibration_bin(values: list[int]):
     bins = calibration_bins(np.array(values) / 5)
     for one in set(values):
         assert len(set(bins[np.array(values) == one])) == 1
+
+
+@pytest.fixture
+def in_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Metrics of rows of which at most 70 are in memory at once; the folder for the rest."""
+    monkeypatch.setattr(ranked, "PART_ROWS", 70)
+    monkeypatch.setattr(mapped, "MAX_BYTES", 0)
+    return tmp_path / "scratch"
+
+
+def of_many(name: str, ties: bool, scratch: Path | None = None) -> Sample:
+    y, p = scored(name, 2000, ties)
+    block = np.random.default_rng(5).integers(0, N_BLOCKS, len(y)).astype(np.intp)
+    return Sample(y, p[:, None], block, N_BLOCKS, LOSSES["poisson" if name == "deviance" else "log"], scratch)
+
+
+@pytest.mark.parametrize("ties", [False, True], ids=["distinct", "ties"])
+@pytest.mark.parametrize(
+    "name", [name for name in BY_NAME if name not in ("average_precision", "accuracy", "balanced_accuracy")]
+)
+def test_rows_in_parts_give_the_same_bits(name: str, ties: bool, request: pytest.FixtureRequest):
+    _, counts = repeated("auc", ties)
+    whole = BY_NAME[name].statistic(of_many(name, ties))(counts)
+    scratch = request.getfixturevalue("in_parts")
+    assert BY_NAME[name].statistic(of_many(name, ties, scratch))(counts).tolist() == whole.tolist()
+    assert not [*scratch.glob("*")]
+
+
+@pytest.mark.parametrize("ties", [False, True], ids=["distinct", "ties"])
+def test_the_average_precision_of_rows_in_parts_is_exact_and_its_interval_near(
+    ties: bool, request: pytest.FixtureRequest
+):
+    blocks = Blocks(N_BLOCKS)
+    whole = estimate(average_precision(of_many("average_precision", ties)), blocks, 0.95)
+    scratch = request.getfixturevalue("in_parts")
+    found = estimate(average_precision(of_many("average_precision", ties, scratch)), blocks, 0.95)
+    assert found.value == pytest.approx(whole.value, rel=1e-12)
+    assert (found.low, found.high) == pytest.approx((whole.low, whole.high), abs=1e-6)
+
+
+@given(st.lists(st.integers(0, 3) | st.floats(0, 3), min_size=1, max_size=400))
+@settings(max_examples=40, deadline=None)
+def test_rows_are_ranked_as_in_memory(scores: list[float]):
+    score, place = np.array(scores, float), np.arange(len(scores))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ranked, "PART_ROWS", 20)
+        found, order = ranked.ranked(score, [place], None)
+        runs = [found[rows] for rows in ranked.runs(found)]
+        shares = np.linspace(0, 1, 7)
+        assert ranked.quantiles(found, shares) == pytest.approx(np.quantile(score, shares), rel=1e-12)
+    assert found.tolist() == np.sort(score).tolist()
+    assert order.tolist() == np.argsort(score, kind="stable").tolist()
+    assert np.concatenate(runs).tolist() == found.tolist()
+    assert all(before[-1] < after[0] for before, after in pairwise(runs))
+    assert all(len(run) <= 20 or len({*run.tolist()}) == 1 for run in runs)

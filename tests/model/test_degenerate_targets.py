@@ -3,26 +3,24 @@
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 from shipped import shipped
 
+from accord.data.scored import RowBlocks
 from accord.errors import AccordError
 from accord.evaluation.evaluate import Evaluated
 from accord.evaluation.evaluated import BesideBaseline, EvaluationReport, TargetReport
-from accord.evaluation.targets import Scored, evaluate_target
+from accord.evaluation.targets import Scored, with_outcome
 from accord.schema.config import Evaluation
 from accord.schema.objective import Target
 from accord.training import jobs
 
-LATE = shipped(Target, task="binary", sql="y > 0")
 DELAY = shipped(Target, task="regression", sql="y")
 
 
 def scored(y: list[float]) -> Scored:
-    rows = pl.DataFrame({"y": y})
     p = np.full((len(y), 1), 0.5)
-    return Scored(rows, np.array(y), p, p, pl.Series("block", range(len(y)), dtype=pl.Int32))
+    return Scored(np.array(y), p, p, RowBlocks(np.arange(len(y), dtype=np.int32), True))
 
 
 def test_a_target_without_an_outcome_on_test_is_refused():
@@ -30,7 +28,14 @@ def test_a_target_without_an_outcome_on_test_is_refused():
     with pytest.raises(
         AccordError, match=r"targets\.late\.sql: none of the 2 rows of test has an outcome.*cutoff"
     ):
-        evaluate_target("late", LATE, splits, [], [], shipped(Evaluation))
+        with_outcome("late", splits)
+
+
+def test_splits_without_an_outcome_are_left_out_and_rows_without_one_too():
+    splits = {"train": scored([0.0, np.nan, 1.0]), "tune": scored([np.nan]), "test": scored([1.0])}
+    known = with_outcome("late", splits)
+    assert {split: one.y.tolist() for split, one in known.items()} == {"train": [0.0, 1.0], "test": [1.0]}
+    assert known["train"].blocks.number.tolist() == [0, 2]
 
 
 @pytest.mark.parametrize("outcome", [1e200, -1e308])

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from accord.files import replacing
 from accord.schema.data import Time
@@ -120,6 +121,17 @@ def write_named(folder: Path, frames: Iterable[tuple[str, pl.DataFrame]]) -> Non
         temporary.mkdir()
         for name, frame in frames:
             frame.write_parquet(temporary / f"{name}.parquet", row_group_size=ROW_GROUP_ROWS)
+
+
+def write_chunks(path: Path, chunks: Iterable[pl.DataFrame], schema: pl.Schema) -> None:
+    """Writes one file of rows that come a chunk at a time: the same bytes, whatever the chunks."""
+
+    def rows(*_: object) -> Iterator[pl.DataFrame]:
+        yield from chunks
+
+    register_io_source(rows, schema=schema).sink_parquet(
+        path, row_group_size=ROW_GROUP_ROWS, maintain_order=True
+    )
 
 
 def files(folder: Path) -> list[Path]:

@@ -1,7 +1,7 @@
 """Divides rows into train, tune, test, holdout, future, older and purged, each row into exactly one."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -98,22 +98,34 @@ def held_out(days: Sequence[Any], share: float) -> list[Any]:
     return [day for day in days if _unit(f"holdout {day}") < share]
 
 
-def blocks(rows: pl.DataFrame, by: Sequence[str], time: Time | None) -> pl.Series:
+def blocks(
+    rows: pl.DataFrame, by: Sequence[str], time: Time | None, keys: pl.Series | None = None
+) -> pl.Series:
     """Each row's block for resampling: its day or, without time, one of up to 1,000 groups of rows.
 
     Rows without time count as independent unless they share the values of `by`, and independent rows may be taken together at random.
-    Days are numbers, in order of time; groups of rows are names, in none.
+    Days are numbers, in order of time; groups of rows are names, in none. Of a part of the rows, `keys` are the `distinct` ones of all.
     """
     if time is not None:
         return rows.select(block=local(pl.col(time.event), time.zone).dt.date().cast(pl.Int32))["block"]
     texts = _texts(rows, by)
-    known = texts.unique(maintain_order=True)
+    known = texts.unique(maintain_order=True) if keys is None else keys
     if len(known) <= N_ROW_BLOCKS:
         order = pl.Series(np.arange(len(known), dtype=np.uint32))
         numbers = texts.replace_strict(known, order, return_dtype=pl.UInt32)
     else:
         numbers = pl.Series((row_hash(rows, by, salt="block") * N_ROW_BLOCKS).astype(np.uint32))
     return numbers.alias("block").cat.to(pl.Enum([str(number) for number in range(N_ROW_BLOCKS)]))
+
+
+def distinct(parts: Iterable[pl.DataFrame], by: Sequence[str]) -> pl.Series:
+    """The values of `by` that rows in parts have, as texts in order of the rows; no more than show that rows have blocks by hash."""
+    known = pl.Series(dtype=pl.String)
+    for part in parts:
+        known = pl.concat([known, _texts(part, by)]).unique(maintain_order=True)
+        if len(known) > N_ROW_BLOCKS:
+            break
+    return known
 
 
 def row_hash(rows: pl.DataFrame, key: Sequence[str], salt: str) -> np.ndarray:

@@ -1,15 +1,18 @@
 """Evaluate: metrics with intervals, by slice and beside the baseline; importance; other readings of a target."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 from msgspec import UNSET
 from numpy.typing import NDArray
 
-from accord import bootstrap, intervals
+from accord import intervals
+from accord.bootstrap import Blocks
+from accord.data.scored import RowBlocks
+from accord.engines import mapped
 from accord.errors import AccordError
 from accord.evaluation.evaluated import (
     BesideBaseline,
@@ -20,64 +23,134 @@ from accord.evaluation.evaluated import (
     TargetReport,
 )
 from accord.losses import Matrix, Vector
-from accord.measures.metrics import Metric, Sample, value
+from accord.measures.metrics import Metric, Sample, alike, value, value_of
+from accord.measures.ranked import in_parts
 from accord.schema.config import Evaluation
 from accord.schema.objective import Alternative, Target
-from accord.sql.rows import evaluate
 from accord.tasks.registry import predicted
 from accord.tasks.task import Predicted
 
 
 @dataclass(frozen=True)
 class Scored:
-    """A split of one target: rows (n), outcomes y (n,), predictions p and the baseline's (n, k), and blocks (n,)."""
+    """Rows of a split whose outcome of one target is known: outcomes y (n,), predictions p and the baseline's (n, k), and blocks
+    (n,). The arrays may be mapped from disk; so are those that are made of them, in the folder `scratch`."""
 
-    rows: pl.DataFrame
     y: Vector
     p: Matrix
     baseline: Matrix
-    blocks: pl.Series
+    blocks: RowBlocks
+    scratch: Path | None = None
 
-    def part(self, mask: NDArray[np.bool_]) -> "Scored":
+    def part(self, keep: NDArray[np.bool_]) -> "Scored":
+        """Some of the rows, where `keep` (n,) holds."""
+        if keep.all():
+            return self
+        n = int(np.count_nonzero(keep))
+        number = kept(self.blocks.number, keep, self.scratch)
         return Scored(
-            self.rows.filter(mask), self.y[mask], self.p[mask], self.baseline[mask], self.blocks.filter(mask)
+            kept(self.y, keep, self.scratch),
+            kept(self.p, keep, self.scratch),
+            np.broadcast_to(self.baseline[:1], (n, self.baseline.shape[1])),
+            replace(self.blocks, number=number),
+            self.scratch,
         )
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The values of a slice column, in order, and which of them each row of test with a known outcome has (n,)."""
+
+    column: str
+    values: list[Any]
+    number: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Read:
+    """An alternative of a target on known rows: by split how many rows it reads differently, and the outcomes (n,) on test."""
+
+    touched: dict[str, int]
+    outcomes: Vector
+
+
+def with_outcome(name: str, scored: Mapping[str, Scored]) -> dict[str, Scored]:
+    """The splits' rows whose outcome is known, of splits that have some. Raises AccordError if test has none."""
+    known = {split: s.part(np.isfinite(s.y)) for split, s in scored.items()}
+    if not len(known["test"].y):
+        raise AccordError(
+            f"objective.targets.{name}.sql: none of the {len(scored['test'].y):,} rows of test has an outcome; expected some. Set "
+            "data.split.cutoff to where outcomes end, or make test longer"
+        )
+    return {split: s for split, s in known.items() if len(s.y)}
+
+
+def kept(values: NDArray[Any], keep: NDArray[np.bool_], scratch: Path | None) -> NDArray[Any]:
+    """The values (n, ...) where `keep` (n,) holds."""
+    found = mapped.empty(scratch, (int(np.count_nonzero(keep)), *values.shape[1:]), values.dtype)
+    start = 0
+    for rows in in_parts(len(values)):
+        some = values[rows][keep[rows]]
+        found[start : start + len(some)] = some
+        start += len(some)
+    return found
 
 
 def metric_table(
     scored: Scored, target: Predicted, metrics: Iterable[Metric], settings: Evaluation
 ) -> dict[str, BesideBaseline]:
-    """Each metric's value with its interval, and the baseline's value."""
-    block, n_blocks = bootstrap.numbered(scored.blocks)
-    blocks = bootstrap.blocks_of(scored.blocks)
+    """Each metric's value with its interval, and the baseline's value. Intervals take many blocks together, so that here the
+    metrics are of the blocks' groups."""
+    block, blocks = _numbered(scored)
+    sample = Sample(
+        scored.y,
+        scored.p,
+        block,
+        int(intervals.groups(blocks.n).max(initial=-1)) + 1,
+        target.loss,
+        scored.scratch,
+    )
+    of_baseline = alike(scored.y, scored.baseline, target.loss, scored.scratch)
     table = {}
     for metric in metrics:
-        statistic = metric.statistic(Sample(scored.y, scored.p, block, n_blocks, target.loss))
+        statistic = intervals.together(metric.statistic(sample), blocks.n)
         estimate = intervals.estimate(statistic, blocks, settings.level)
-        baseline = value(metric, scored.y, scored.baseline, target.loss)
-        table[metric.name] = BesideBaseline(**vars(estimate), baseline=_finite(baseline))
+        table[metric.name] = BesideBaseline(**vars(estimate), baseline=_finite(value_of(metric, of_baseline)))
     return table
 
 
+def _numbered(scored: Scored) -> tuple[NDArray[np.intp], Blocks]:
+    """The number of each row's group of blocks (n,), and the blocks."""
+    number = scored.blocks.number
+    there = np.zeros(0, number.dtype)
+    for rows in in_parts(len(number)):
+        there = np.union1d(there, number[rows])
+    group = intervals.groups(len(there))
+    found = mapped.empty(scored.scratch, len(number), np.intp)
+    for rows in in_parts(len(number)):
+        found[rows] = group[np.searchsorted(there, number[rows])]
+    return found, Blocks(len(there), there.astype(np.float64) if scored.blocks.is_ordered else None)
+
+
 def slice_table(
-    scored: Scored, target: Predicted, columns: Sequence[str], settings: Evaluation
+    scored: Scored, target: Predicted, slices: Iterable[Levels], settings: Evaluation
 ) -> list[Level]:
     """A row a level of each slice column: how many rows, the mean outcome and prediction, the cheap metrics."""
     metrics = [metric for metric in target.task.metrics if metric.cheap]
     table = []
-    for column in columns:
-        labels = scored.rows[column]
-        for level in labels.unique().sort(nulls_last=True):
-            mask = (labels.is_null() if level is None else labels == level).fill_null(False).to_numpy()
-            part = scored.part(mask)
+    for levels in slices:
+        for number, level in enumerate(levels.values):
+            part = scored.part(levels.number == number)
+            if not len(part.y):
+                continue
             enough = len(part.y) >= settings.min_slice_rows
             table.append(
                 Level(
-                    column,
+                    levels.column,
                     _label(level),
                     len(part.y),
                     _mean_outcome(target, part.y),
-                    _mean_prediction(target, part.p),
+                    _mean_prediction(target, part.p, part.scratch),
                     metric_table(part, target, metrics, settings) if enough else {},
                 )
             )
@@ -85,34 +158,22 @@ def slice_table(
 
 
 def alternatives_table(
-    scored: Mapping[str, Scored], target: Predicted, alternatives: Mapping[str, Alternative]
+    test: Scored, target: Predicted, alternatives: Mapping[str, Alternative], read: Mapping[str, Read]
 ) -> list[OtherReading]:
     """For each other reading of the target: how many rows it reads differently, and what that would change on test."""
     table = []
     for key, alternative in alternatives.items():
-        where = f"objective.targets.{target.name}.alternatives.{key}"
-        touched = {
-            split: evaluate(s.rows, alternative.rows, f"{where}.rows").sum() for split, s in scored.items()
-        }
-        test = scored["test"]
-        other = target.task.outcomes(test.rows, alternative.sql, f"{where}.sql")
-        read = np.isfinite(other)
+        is_known = np.isfinite(read[key].outcomes)
+        y, p = (kept(one, is_known, test.scratch) for one in (read[key].outcomes, test.p))
         metrics = {
             metric.name: Readings(
-                _finite(value(metric, test.y, test.p, target.loss)),
-                _finite(value(metric, other[read], test.p[read], target.loss)),
+                _finite(value(metric, test.y, test.p, target.loss, test.scratch)),
+                _finite(value(metric, y, p, target.loss, test.scratch)),
             )
             for metric in target.task.metrics
         }
-        table.append(
-            OtherReading(
-                key,
-                alternative.description,
-                {split: int(count or 0) for split, count in touched.items()},
-                Readings(_mean_outcome(target, test.y), _mean_outcome(target, other[read])),
-                metrics,
-            )
-        )
+        means = Readings(_mean_outcome(target, test.y), _mean_outcome(target, y))
+        table.append(OtherReading(key, alternative.description, read[key].touched, means, metrics))
     return table
 
 
@@ -129,9 +190,14 @@ def _mean_outcome(target: Predicted, y: Vector) -> float | None:
     return None if target.task.classes else _mean(y)
 
 
-def _mean_prediction(target: Predicted, p: Matrix) -> float | None:
+def _mean_prediction(target: Predicted, p: Matrix, scratch: Path | None) -> float | None:
     """None where the task's predictions expect no outcome."""
-    return None if target.task.expected is None else _mean(target.task.expected(p))
+    if target.task.expected is None:
+        return None
+    expected = mapped.empty(scratch, len(p))
+    for rows in in_parts(len(p)):
+        expected[rows] = target.task.expected(p[rows])
+    return _mean(expected)
 
 
 def _mean(values: Vector) -> float | None:
@@ -149,20 +215,14 @@ def _label(level: Any) -> str:
 def evaluate_target(
     name: str,
     target: Target,
-    scored: Mapping[str, Scored],
+    known: Mapping[str, Scored],
+    slices: Iterable[Levels],
+    read: Mapping[str, Read],
     importance: list[Importance],
-    slices: Sequence[str],
     settings: Evaluation,
 ) -> TargetReport:
-    """All that is reported of one target. `scored` has the splits by name, test among them."""
+    """All that is reported of one target. `known` has the splits by name, test among them, and `read` the alternatives."""
     what = predicted(name, target)
-    known = {split: s.part(np.isfinite(s.y)) for split, s in scored.items()}
-    known = {split: s for split, s in known.items() if len(s.y)}
-    if "test" not in known:
-        raise AccordError(
-            f"objective.targets.{name}.sql: none of the {len(scored['test'].y):,} rows of test has an outcome; expected some. Set "
-            "data.split.cutoff to where outcomes end, or make test longer"
-        )
     return TargetReport(
         task=target.task,
         loss=target.loss,
@@ -171,11 +231,11 @@ def evaluate_target(
         description=target.description,
         metrics={split: metric_table(s, what, what.task.metrics, settings) for split, s in known.items()},
         n_rows={split: len(s.y) for split, s in known.items()},
-        n_blocks={split: s.blocks.n_unique() for split, s in known.items()},
+        n_blocks={split: _numbered(s)[1].n for split, s in known.items()},
         mean_outcome={split: _mean_outcome(what, s.y) for split, s in known.items()},
-        mean_prediction={split: _mean_prediction(what, s.p) for split, s in known.items()},
+        mean_prediction={split: _mean_prediction(what, s.p, s.scratch) for split, s in known.items()},
         slices=slice_table(known["test"], what, slices, settings),
-        alternatives=alternatives_table(known, what, target.alternatives),
+        alternatives=alternatives_table(known["test"], what, target.alternatives, read),
         importance=importance,
         classes=target.classes or UNSET,
     )

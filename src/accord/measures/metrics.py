@@ -1,7 +1,9 @@
 """The field's metrics, each as a statistic of block counts so that it comes with an interval."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -10,21 +12,27 @@ from numpy.typing import NDArray
 from accord.bootstrap import Counts, Statistic
 from accord.intervals import Bounded, Size
 from accord.losses import Loss, Matrix, Vector
+from accord.measures.concordance import concordant
+from accord.measures.ranked import are_many, in_parts, quantiles, ranked, runs
 
 Deviance = Callable[[Vector, Vector], Vector]
 PROBABILITY_FLOOR = 1e-15
 N_CALIBRATION_BINS = 10
+CUTS = np.linspace(0, 1, N_CALIBRATION_BINS + 1)[1:-1]
+N_CELLS = 4096
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Outcomes y (n,), predictions (n, k), each row's block (n,) as a number below n_blocks, and the loss."""
+    """Outcomes y (n,), predictions (n, k), each row's block (n,) as a number below n_blocks, and the loss. The arrays may be mapped
+    from disk; so are those that are made of them, in the folder `scratch`."""
 
     y: Vector
     predictions: Matrix
     block: NDArray[np.intp]
     n_blocks: int
     loss: Loss
+    scratch: Path | None = None
 
     @property
     def p(self) -> Vector:
@@ -33,13 +41,35 @@ class Sample:
             raise ValueError(f"a metric of one column of predictions was given {self.predictions.shape[1]}")
         return self.predictions[:, 0]
 
-    def sums(self, values: Vector) -> Vector:
-        """Sums a block, (n_blocks,)."""
-        return np.bincount(self.block, values, minlength=self.n_blocks).astype(np.float64)
+    def part(self, rows: slice) -> "Sample":
+        return replace(self, y=self.y[rows], predictions=self.predictions[rows], block=self.block[rows])
 
-    def mean(self, values: Vector) -> Statistic:
-        total, count = self.sums(values), self.sums(np.ones(len(self.y)))
-        return lambda drawn: _ratio(drawn @ total, drawn @ count)
+    def sums(self, values: "Vector | OfRows") -> Vector:
+        """Sums a block, (n_blocks,), of values (n,) or of what is computed from a part of the rows at a time. Row by row in their
+        order, so that it doesn't matter to any bit what the parts are."""
+        total = np.zeros(self.n_blocks)
+        for rows in in_parts(len(self.y)):
+            np.add.at(total, self.block[rows], values(self.part(rows)) if callable(values) else values[rows])
+        return total
+
+    def mean(self, values: "Vector | OfRows") -> Statistic:
+        total, count = self.sums(values), self.counts
+        return lambda drawn: ratio(drawn @ total, drawn @ count)
+
+    @cached_property
+    def counts(self) -> Vector:
+        """Rows a block, (n_blocks,)."""
+        return self.sums(lambda rows: np.ones(len(rows.y)))
+
+    @cached_property
+    def ranked(self) -> "Sample":
+        """The rows by rising prediction of the only column."""
+        p, y, block = ranked(self.p, (self.y, self.block), self.scratch)
+        return replace(self, y=y, predictions=p[:, None], block=block)
+
+
+OfRows = Callable[[Sample], Vector]
+"""From the sample of some rows (n) to values (n,)."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +87,16 @@ class Metric:
 
 
 def log_loss(sample: Sample) -> Statistic:
-    p = np.clip(sample.p, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
-    return Bounded(sample.mean(-(sample.y * np.log(p) + (1 - sample.y) * np.log1p(-p))), low=0)
+    def surprise(rows: Sample) -> Vector:
+        p = np.clip(rows.p, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
+        return np.asarray(-(rows.y * np.log(p) + (1 - rows.y) * np.log1p(-p)))
+
+    return Bounded(sample.mean(surprise), low=0)
 
 
 def brier(sample: Sample) -> Statistic:
     """Brier (1950), Verification of forecasts expressed in terms of probability."""
-    return Bounded(sample.mean((sample.p - sample.y) ** 2), low=0, high=1)
+    return Bounded(sample.mean(_squared_error), low=0, high=1)
 
 
 def auc(sample: Sample) -> Statistic:
@@ -71,28 +104,22 @@ def auc(sample: Sample) -> Statistic:
 
     Concordant pairs are counted for each pair of blocks, after which a resample is a quadratic form.
     """
-    positive = sample.y > 0.5
-    order = np.argsort(sample.p[positive], kind="stable")
-    p, block = sample.p[positive][order], sample.block[positive][order]
-    pairs = np.zeros((sample.n_blocks, sample.n_blocks))
-    negatives, of_negatives = sample.p[~positive], sample.block[~positive]
-    by_block = np.argsort(of_negatives, kind="stable")
-    edges = np.searchsorted(of_negatives[by_block], np.arange(sample.n_blocks + 1))
-    for b in range(sample.n_blocks):
-        below = np.sort(negatives[by_block[edges[b] : edges[b + 1]]])
-        if len(below):
-            ranks = np.searchsorted(below, p, "left") + np.searchsorted(below, p, "right")
-            pairs[:, b] = np.bincount(block, ranks / 2, minlength=sample.n_blocks)
-    n_positive, n_negative = sample.sums(positive.astype(float)), sample.sums((~positive).astype(float))
+    ranked = sample.ranked
+    pairs = concordant(ranked.p, ranked.y, ranked.block, sample.n_blocks)
+    n_positive = sample.sums(lambda rows: (rows.y > 0.5).astype(float))
+    n_negative = sample.counts - n_positive
 
     def share(drawn: Counts) -> Vector:
-        return _ratio(((drawn @ pairs) * drawn).sum(axis=1), (drawn @ n_positive) * (drawn @ n_negative))
+        return ratio(((drawn @ pairs) * drawn).sum(axis=1), (drawn @ n_positive) * (drawn @ n_negative))
 
     return Bounded(share, low=0, high=1)
 
 
 def average_precision(sample: Sample) -> Statistic:
-    """Mean precision over the positives, rows with one score entering together, as in scikit-learn."""
+    """Mean precision over the positives, rows with one score entering together, as in scikit-learn. Of very many rows the value is
+    exact, and its change with the blocks that are drawn is that of N_CELLS groups of neighbouring scores."""
+    if are_many(len(sample.y)):
+        return _precision_of_many(sample.ranked)
     order = np.argsort(-sample.p, kind="stable")
     y, block, p = sample.y[order], sample.block[order], sample.p[order]
     ends = np.flatnonzero(np.append(p[1:] != p[:-1], True))
@@ -105,9 +132,37 @@ def average_precision(sample: Sample) -> Statistic:
         if not len(hits) or hits[-1] == 0:
             return float("nan")
         gained = np.diff(hits, prepend=0.0)
-        return float((gained * _ratio(hits, all_rows, empty=0.0)).sum() / hits[-1])
+        return float((gained * ratio(hits, all_rows, empty=0.0)).sum() / hits[-1])
 
     return Bounded(lambda drawn: np.array([one(row) for row in drawn]), low=0, high=1)
+
+
+def _precision_of_many(ranked: Sample) -> Statistic:
+    """Of rows by rising score."""
+    n, total = len(ranked.y), float(ranked.sums(lambda rows: rows.y).sum())
+    precise, hits, above = 0.0, total, float(n)
+    cells = np.zeros((2, ranked.n_blocks * N_CELLS))
+    for rows in runs(ranked.p):
+        part = ranked.part(rows)
+        starts = np.flatnonzero(np.append(True, part.p[1:] != part.p[:-1]))
+        gained = np.add.reduceat(part.y, starts)
+        with_those_above = hits - np.append(0, np.cumsum(gained)[:-1])
+        precise += float((gained * with_those_above / (above - starts)).sum())
+        hits, above = hits - gained.sum(), above - len(part.y)
+        of_run = (rows.start + starts) * N_CELLS // n
+        cell = part.block * N_CELLS + np.repeat(of_run, np.diff(starts, append=len(part.y)))
+        np.add.at(cells[0], cell, part.y)
+        np.add.at(cells[1], cell, 1)
+    found, all_rows = cells.reshape(2, ranked.n_blocks, N_CELLS)
+
+    def of_cells(drawn: Counts) -> Vector:
+        gained = drawn @ found
+        hits, above = (np.cumsum(one[:, ::-1], axis=1)[:, ::-1] for one in (gained, drawn @ all_rows))
+        return ratio((gained * ratio(hits, above, empty=0.0)).sum(axis=1), hits[:, 0])
+
+    exact = precise / total if total else float("nan")
+    off = exact - of_cells(np.ones((1, ranked.n_blocks)))
+    return Bounded(lambda drawn: np.clip(of_cells(drawn) + off, 0, 1), low=0, high=1)
 
 
 def calibration_error(sample: Sample) -> Statistic:
@@ -115,54 +170,66 @@ def calibration_error(sample: Sample) -> Statistic:
 
     Naeini, Cooper and Hauskrecht (2015), Obtaining well calibrated probabilities using Bayesian binning.
     """
-    bins = calibration_bins(sample.p)
-    cell = sample.block * N_CALIBRATION_BINS + bins
+    cuts = quantiles(sample.ranked.p, CUTS) if are_many(len(sample.y)) else _calibration_cuts(sample.p)
     shape = (sample.n_blocks, N_CALIBRATION_BINS)
-    gap = np.bincount(cell, sample.p - sample.y, minlength=shape[0] * shape[1]).reshape(shape)
-    count = sample.sums(np.ones(len(sample.y)))
+    gap = np.zeros(shape)
+    for rows in in_parts(len(sample.y)):
+        part = sample.part(rows)
+        np.add.at(gap, (part.block, np.searchsorted(cuts, part.p, side="left")), part.p - part.y)
 
     def parts(drawn: Counts) -> Matrix:
-        return _ratio(drawn @ gap, (drawn @ count)[:, None])
+        return ratio(drawn @ gap, (drawn @ sample.counts)[:, None])
 
     return Size(parts, lambda gaps: np.abs(gaps).sum(axis=1), N_CALIBRATION_BINS)
 
 
 def calibration_bins(p: Vector) -> NDArray[np.intp]:
     """Each prediction's bin (n,), from 0 to 9: equally many rows a bin, equal predictions together."""
-    cuts = np.quantile(p, np.linspace(0, 1, N_CALIBRATION_BINS + 1)[1:-1]) if len(p) else np.zeros(0)
-    return np.searchsorted(cuts, p, side="left").astype(np.intp)
+    return np.searchsorted(_calibration_cuts(p), p, side="left").astype(np.intp)
+
+
+def _calibration_cuts(p: Vector) -> Vector:
+    return np.quantile(p, CUTS) if len(p) else np.zeros(0)
 
 
 def mean_error(sample: Sample) -> Statistic:
-    return sample.mean(sample.p - sample.y)
+    return sample.mean(lambda rows: rows.p - rows.y)
 
 
 def mae(sample: Sample) -> Statistic:
-    return Bounded(sample.mean(np.abs(sample.p - sample.y)), low=0)
+    return Bounded(sample.mean(lambda rows: np.abs(rows.p - rows.y)), low=0)
 
 
 def rmse(sample: Sample) -> Statistic:
-    square = sample.mean((sample.p - sample.y) ** 2)
+    square = sample.mean(_squared_error)
     return Bounded(lambda drawn: np.sqrt(square(drawn)), low=0)
 
 
 def r2(sample: Sample) -> Statistic:
     """Share of the variance explained, 1 - residual / total sum of squares."""
-    residual = sample.mean((sample.p - sample.y) ** 2)
+    residual = sample.mean(_squared_error)
     centre = sample.y.mean() if len(sample.y) else 0.0
-    first, second = sample.mean(sample.y - centre), sample.mean((sample.y - centre) ** 2)
+    first, second = (
+        sample.mean(lambda rows: rows.y - centre),
+        sample.mean(lambda rows: (rows.y - centre) ** 2),
+    )
 
     def explained(drawn: Counts) -> Vector:
-        return 1 - _ratio(residual(drawn), second(drawn) - first(drawn) ** 2)
+        return 1 - ratio(residual(drawn), second(drawn) - first(drawn) ** 2)
 
     return Bounded(explained, high=1)
 
 
+def _squared_error(rows: Sample) -> Vector:
+    return np.asarray((rows.p - rows.y) ** 2)
+
+
 def deviance(sample: Sample) -> Statistic:
     """Mean unit deviance of the loss."""
-    if sample.loss.deviance is None:
+    of_rows = sample.loss.deviance
+    if of_rows is None:
         return lambda drawn: np.full(len(drawn), np.nan)
-    return Bounded(sample.mean(sample.loss.deviance(sample.y, sample.p)), low=0)
+    return Bounded(sample.mean(lambda rows: of_rows(rows.y, rows.p)), low=0)
 
 
 LOG_LOSS = Metric(
@@ -198,13 +265,22 @@ MEAN_ERROR = Metric(
 )  # fmt: skip
 
 
-def value(metric: Metric, y: Vector, predictions: Matrix, loss: Loss) -> float:
+def value(metric: Metric, y: Vector, predictions: Matrix, loss: Loss, scratch: Path | None = None) -> float:
     """The metric's value on all rows alike, of outcomes (n,) and predictions (n, k)."""
-    sample = Sample(y, predictions, np.zeros(len(y), np.intp), 1, loss)
+    return value_of(metric, alike(y, predictions, loss, scratch))
+
+
+def alike(y: Vector, predictions: Matrix, loss: Loss, scratch: Path | None = None) -> Sample:
+    """The rows as one block."""
+    return Sample(y, predictions, np.broadcast_to(np.intp(0), len(y)), 1, loss, scratch)
+
+
+def value_of(metric: Metric, sample: Sample) -> float:
+    """The metric's value on a sample of one block."""
     return float(metric.statistic(sample)(np.ones((1, 1)))[0])
 
 
-def _ratio(above: Vector, below: Vector, empty: float = float("nan")) -> Vector:
+def ratio(above: Vector, below: Vector, empty: float = float("nan")) -> Vector:
     ratio = np.full(np.broadcast_shapes(above.shape, below.shape), empty, dtype=np.float64)
     np.divide(above, below, out=ratio, where=below != 0)
     return ratio

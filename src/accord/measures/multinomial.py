@@ -9,33 +9,37 @@ from dataclasses import replace
 import numpy as np
 
 from accord.bootstrap import Statistic
+from accord.engines import mapped
 from accord.intervals import Bounded, combined
 from accord.losses import Matrix, Vector
-from accord.measures.metrics import PROBABILITY_FLOOR, Sample
+from accord.measures.metrics import PROBABILITY_FLOOR, Sample, ratio
+from accord.measures.ranked import in_parts
 
 OfSample = Callable[[Sample], Statistic]
 
 
 def log_loss(sample: Sample) -> Statistic:
-    p = sample.predictions[np.arange(len(sample.y)), sample.y.astype(np.intp)]
-    return Bounded(sample.mean(-np.log(np.maximum(p, PROBABILITY_FLOOR))), low=0)
+    def surprise(rows: Sample) -> Vector:
+        p = rows.predictions[np.arange(len(rows.y)), rows.y.astype(np.intp)]
+        return np.asarray(-np.log(np.maximum(p, PROBABILITY_FLOOR)))
+
+    return Bounded(sample.mean(surprise), low=0)
 
 
 def accuracy(sample: Sample) -> Statistic:
-    return Bounded(sample.mean(_is_likeliest(sample)), low=0, high=1)
+    return Bounded(sample.mean(_is_likeliest), low=0, high=1)
 
 
 def balanced_accuracy(sample: Sample) -> Statistic:
     """The mean recall of the classes that are drawn. Brodersen, Ong, Stephan and Buhmann (2010), The balanced accuracy and its
     posterior distribution."""
-    recalls = []
-    for k in range(sample.predictions.shape[1]):
-        is_it = sample.y == k
-        members = replace(
-            sample, y=sample.y[is_it], predictions=sample.predictions[is_it], block=sample.block[is_it]
-        )
-        recalls.append(accuracy(members))
-    return _mean(recalls)
+    return _mean([_recall(sample, k) for k in range(sample.predictions.shape[1])])
+
+
+def _recall(sample: Sample, number: int) -> Statistic:
+    members = sample.sums(lambda rows: rows.y == number)
+    found = sample.sums(lambda rows: (rows.y == number) & (rows.predictions.argmax(axis=1) == number))
+    return Bounded(lambda drawn: ratio(drawn @ found, drawn @ members), low=0, high=1)
 
 
 def of_class(statistic: OfSample, number: int) -> OfSample:
@@ -51,7 +55,9 @@ def mean_of_classes(statistic: OfSample) -> OfSample:
 
 
 def _against_the_rest(sample: Sample, number: int) -> Sample:
-    is_it = (sample.y == number).astype(np.float64)
+    is_it = mapped.empty(sample.scratch, len(sample.y))
+    for rows in in_parts(len(sample.y)):
+        is_it[rows] = sample.y[rows] == number
     return replace(sample, y=is_it, predictions=sample.predictions[:, number : number + 1])
 
 

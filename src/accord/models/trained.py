@@ -24,11 +24,13 @@ def settings_of(trained: Path, name: str) -> dict[str, Any]:
     return settings
 
 
-def raw_of(model: Fitted, X: Matrix, split: str, folder: Path) -> Matrix:
-    """A target's raw scores (n, n_raw) of a split, from the target's folder. Those of tune are by what hasn't learned from
-    tune, so that they are as good as on new rows."""
+def raw_of(model: Fitted, X: Matrix, split: str, folder: Path, rows: slice = slice(None)) -> Matrix:
+    """A target's raw scores of some rows (n, n_raw) of a split's matrix, from the target's folder. Those of tune are by what hasn't
+    learned from tune, so that they are as good as on new rows."""
     kept = folder / TUNE_FILE
-    return np.load(kept) if split == "tune" and kept.exists() else model.raw(X)
+    if split == "tune" and kept.exists():
+        return np.asarray(np.load(kept, mmap_mode="r")[rows])
+    return model.raw(X[rows])
 
 
 def baseline_of(target: Predicted, trained: Path, n_rows: int) -> Matrix:

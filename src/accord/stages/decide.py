@@ -12,7 +12,7 @@ from accord.stages import run
 
 
 def decide(config: Config, paths: Paths) -> str:
-    rows = scored.rows(paths.splits, config.data.derived)
+    rows = {split: one.all() for split, one in scored.rows(config, paths).items()}
     predictions = {split: pl.read_parquet(paths.predictions / f"{split}.parquet") for split in rows}
     result = decisions.decide(config, rows, predictions, paths.trained)
     partitions.write_named(paths.decisions, result.decisions.items())

@@ -1,5 +1,7 @@
 """What the models are worth, whatever is decided on them: metrics with intervals, plots, expressions proven, drift expected."""
 
+import polars as pl
+
 from accord.bundle import interface, proofs
 from accord.data import partitions, scored
 from accord.evaluation.evaluate import evaluated, write_plots
@@ -12,15 +14,20 @@ from accord.stages import run
 
 
 def evaluate(config: Config, paths: Paths) -> str:
-    rows, transform = scored.rows(paths.splits, config.data.derived), Transform.load(paths.features)
+    rows, transform = scored.rows(config, paths), Transform.load(paths.features)
     result = evaluated(config, rows, transform, paths.features, paths.trained)
-    partitions.write_named(paths.predictions, result.predictions.items())
+    with replacing(paths.predictions) as folder:
+        folder.mkdir()
+        for split, columns in result.predictions.items():
+            partitions.write_chunks(folder / f"{split}.parquet", columns.chunks(), columns.schema)
     asked = interface.contract(config.data, transform, config.objective)
     with replacing(paths.plots) as plots, replacing(paths.evaluated) as folder:
         write_plots(plots, result.plots)
-        expected = expectation.build(config, asked.columns, asked.context, rows, result.predictions)
+        whole = {split: one.all() for split, one in rows.items()}
+        predicted = {split: pl.concat(columns.chunks()) for split, columns in result.predictions.items()}
+        expected = expectation.build(config, asked.columns, asked.context, whole, predicted)
         expectation.save_undecided(expected, folder)
-        proofs.save(proofs.of(rows["train"], asked, transform, config.objective.policy, config.seed), folder)
+        proofs.save(proofs.of(whole["train"], asked, transform, config.objective.policy, config.seed), folder)
     write_json(paths.metrics, result.metrics)
     write_json(paths.evaluation, result.report)
     return result.summary
