@@ -84,7 +84,7 @@ def simulate(
 ) -> Simulated:
     """The report. Raises AccordError for data without time, and where no rows come after the beginning."""
     chosen = selection.read(paths)
-    settings = {name: _settings(chosen, name, paths.conf) for name in policies}
+    settings = {name: settings_of(chosen, name, paths.conf) for name in policies}
     if not re.fullmatch(r"\d+(mo|[dwqy])", stretch):
         raise AccordError(f"--period: '{stretch}' is no stretch of days; expected such as 1mo or 2w")
     config = compose_config(chosen, paths.conf)
@@ -105,7 +105,7 @@ def simulate(
             )
         terminal.say(f"{begin}: training the first champion")
         first = workshop.train(begin, "expanding")
-        periods = _periods(workshop.future(), config, begin, end, stretch)
+        periods = periods_of(workshop.future(), config, begin, end, stretch)
         played = Plays(workshop, workshop.config, first, periods)
         at_work = [
             Policy(name, one, first, [Training(begin, first.cpu_s or 0.0)]) for name, one in settings.items()
@@ -113,7 +113,7 @@ def simulate(
         for i, period in enumerate(periods):
             for policy in at_work:
                 policy.served.append(policy.champion)
-            _end_of(period, i, at_work, played, workshop, is_last=i == len(periods) - 1)
+            end_of(period, i, at_work, played, workshop, is_last=i == len(periods) - 1)
             terminal.say(f"{period.end}: {_said(at_work)}")
         return played.report(at_work, stretch)
 
@@ -122,14 +122,14 @@ def compose_config(chosen: selection.Selection, conf: Path) -> Config:
     return Config.model_validate(compose.fitted(chosen, conf)[1])
 
 
-def _settings(chosen: selection.Selection, name: str, conf: Path) -> Retraining:
+def settings_of(chosen: selection.Selection, name: str, conf: Path) -> Retraining:
     valid = selection.options(conf)["retraining"]
     if name not in valid:
         raise AccordError(f"conf/retraining has no option '{name}'; {nearest(name, valid)}")
     return compose_config(selection.with_words(chosen, [f"retraining={name}"], conf), conf).retraining
 
 
-def _periods(
+def periods_of(
     future: pl.DataFrame, config: Config, begin: date, end: date | None, stretch: str
 ) -> list[Period]:
     """The future in stretches that begin where the one before ends, without those that have no row."""
@@ -155,7 +155,7 @@ def _later(day: date, stretch: str, times: int) -> date:
     return found.date()
 
 
-def _end_of(
+def end_of(
     period: Period, i: int, policies: Sequence[Policy], played: "Plays", workshop: Workshop, is_last: bool
 ) -> None:
     """Each policy decides at the period's end, and those that are due train, at the last end none: nobody would be served."""
