@@ -20,7 +20,8 @@ NO_MEMORY: Signs = (
     frozenset({errno.ENOMEM}),
     (
         "MemoryError", "Cannot allocate memory", "memory allocation of", "bad_alloc", "Unable to allocate", "realloc of size",
-        "failed to map segment", "can't start new thread", "A process in the process pool was terminated abruptly",
+        "failed to map segment", "can't start new thread", "code: 11, kind: WouldBlock", "cannot allocate memory",
+        "A process in the process pool was terminated abruptly",
     ),
 )  # fmt: skip
 
@@ -81,6 +82,11 @@ def reason_in(text: str, number: int | None = None) -> str | None:
     if _says(NO_MEMORY, text, number):
         return f"There is too little memory: {said}. Nothing was lost; end other programs, or raise the limit, and run again"
     return None
+
+
+def is_of_memory(text: str) -> bool:
+    """Whether a program says there that it was refused memory."""
+    return _says(NO_MEMORY, text, None)
 
 
 def _says(signs: Signs, text: str, number: int | None) -> bool:

@@ -8,9 +8,11 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 from projects import Project, program
 
+from accord.data import partitions
 from accord.errors import AccordError
 from accord.program import exit_with_message
 
@@ -80,6 +82,26 @@ def test_training_with_too_little_memory_ends_in_one_line(copy: Project, megabyt
     )  # fmt: skip
     assert done.returncode in (0, 2), done.stderr
     assert done.returncode == 0 or "too little memory" in done.stderr.splitlines()[-1], done.stderr
+
+
+def test_a_stage_that_needs_more_than_it_may_take_ends_in_one_line(copy: Project) -> None:
+    grown = pl.concat([partitions.read(copy.paths.splits / "train")] * 1000)
+    partitions.write_named(copy.paths.splits / "train", [("rows-00000", grown)])
+    copy.replace("conf.lock/engine.yaml", "memory: null", "memory: 400MB")
+    copy.replace("conf.lock/engine.yaml", "chunk_rows: null", f"chunk_rows: {grown.height}")
+    done = copy.run("python", "-m", "accord.stages.featurize", ok=False)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("accord: There is too little memory for stage featurize: "), done.stderr
+    assert "may take 0.40 GB (engine.memory); raise that" in done.stderr
+    assert done.stderr.count("\n") == 1
+    copy.replace("conf.lock/engine.yaml", f"chunk_rows: {grown.height}", "chunk_rows: 100000")
+    copy.run("python", "-m", "accord.stages.featurize")
+
+
+def test_memory_that_the_libraries_alone_take_is_refused(copy: Project) -> None:
+    copy.replace("conf.lock/engine.yaml", "memory: null", "memory: 120MB")
+    line = copy.refused("python", "-m", "accord.stages.train")
+    assert line.startswith("accord: engine.memory is 0.12 GB; stage train and its libraries need 0."), line
 
 
 def fails(error: Exception, cause: Exception | None = None) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from accord.engines import bound, memory
 from accord.errors import AccordError
 from accord.paths import Paths
 from accord.program import exit_with_message
@@ -19,14 +20,18 @@ Stage = Callable[[Config, Paths], str]
 
 
 def run(stage: Stage) -> None:
-    """Runs a stage as a program: prints what it did, or one line about a user's mistake and exit code 2."""
+    """Runs a stage as a program, in no more memory than `engine.memory` lets it take: prints what it did, or one line about a
+    user's mistake and exit code 2."""
+    bound.in_child(f"stage {stage.__name__}")
     exit_with_message(lambda: _run(stage))
 
 
 def _run(stage: Stage) -> None:
     start = time.perf_counter()
     name, paths = stage.__name__, Paths(Path())  # DVC runs a stage in the project's root
-    done = stage(_config(name, sys.argv[1:], paths), paths)
+    config = _config(name, sys.argv[1:], paths)
+    with bound.limited(f"stage {name}", memory.limit(config.engine)):
+        done = stage(config, paths)
     say(f"  {name}: {done} ({time.perf_counter() - start:.1f} s)")
 
 
