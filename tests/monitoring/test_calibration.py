@@ -80,6 +80,70 @@ def test_a_column_that_changes_by_the_day_has_a_wider_threshold() -> None:
         assert thresholds.values["weather"]["wasserstein"] > 2 * thresholds.values["steady"]["wasserstein"]  # type: ignore[operator]
 
 
+def seasons(n_days: int, seed: int) -> tuple[pl.DataFrame, pl.Series]:
+    """Traffic beside a date as a number, a fair that came once, and a version that came anew every ten days."""
+    rows, time = traffic(n_days, seed)
+    day = pl.Series(np.repeat(np.arange(n_days), ROWS_A_DAY))
+    is_fair = (day >= n_days // 2) & (day < n_days // 2 + 4)
+    return rows.with_columns(
+        date=2013 + day / 365, fair=is_fair.cast(pl.Float64), version="v" + (day // 10).cast(pl.String)
+    ), time
+
+
+OF_SEASONS: dict[str, Kind] = {**KINDS, "date": "number", "fair": "number", "version": "category"}
+
+
+def test_columns_that_follow_time_or_came_once_are_not_tested_and_leave_the_thresholds_of_others() -> None:
+    rows, time = seasons(120, seed=1)
+    calibration = calibrate(rows, OF_SEASONS, time)
+    later = seasons(200, seed=2)[0].tail(8_000)
+    notes = {f.column: f.note for f in found(later.head(300), calibration) if f.score != "missing"}
+    assert notes["date"] == notes["version"] == "not tested: it follows time"
+    assert notes["fair"] == "not tested: stretches of the reference are unlike each other"
+    for with_seasons, without in zip(calibration.thresholds, CALIBRATION.thresholds, strict=True):
+        for column in KINDS:
+            limit, usual = with_seasons.values[column], without.values[column]
+            assert limit == pytest.approx(usual, rel=0.5), column
+    shifted = later.with_columns(FAULTS["steady"].alias("steady"))
+    starts = range(0, 7_000, 300)
+    assert np.mean(["steady" in alarm(shifted[start : start + 300], calibration) for start in starts]) >= 0.8
+    assert np.mean([bool(alarm(later[start : start + 300], calibration)) for start in starts]) <= 0.05
+
+
+def test_no_threshold_is_far_from_what_the_reference_has_shown() -> None:
+    rng = np.random.default_rng(0)
+    odd = list("abcdefgh")
+    rows, time = traffic(120, seed=1)
+    bursts = {name: np.where(np.arange(rows.height) // 400 == 7 * i, 1.0, 0.0) for i, name in enumerate(odd)}
+    rows = rows.with_columns(
+        **{name: pl.Series(v) for name, v in bursts.items()}, tail=pl.Series(rng.pareto(1.1, rows.height))
+    )
+    kinds: dict[str, Kind] = {**KINDS, **dict.fromkeys([*odd, "tail"], "number")}
+    for thresholds in calibrate(rows, kinds, time).thresholds:
+        assert all(v["wasserstein"] < 4 for c in ("steady", "weather", "hole") if (v := thresholds.values[c]))
+
+
+def people(n: int, seed: int) -> pl.DataFrame:
+    """Rows of people, forty each, that are like themselves."""
+    rng = np.random.default_rng(seed)
+    person = np.repeat(np.arange(n), 40)
+    home = rng.choice(["a", "b", "c"], n)[person]
+    size = rng.normal(size=n)[person] + 0.2 * rng.normal(size=40 * n)
+    return pl.DataFrame({"person": [f"p{i}" for i in person], "home": home, "size": size})
+
+
+def test_windows_of_whole_subjects_seldom_alarm_where_the_subject_is_known() -> None:
+    rows, kinds = people(250, seed=1), dict[str, Kind](home="category", size="number")
+    calibration = calibrate(rows, kinds, None, subject=rows["person"])
+    others = people(1_000, seed=2)
+    windows = [others[start : start + 400] for start in range(0, others.height, 400)]
+    assert np.mean([bool(alarm(window, calibration)) for window in windows]) <= 0.05
+    assert calibration.independent[100] == 100
+    assert calibration.independent[1_000] == 10
+    moved = [window.with_columns(size=pl.col("size") + 4) for window in windows]
+    assert np.mean(["size" in alarm(window, calibration) for window in moved]) >= 0.95
+
+
 def test_larger_windows_have_lower_thresholds_in_between_and_constant_ones_beyond() -> None:
     rows, _ = traffic(100, seed=6)
     limits = [found(rows.head(n))[0].threshold for n in (100, 200, 300, 20_000)]

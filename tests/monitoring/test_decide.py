@@ -258,6 +258,26 @@ def test_actions_are_calibrated_apart_and_reported_with_predictions(
     assert found.notes == apart.notes
 
 
+def test_windows_of_the_reference_hold_whole_subjects_where_the_data_name_them(
+    project: Project, bundle: Bundle, rows: pl.DataFrame
+) -> None:
+    config = lock.load(project.paths)
+    data = config.data.model_copy(update={"time": None, "subject": "station"})
+    config = config.model_copy(update={"data": data})
+    splits = {split: with_derived(rows, config.data.derived) for split in ("tune", "test")}
+    answers = {split: bundle.answer(part) for split, part in splits.items()}
+    predictions = {split: pl.DataFrame({n: a[n] for n in bundle.targets}) for split, a in answers.items()}
+    contract = interface.contract(config.data, bundle.transform, config.objective)
+    undecided = expectation.build(config, contract.columns, contract.context, splits, predictions)
+    n_stations = pl.concat(splits.values())["station"].fill_null("").n_unique()
+    assert {c.independent[100] for c in undecided.drift.values()} <= set(range(n_stations + 1))
+    groups = undecided.reference.group_by(expectation.SUBJECT).agg(pl.len())
+    assert groups.height == n_stations
+    kept = expectation.decided(config, undecided, splits, {}, dict.fromkeys(bundle.targets, 0.0))
+    found = decide(bundle, kept, logged(rows, bundle), SETTINGS)
+    assert expectation.SUBJECT not in {row.column for row in found.drift}
+
+
 def personal(config: Config) -> Config:
     """The config with two columns that identify a person."""
     columns = config.data.columns

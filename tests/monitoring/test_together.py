@@ -1,6 +1,7 @@
 """Faults that leave each column as it was are found, and the alarm says which columns tell; without a fault alarms are rare."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from shipped import shipped
 from accord.bundle.bundle import Bundle
 from accord.expectation.calibration import calibrate
 from accord.expectation.drift import Kind
-from accord.expectation.expectation import Expectation
+from accord.expectation.expectation import SUBJECT, Expectation
 from accord.monitoring import alarms, relations
 from accord.monitoring.columns import DriftRow
 from accord.monitoring.observed import EVENT, ID, Window
@@ -123,6 +124,44 @@ def test_without_a_fault_alarms_are_rare(n_reference: int, n_columns: int, time:
         windows = (traffic(n, 100 * world + n, n_columns) for n in (300, 1_000, 3_000))
         n_alarms += sum(bool(alarmed(rows, expectation)) for rows in windows)
     assert n_alarms <= 1
+
+
+def test_a_value_that_repeats_less_than_in_small_windows_is_no_alarm() -> None:
+    expectation = expected(traffic(600, 1, 15), TIME)
+    found = [alarmed(traffic(3_000, seed, 15), expectation) for seed in range(2, 6)]
+    assert not [key for one in found for key in one if key[1] == "repeated"]
+
+
+def test_what_came_once_and_what_follows_time_do_not_hide_pairs_that_go_together_otherwise() -> None:
+    def with_seasons(rows: pl.DataFrame) -> pl.DataFrame:
+        place = pl.int_range(pl.len())
+        fairs = {f"fair{i}": ((place > 3_000 + i) & (place < 3_300)).cast(pl.Float64) for i in range(2)}
+        return rows.with_columns(date=place / 1_000, **fairs)
+
+    expectation = expected(with_seasons(traffic(6_000, 1)), TIME)
+    window = with_seasons(traffic(2_000, 2))
+    found = looked_at(window, expectation)
+    assert not [row for row in found if row.alarm]
+    [said] = [row.note for row in found if row.note.startswith("not tested")]
+    assert "stretches of the reference are unlike each other" in said
+    flipped = window.with_columns(dark=-pl.col("dark"))
+    assert ("wet with dark", "pairs") in alarmed(flipped, expectation)
+
+
+def test_pairs_of_subjects_that_are_like_themselves_are_judged_by_windows_of_whole_subjects() -> None:
+    def people(n: int, seed: int) -> pl.DataFrame:
+        rng = np.random.default_rng(seed)
+        person = np.repeat(np.arange(n), 60)
+        own = rng.normal(size=(n, 5))[person] + 0.2 * rng.normal(size=(60 * n, 5))
+        return pl.DataFrame({f"x{i}": own[:, i] for i in range(5)}).with_columns(
+            pl.Series(SUBJECT, person), at=pl.lit(datetime(2024, 1, 1))
+        )
+
+    past = people(300, 1)
+    expectation = expected(past.drop(SUBJECT), None)
+    expectation = replace(expectation, reference=past)
+    windows = [people(10, seed).drop(SUBJECT) for seed in range(2, 22)]
+    assert sum(bool(alarmed(rows, expectation)) for rows in windows) <= 2
 
 
 def test_levels_that_nothing_is_related_to_may_be_swapped_unseen() -> None:

@@ -29,6 +29,8 @@ KINDS: dict[str, Kind] = {
 }
 """How a column is watched, by its type in the contract."""
 
+DISTANCES: dict[Kind, str] = {"number": "wasserstein", "category": "jensenshannon"}
+"""The score of a column's values, beside that of missing ones."""
 N_EDGES = 500
 """A column of at most so many distinct numbers is summed up without loss; docs/drift.md shows the loss of others."""
 MAX_LEVELS = 1000
@@ -108,6 +110,24 @@ class Reference:
         codes = values.cast(pl.String).replace_strict(places, default=len(self.levels), return_dtype=pl.Int64)
         return np.where(values.is_null(), -1, codes).astype(np.intp)
 
+    def follows_order(self, bins: Bins) -> float:
+        """How closely the values that fall into the bins (n,) follow each other in order: the correlation of a number's ranks
+        with it, or what the levels of a category explain of it (the correlation ratio, less what chance explains)."""
+        if self.kind == "instant":
+            return 0.0
+        there = bins[bins >= 0]
+        place = np.arange(len(there)) - (len(there) - 1) / 2
+        counts = np.bincount(there, minlength=self.n_bins)
+        spare = len(there) - (counts > 0).sum()
+        if (counts > 0).sum() < 2 or spare < 1:
+            return 0.0
+        if self.kind == "number":
+            rank = (np.cumsum(counts) - counts / 2)[there]
+            return abs(float(np.corrcoef(rank, place)[0, 1]))
+        means = np.bincount(there, place, minlength=self.n_bins) / np.maximum(counts, 1)
+        unexplained = float(((place - means[there]) ** 2).sum() / (place**2).sum())
+        return float(np.sqrt(max(1 - unexplained * (len(there) - 1) / spare, 0)))
+
     def summarise(self, values: pl.Series) -> Summary:
         """A window's values (n) in the reference's bins; memory does not grow with n."""
         chunks = (values.slice(i, CHUNK_ROWS) for i in range(0, max(len(values), 1), CHUNK_ROWS))
@@ -142,14 +162,11 @@ class Reference:
             return {"missing": missing}
         with np.errstate(invalid="ignore", divide="ignore"):
             if self.kind == "number":
-                name, distance = (
-                    "wasserstein",
-                    wasserstein(base, windows, self._places) / max(self.std, MIN_STD),
-                )
+                distance = wasserstein(base, windows, self._places) / max(self.std, MIN_STD)
             else:
-                name, distance = "jensenshannon", jensenshannon(base.counts, windows.counts)
+                distance = jensenshannon(base.counts, windows.counts)
         there = (base.n_values > 0) & (windows.n_values > 0)
-        return {name: np.where(there, distance, np.nan), "missing": missing}
+        return {DISTANCES[self.kind]: np.where(there, distance, np.nan), "missing": missing}
 
     @property
     def _places(self) -> Numbers:

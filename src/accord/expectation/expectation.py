@@ -19,7 +19,7 @@ from accord.expectation.calibration import MIN_VALUES, Calibration, calibrate
 from accord.expectation.drift import KINDS, Kind
 from accord.files import read_json, replacing, write_json
 from accord.schema.config import Config
-from accord.schema.data import Column, Time
+from accord.schema.data import Column, Data, Time
 from accord.schema.objective import Objective
 from accord.tasks.registry import all_of, task_of
 
@@ -29,6 +29,8 @@ SCORE, ACTION = "policy|score", "policy|action"
 BLOCK = "test|block"
 """The day of each row of test, or its group of rows. Names in the config can't hold a bar, so that none of these clash with a
 column of the data."""
+SUBJECT = "subject|block"
+"""In the reference the group of subjects that each row is of, where rows have no time and the data name a subject."""
 SPLIT = "split|name"
 PLAIN_ACTION = "action"
 """What the action is called where no column of the data stands beside it."""
@@ -110,12 +112,16 @@ def build(
     dealt_by = [name for name in config.data.dealt_by if name in everything.columns] or kept
     blocks = splitting.blocks(test, dealt_by, config.data.time)
     unlearned = pl.when(pl.col(SPLIT) != "train")
-    reference = everything.with_columns(unlearned.then(name).alias(name) for name in of_predictions)
+    reference = _of_reference(everything, config.data).with_columns(
+        unlearned.then(name).alias(name) for name in of_predictions
+    )
+    came_by = [] if config.data.time else comes_by(config.data)
+    groups = [splitting.blocks(reference, came_by, None).alias(SUBJECT)] if came_by else []
     nobodys = [pl.lit(None, everything.schema[name]).alias(name) for name in shown if name in personal]
     return Undecided(
         {group: calibration for group, calibration in found.items() if calibration is not None},
         test.select(*shown).with_columns(*nobodys, blocks.alias(BLOCK)),
-        thinned(reference, MAX_REFERENCE_ROWS).select(*shown).with_columns(nobodys),
+        reference.select(*shown).with_columns(*nobodys, *groups),
     )
 
 
@@ -130,22 +136,22 @@ def decided(
     decisions without a policy."""
     drift, test, reference, time = undecided.drift, undecided.test, undecided.reference, config.data.time
     if decisions:
-        events = [] if time is None else [time.event]
+        came_by = comes_by(config.data)
         splits = {
             split: one.rename({"score": SCORE, "action": ACTION}).with_columns(
-                rows[split][event] for event in events
+                rows[split][name] for name in came_by
             )
             for split, one in decisions.items()
         }
         everything = in_order(splits, time)
         unseen = everything.filter(pl.col(SPLIT) != "train")
         level = (1 - config.monitoring.level) * SHARES["predictions"] / 2
-        actions = unseen.select(*events, pl.col(ACTION).alias(PLAIN_ACTION))
+        actions = unseen.select(*came_by, pl.col(ACTION).alias(PLAIN_ACTION))
         calibration = _calibrated(actions, {PLAIN_ACTION: "category"}, level, config)
         drift = drift if calibration is None else {**drift, "action": calibration}
         of_test = thinned(everything.filter(pl.col(SPLIT) == "test"), MAX_TEST_ROWS)
         unlearned = pl.when(pl.col(SPLIT) != "train").then(ACTION).alias(ACTION)
-        of_reference = thinned(everything, MAX_REFERENCE_ROWS).select(unlearned, SCORE)
+        of_reference = _of_reference(everything, config.data).select(unlearned, SCORE)
         test = test.with_columns(of_test[ACTION], of_test[SCORE])
         reference = reference.with_columns(of_reference[ACTION], of_reference[SCORE])
     return Expectation(
@@ -166,8 +172,22 @@ def _calibrated(
     """The columns' calibration at this share of false alarms; None with too few rows."""
     if rows.height < 2 * MIN_VALUES:
         return None
-    time = None if config.data.time is None else rows[config.data.time.event]
-    return calibrate(rows, kinds, time, level=level, seed=config.seed)
+    came_by = next((rows[name] for name in comes_by(config.data)), None)
+    time, subject = (came_by, None) if config.data.time else (None, came_by)
+    return calibrate(rows, kinds, time, level=level, seed=config.seed, subject=subject)
+
+
+def comes_by(data: Data) -> list[str]:
+    """The column by which rows come together: the event's time, else the subject, if the data name one."""
+    return [data.time.event] if data.time else [data.subject] if data.subject else []
+
+
+def _of_reference(everything: pl.DataFrame, data: Data) -> pl.DataFrame:
+    """About as many rows as are kept of the reference, evenly spread; where rows come by subject, all of those that are kept."""
+    if data.time or not data.subject or everything.height <= MAX_REFERENCE_ROWS:
+        return thinned(everything, MAX_REFERENCE_ROWS)
+    number = pl.col(data.subject).cast(pl.String).fill_null("").rank("dense")
+    return everything.filter(number % -(-everything.height // MAX_REFERENCE_ROWS) == 0)
 
 
 def with_actuals(rows: pl.DataFrame, objective: Objective) -> pl.DataFrame:

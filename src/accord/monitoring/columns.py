@@ -122,11 +122,15 @@ def shifts_of_means(comparison: Comparison, bundle: Bundle) -> list[ShiftRow]:
     """A row per number, prediction, action and outcome: a mean that has moved, though perhaps to nothing new."""
     if not comparison.has_rows:
         return []
-    objective = comparison.expectation.objective
+    objective, features = comparison.expectation.objective, comparison.expectation.drift.get("features")
+    following = features.following if features else set()
     wanted: dict[str, quality.Computed] = {
         name: quality.of_mean(_column(name))
         for name, column in bundle.columns.items()
-        if column.role == "feature" and column.type in ("integer", "number") and column.pii is None
+        if column.role == "feature"
+        and column.type in ("integer", "number")
+        and column.pii is None
+        and name not in following
     }
     wanted |= {
         f"{PREDICTED}{name}": quality.of_mean(_prediction(name)) for name in comparison.live.predictions

@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from accord.bundle.bundle import Bundle
+from accord.expectation.calibration import UNLIKE, drawing
 from accord.expectation.drift import Reference
-from accord.expectation.expectation import MAX_TEST_ROWS, Expectation
+from accord.expectation.expectation import BLOCK, MAX_TEST_ROWS, SUBJECT, Expectation
 from accord.monitoring import together
 from accord.monitoring.columns import DriftRow
 from accord.monitoring.observed import EVENT, ID, Window, sampled
@@ -35,6 +36,7 @@ def rows_of(
     if features is None or window.n_rows < settings.min_rows:
         return []
     there = set(rows.collect_schema()) & set(expectation.reference.columns)
+    there -= features.following
     references = {name: one for name, one in features.references.items() if name in there}
     wanted = [*references, *([] if expectation.time is None else [EVENT])]
     sample = sampled(rows, window.n_rows, together.MAX_ROWS, wanted)
@@ -58,14 +60,31 @@ def _of_pairs(
     coded = scale.coded(past, None if time is None else time.event)
     base = together.base_of(scale, coded)
     level = (1 - expectation.level) * SHARE
-    limits = together.limits(base, size, time is not None, level, expectation.seed)
+    limits = together.limits(
+        base, size, time is not None, level, expectation.seed, _subject(past, expectation)
+    )
     live = scale.coded(sample, None if time is None else EVENT)
     deviations = limits.deviations(together.differences(base, live))
     n_pairs = len(deviations) - len(base.shares)
     return [
         *_pairs(deviations[:n_pairs], limits, scale, base, live),
+        *_unlike(limits, len(deviations)),
         *_repeated(deviations[n_pairs:], limits, base, live, sample),
     ]
+
+
+def _subject(past: pl.DataFrame, expectation: Expectation) -> pl.Series | None:
+    """The group of subjects that each row, of the reference or of test, is of; None where rows come each by itself, or in time."""
+    if SUBJECT not in expectation.reference.columns:
+        return None
+    return past[SUBJECT if SUBJECT in past.columns else BLOCK]
+
+
+def _unlike(limits: Limits, n_pairs: int) -> list[DriftRow]:
+    if not limits.n_unlike:
+        return []
+    note = f"not tested: {limits.n_unlike:,} of {n_pairs:,} relations, of which {UNLIKE}"
+    return [DriftRow(GROUP, ALL_COLUMNS, PAIRS, None, None, False, None, note)]
 
 
 def _rows_in(past: pl.DataFrame, expectation: Expectation, hours: float | None) -> int:
@@ -170,9 +189,9 @@ def _of_duplicates(
     value = float(np.mean([_twins(live[i : i + n]) for i in range(0, max(len(live) - n, 0) + 1, n)]))
     rng = np.random.Generator(np.random.PCG64(expectation.seed))
     starts = np.linspace(0, len(before) - n, N_WINDOWS).astype(int)
+    draw = drawing(len(before), _subject(past, expectation), rng)
     usual = np.array([
-        _twins(before[start : start + n] if of_time else rng.choice(before, n, replace=False))
-        for start in starts
+        _twins(before[start : start + n] if of_time else before[draw(n)]) for start in starts
     ])  # fmt: skip
     beyond = max(usual.max(), usual.mean() + together.FURTHEST * usual.std()) + FEWEST / n
     threshold = float(min(beyond, (usual.max() + 1) / 2))

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from accord.data.partitions import local
+from accord.expectation.calibration import drawing
 from accord.expectation.drift import Reference
 
 Numbers = NDArray[np.float64]
@@ -47,6 +48,8 @@ STEP = 10**0.25
 """Sizes of windows are calibrated on a scale of these steps."""
 FURTHEST = 3.5
 """No window of the reference lies further out by a pair of its own: one that varies widens its own threshold."""
+UNLIKE = 2 * FURTHEST
+"""A pair by which some window lies this far out, by what other stretches tell, is not tested: it would widen the threshold of all."""
 HOURS = 4
 N_CELLS = 7 * 24 // HOURS
 MIN_CELL_ROWS = 30
@@ -210,33 +213,44 @@ class Limits:
     center: Numbers
     spread: Numbers
     critical: float
+    n_values: int
+    """How many of the differences, the last, are excesses of one value."""
+    n_unlike: int
+    """How many differences say nothing because stretches of the reference are unlike each other."""
 
     def deviations(self, differences: Numbers) -> Numbers:
-        return np.nan_to_num(np.abs(differences - self.center) / self.spread)
+        return np.nan_to_num(_deviations(differences, self.center, self.spread, self.n_values))
 
 
-def limits(base: Base, n_rows: int, in_time: bool, level: float, seed: int) -> Limits:
-    """Those of windows of so many rows, of which a share `level` may have a difference beyond them."""
+def limits(
+    base: Base, n_rows: int, in_time: bool, level: float, seed: int, subject: pl.Series | None = None
+) -> Limits:
+    """Those of windows of so many rows, of which a share `level` may have a difference beyond them. Rows without time come
+    by `subject` (n), or each by itself."""
     rng = np.random.Generator(np.random.PCG64([seed, n_rows]))
     n = len(base.coded.parts)
     starts = ((np.arange(N_WINDOWS) + rng.random(N_WINDOWS)) / N_WINDOWS * (n - n_rows)).astype(int)
+    draw = drawing(n, subject, rng)
     found = []
     for start in starts:
-        rows = np.arange(start, start + n_rows) if in_time else rng.choice(n, n_rows, replace=False)
+        rows = np.arange(start, start + n_rows) if in_time else draw(n_rows)
         window = _taken(base.coded, rows)
         share = np.bincount(window.cell, minlength=N_CELLS)
         own = float((share * share / base.n_in_cell).sum() / n_rows)  # of the reference, the window itself
         found.append(differences(base, window) / (1 - min(own, 0.9)))
     table = np.stack(found)
     least = _least(base, n_rows)
-    largest = []
-    for inside, apart in _stretches(starts, n_rows, n, in_time):
-        center, spread = _scale(table[apart], least)
-        largest.append(np.nanmax(np.abs(table[inside] - center) / spread, axis=1, initial=0.0))
-    worst = np.concatenate(largest)
+    n_values = len(base.shares)
+    off = np.concatenate([
+        _deviations(table[inside], *_scale(table[apart], least), n_values)
+        for inside, apart in _stretches(starts, n_rows, n, in_time)
+    ])  # fmt: skip
+    unlike = np.nanmax(off, axis=0, initial=0.0) > UNLIKE
+    worst = np.nanmax(off[:, ~unlike], axis=1, initial=0.0)
     step = worst.std() * np.sqrt(6) / np.pi
     quantile = worst.mean() - step * (np.euler_gamma + np.log(-np.log1p(-level)))
-    return Limits(n_rows, *_scale(table, least), float(max(quantile, worst.max())))
+    center, spread = _scale(table, np.where(unlike, np.nan, least))
+    return Limits(n_rows, center, spread, float(max(quantile, worst.max())), n_values, int(unlike.sum()))
 
 
 def size(n_rows: int, n_reference: int, in_time: bool) -> int:
@@ -253,6 +267,13 @@ def _least(base: Base, n_rows: int) -> Numbers:
     pairs = np.where(events * n_rows >= MIN_EVENTS, np.sqrt(events / n_rows), np.nan)
     numbers = [np.sqrt(max(share.max(), 1 / n_rows) / n_rows) for share in base.shares.values()]
     return np.append(pairs, numbers)
+
+
+def _deviations(differences: Numbers, center: Numbers, spread: Numbers, n_values: int) -> Numbers:
+    """How many deviations the differences (..., n) are off; a value, whose excess is among the last, only by repeating more."""
+    off = (differences - center) / spread
+    off[..., : off.shape[-1] - n_values] = np.abs(off[..., : off.shape[-1] - n_values])
+    return off
 
 
 def _scale(table: Numbers, least: Numbers) -> tuple[Numbers, Numbers]:
