@@ -1,6 +1,9 @@
 """Planted leaks are found, and honest columns are not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import leak_worlds
 import numpy as np
@@ -10,11 +13,14 @@ from leak_worlds import HONEST as HONEST_WORLDS
 from leak_worlds import PLANTED, World
 from shipped import shipped
 
-from accord.data.leaks import Surroundings, Suspect, across_splits, suspects
+from accord.data import buckets
+from accord.data.leaks import Part, Surroundings, Suspect, across_splits, suspects
 from accord.schema.data import Data, LeakCheck
 from accord.tasks.registry import OWN
 
 N = 4000
+N_AT_ONCE = 700
+"""Rows in memory at once where they are few on purpose."""
 RNG = np.random.default_rng(11)
 SIGNAL = RNG.normal(size=N)
 BINARY = (RNG.random(N) < 1 / (1 + np.exp(2 - SIGNAL))).astype(float)
@@ -299,44 +305,69 @@ def contract(rows: pl.DataFrame, outcomes: tuple[str, ...], **more: object) -> D
     })  # fmt: skip
 
 
+def on_both_sides(parts: dict[str, pl.DataFrame], data: Data) -> list[Suspect]:
+    """What is suspected of the parts, which is the same if few of their rows are in memory at once."""
+    with TemporaryDirectory() as folder:
+        whole = across_splits(
+            {name: Part.of(rows) for name, rows in parts.items()}, data, 10**6, Path(folder)
+        )
+        cut = {name: Part(rows.height, partial(slices, rows)) for name, rows in parts.items()}
+        assert across_splits(cut, data, N_AT_ONCE, Path(folder)) == whole
+    return whole
+
+
+def slices(rows: pl.DataFrame, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+    yield from rows.select(columns).iter_slices(N_AT_ONCE)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that are brought together by way of files, although they are few."""
+    monkeypatch.setattr(buckets, "WAITING_ROWS", 1500)
+
+
+@pytest.mark.usefixtures("small")
 def test_rows_that_stand_twice_on_both_sides_are_found():
     world = World.of(8)
     rows = world.with_column(late=world.late)
     rows = pl.concat([rows, rows.sample(600, seed=1)])
     parts = leak_worlds.split(rows, 8)
-    [suspect] = across_splits(parts, contract(rows, ("late",)))
+    [suspect] = on_both_sides(parts, contract(rows, ("late",)))
     assert (suspect.feature, suspect.kind, suspect.target) == ("duplicates", "duplicate", "all")
     vouched = contract(rows, ("late",), checks={"leaks": {"accepted": ["duplicates"]}})
-    assert [suspect.accepted for suspect in across_splits(parts, vouched)] == [True]
+    assert [suspect.accepted for suspect in on_both_sides(parts, vouched)] == [True]
 
 
 @pytest.mark.parametrize("base", [0.13, 0.01])
+@pytest.mark.usefixtures("small")
 def test_rows_that_are_alike_by_chance_are_honest(base: float):
     world = World.of(9, base=base)
     coarse = pl.DataFrame({
         "whole": np.round(world.late * 2.66 + world.rng.normal(size=world.n)), "grade": world.rng.integers(0, 5, world.n),
         "late": world.late,
     })  # fmt: skip
-    assert across_splits(leak_worlds.split(coarse, 9), contract(coarse, ("late",))) == []
+    assert on_both_sides(leak_worlds.split(coarse, 9), contract(coarse, ("late",))) == []
 
 
+@pytest.mark.usefixtures("small")
 def test_customers_who_come_again_are_honest():
     """All features are the customer's, so that many rows are alike; their outcomes are not."""
     world = World.of(10, per_customer=3)
     weight = world.rng.normal(size=world.n)[world.customer]
     rows = pl.DataFrame({"weight": weight, "age": np.round(20 + 10 * weight**2), "late": world.late})
-    assert across_splits(leak_worlds.split(rows, 10), contract(rows, ("late",))) == []
+    assert on_both_sides(leak_worlds.split(rows, 10), contract(rows, ("late",))) == []
 
 
+@pytest.mark.usefixtures("small")
 def test_a_subject_whose_rows_are_dealt_to_both_sides_is_found_unless_time_splits_them():
     world = World.of(11, 4000)
     rows = world.with_column(late=world.late, person=world.customer, at=world.event)
     parts = leak_worlds.split(rows, 11)
-    [suspect] = across_splits(parts, contract(rows, ("late",), subject="person"))
+    [suspect] = on_both_sides(parts, contract(rows, ("late",), subject="person"))
     assert (suspect.feature, suspect.kind) == ("person", "subject")
-    assert across_splits(parts, contract(rows, ("late",), subject="person", time={"event": "at"})) == []
+    assert on_both_sides(parts, contract(rows, ("late",), subject="person", time={"event": "at"})) == []
     alone = rows.with_columns(person=pl.int_range(pl.len()))
-    assert across_splits(leak_worlds.split(alone, 11), contract(alone, ("late",), subject="person")) == []
+    assert on_both_sides(leak_worlds.split(alone, 11), contract(alone, ("late",), subject="person")) == []
 
 
 def classes_and(leak: Callable[[np.ndarray], np.ndarray], n: int = 4000) -> list[Suspect]:

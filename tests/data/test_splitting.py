@@ -9,11 +9,32 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shipped import shipped
 
-from accord.data.splitting import SPLITS, blocks, by_key, by_time, held_out, split
+from accord.data.splitting import (
+    SPLITS,
+    Account,
+    Counts,
+    blocks,
+    boundaries,
+    by_key,
+    by_time,
+    held_out,
+    parts,
+    row_hash,
+)
 from accord.errors import AccordError
 from accord.schema.data import ROW_ID, Data, Split, Time
 
 ONE_DAY = shipped(Time, event="at", label_delay="1d")
+
+
+def split(
+    rows: pl.DataFrame, data: Data, n_read: int, n_quarantined: int
+) -> tuple[dict[str, pl.DataFrame], Account]:
+    """The rows of each split, and the account of all rows read."""
+    between = by_time(rows, data.time, data.split)[1] if data.time else None
+    found, counts = parts(rows, data, between), Counts()
+    counts.add(found, data.time)
+    return found, counts.account(data, n_read, n_quarantined, between)
 
 
 def days_of(rows: pl.DataFrame, assigned: pl.Series, name: str) -> list[date]:
@@ -178,14 +199,14 @@ STRETCH = st.sampled_from(["3d", "2w", "1mo", 0.1, 0.3])
     times=ROWS, test=STRETCH, tune=STRETCH, holdout=st.sampled_from([0.0, 0.1, 0.5]),
     cutoff=st.none() | st.dates(date(2024, 1, 1), date(2024, 7, 1)), delay=st.sampled_from(["0d", "1d", "20d"]),
 )  # fmt: skip
-def test_the_account_adds_up_for_any_rows(times: list[datetime], **parts: Any):
+def test_the_account_adds_up_for_any_rows(times: list[datetime], **given: Any):
     data = shipped(
         Data,
         name="days",
         sources={"days": {"path": "days.csv"}},
-        time={"event": "at", "label_delay": parts["delay"]},
+        time={"event": "at", "label_delay": given["delay"]},
         columns={"at": {"type": "datetime", "role": "info"}},
-        split={name: parts[name] for name in ("cutoff", "test", "tune", "holdout")},
+        split={name: given[name] for name in ("cutoff", "test", "tune", "holdout")},
         targets={"y": {"task": "regression", "sql": "y"}},
     )
     rows = pl.DataFrame({ROW_ID: range(len(times)), "at": times}, schema_overrides={"at": pl.Datetime("us")})
@@ -198,7 +219,7 @@ def test_the_account_adds_up_for_any_rows(times: list[datetime], **parts: Any):
     assert sum(account.splits.values()) + account.quarantine == account.n_rows
     assert account.splits == {name: part.height for name, part in parted.items()}
     boundary = vars(account.boundaries)
-    known = pl.col("at").dt.offset_by(parts["delay"])
+    known = pl.col("at").dt.offset_by(given["delay"])
     assert parted["train"].filter(known > boundary["tune"]).is_empty()
     assert parted["tune"].filter((pl.col("at") < boundary["tune"]) | (known > boundary["test"])).is_empty()
     assert parted["test"].filter(pl.col("at") < boundary["test"]).is_empty()
@@ -206,6 +227,28 @@ def test_the_account_adds_up_for_any_rows(times: list[datetime], **parts: Any):
         scored = pl.concat(parted[name] for name in ("train", "tune", "test", "holdout"))
         assert scored.filter(known > boundary["future"]).is_empty()
         assert parted["future"].filter(pl.col("at") < boundary["future"]).is_empty()
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    times=st.lists(st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29)), min_size=1, max_size=30) | ROWS,
+    test=st.floats(0.01, 0.6), tune=st.floats(0.01, 0.6), n=st.integers(1, 40), ties=st.integers(1, 5),
+)  # fmt: skip
+def test_shares_end_where_they_would_if_rows_stood_in_order(
+    times: list[datetime], test: float, tune: float, n: int, ties: int
+):
+    events = pl.Series(times * ties, dtype=pl.Datetime("us"))
+    try:
+        found = boundaries(
+            lambda: [events.slice(i, n) for i in range(0, len(events), n)],
+            shipped(Split, test=test, tune=tune),
+        )
+    except AccordError:
+        return
+    for share, end, begin in ((test, max(times), found.test), (tune, found.test, found.tune)):
+        before = sorted(events.filter(events <= end))
+        n_rows = min(round(share * len(events)), len(before))
+        assert begin == (before[-n_rows] if n_rows else end)
 
 
 @pytest.mark.parametrize(
@@ -242,6 +285,14 @@ def test_a_row_lands_in_one_split_by_its_key_whatever_the_others_are(days: pl.Da
     assert {i: whole[i] for i in some["id"]} == dict(
         zip(some["id"], by_key(some, ["id"], shares), strict=True)
     )
+
+
+def test_the_number_of_a_key_never_changes():
+    rows = pl.DataFrame({"a": ["x", None, "x", "ä"], "b": [1.5, 2.0, 1.5, -0.0]})
+    numbers = [0.4749642362315498, 0.4759600103668724, 0.4749642362315498, 0.96151142466476]
+    assert row_hash(rows, ["a", "b"], salt="split").tolist() == numbers
+    days = [date(2024, 1, day) for day in range(1, 32)]
+    assert held_out(days, 0.1) == [date(2024, 1, day) for day in (10, 13, 19)]
 
 
 def test_shares_by_key_are_near_what_was_asked_for():

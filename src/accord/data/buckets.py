@@ -5,6 +5,8 @@ from pathlib import Path
 
 import polars as pl
 
+from accord.files import remove
+
 MAX_BUCKETS = 256
 WAITING_ROWS = 250_000
 """Rows that wait in memory until they are written together, so that small chunks don't make many small files."""
@@ -41,10 +43,11 @@ class Buckets:
         self._n_written += 1
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
-        """The buckets that have rows, in which rows are in the order in which they came."""
+        """The buckets that have rows, in which rows are in the order in which they came. They can be had once."""
         if self._n_written and self._waiting:
             self._write()
         if self._waiting:
             yield pl.concat(self._waiting)
         for folder in sorted(self._folder.iterdir()) if self._n_written else ():
             yield pl.concat([pl.read_ipc(file) for file in sorted(folder.iterdir())])
+            remove(folder)

@@ -1,13 +1,14 @@
 """Divides rows into train, tune, test, holdout, future, older and purged, each row into exactly one."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from accord.data.partitions import local
 from accord.errors import AccordError
@@ -17,6 +18,8 @@ SPLITS = ("train", "tune", "test", "holdout", "future", "older", "purged")
 SCORED = ("train", "tune", "test", "holdout")
 """Splits whose rows are evaluated."""
 N_ROW_BLOCKS = 1000
+N_CELLS = 65_536
+EVENT = pl.Datetime("us")
 
 
 @dataclass(frozen=True)
@@ -46,15 +49,29 @@ class Account:
     """None for data without time."""
 
 
+Events = Callable[[], Iterable[pl.Series]]
+"""Gives all event times, in the data's zone, anew at each call: in as many series as rows have chunks."""
+
+
 def by_time(rows: pl.DataFrame, time: Time, split: Split) -> tuple[pl.Series, Boundaries]:
-    """Each row's split, and the boundaries.
+    """Each row's split, where these are all rows, and the boundaries."""
+    events = events_of(rows, time)
+    found = boundaries(lambda: [events], split)
+    return between(rows, time, split, found), found
+
+
+def events_of(rows: pl.DataFrame, time: Time) -> pl.Series:
+    return rows.select(local(pl.col(time.event), time.zone)).to_series()
+
+
+def between(rows: pl.DataFrame, time: Time, split: Split, boundaries: Boundaries) -> pl.Series:
+    """Each row's split (n,).
 
     A row whose outcome was not yet known at the boundary after it is purged from the side before the boundary
     (Lopez de Prado 2018, Advances in Financial Machine Learning, chapter 7).
     """
     event = local(pl.col(time.event), time.zone)
     at = rows.select(event=event, known=event.dt.offset_by(time.label_delay), day=event.dt.date())
-    boundaries = _boundaries(at["event"], split)
     held = held_out(at["day"].unique().sort().to_list(), split.holdout)
     future = pl.col.event >= boundaries.future if boundaries.future else pl.lit(False)
     unknown = pl.col.known > boundaries.future if boundaries.future else pl.lit(False)
@@ -70,7 +87,7 @@ def by_time(rows: pl.DataFrame, time: Time, split: Split) -> tuple[pl.Series, Bo
         .when(pl.col.known > boundaries.tune).then(pl.lit("purged"))
         .otherwise(pl.lit("train"))
     )  # fmt: skip
-    return at.select(split=name)["split"], boundaries
+    return at.select(split=name)["split"]
 
 
 def by_key(rows: pl.DataFrame, key: Sequence[str], split: Split) -> pl.Series:
@@ -95,7 +112,8 @@ def by_key(rows: pl.DataFrame, key: Sequence[str], split: Split) -> pl.Series:
 
 def held_out(days: Sequence[Any], share: float) -> list[Any]:
     """The days whose hash puts them in the holdout, which depends on the date alone."""
-    return [day for day in days if _unit(f"holdout {day}") < share]
+    units = _units("holdout ", pl.Series([str(day) for day in days], dtype=pl.String))
+    return [day for day, unit in zip(days, units, strict=True) if unit < share]
 
 
 def blocks(
@@ -128,9 +146,14 @@ def distinct(parts: Iterable[pl.DataFrame], by: Sequence[str]) -> pl.Series:
     return known
 
 
-def row_hash(rows: pl.DataFrame, key: Sequence[str], salt: str) -> np.ndarray:
+def row_hash(rows: pl.DataFrame, key: Sequence[str], salt: str) -> NDArray[np.float64]:
     """A number in [0, 1) per row (n,), made from its key alone."""
-    return np.array([_unit(f"{salt} {text}") for text in _texts(rows, key)])
+    texts = _texts(rows, key)
+    known = texts.unique(maintain_order=True)
+    numbers = _units(f"{salt} ", known)
+    if len(known) < len(texts):
+        numbers = texts.replace_strict(known, pl.Series(numbers)).to_numpy()
+    return numbers
 
 
 def _texts(rows: pl.DataFrame, key: Sequence[str]) -> pl.Series:
@@ -140,71 +163,121 @@ def _texts(rows: pl.DataFrame, key: Sequence[str]) -> pl.Series:
     ).to_series()
 
 
-def _unit(text: str) -> float:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=6).digest()) / 2**48
+def _units(salt: str, texts: pl.Series) -> NDArray[np.float64]:
+    """A number in [0, 1) per text (n,), from its hash."""
+    salted, digests = hashlib.blake2b(salt.encode(), digest_size=6), bytearray()
+    for text in texts.cast(pl.Binary):
+        hashed = salted.copy()
+        hashed.update(text)
+        digests += b"\0\0" + hashed.digest()
+    return np.frombuffer(digests, ">u8") / 2**48
 
 
-def _boundaries(event: pl.Series, split: Split) -> Boundaries:
+def boundaries(events: Events, split: Split) -> Boundaries:
+    """Where the stretches begin. Raises AccordError if none happened before the cutoff, or none is left to train on."""
     cutoff = None if split.cutoff is None else datetime.combine(split.cutoff, datetime.min.time())
-    past = event if cutoff is None else event.filter(event < cutoff)
-    if past.is_empty():
+    past = _Past(events, cutoff)
+    if not past.n_rows:
+        first, last = _ends(events())
         raise AccordError(
-            f"data.split.cutoff is {cutoff}; no row happened before it. The rows span {event.min()!s} to {event.max()!s}"
+            f"data.split.cutoff is {cutoff}; no row happened before it. The rows span {first!s} to {last!s}"
         )
-    end = cutoff or past.max()
-    assert isinstance(end, datetime)
-    test = _before(end, split.test, past)
-    tune = _before(test, split.tune, past)
-    train = None if split.train is None else _before(tune, split.train, past)
-    if not ((event < tune) & (event >= (train or past.min()))).any():
+    test = past.before(cutoff or past.last, split.test)
+    tune = past.before(test, split.tune)
+    train = None if split.train is None else past.before(tune, split.train)
+    if not past.count(train or past.first, tune):
         raise AccordError(
-            f"data.split leaves nothing to train on: tune begins {tune} and the first row is of {event.min()!s}. "
+            f"data.split leaves nothing to train on: tune begins {tune} and the first row is of {_ends(events())[0]!s}. "
             "Make tune or test shorter, train longer, or the cutoff later"
         )
     return Boundaries(train, tune, test, cutoff)
 
 
-def _before(end: datetime, stretch: str | float, past: pl.Series) -> datetime:
-    """The beginning of the stretch of time that ends at `end`. A share counts in rows before the cutoff."""
-    if isinstance(stretch, str):
-        begin = pl.Series([end]).dt.offset_by(f"-{stretch}")[0]
-    else:
-        before = past.filter(past <= end).sort()
-        n_rows = min(round(stretch * len(past)), len(before))
-        begin = before[len(before) - n_rows] if n_rows else end
-    assert isinstance(begin, datetime)
-    return begin
+class _Past:
+    """The events before the cutoff."""
+
+    def __init__(self, events: Events, cutoff: datetime | None) -> None:
+        self._events, self._cutoff = events, cutoff
+        self.n_rows = sum(len(some) for some in self())
+        if self.n_rows:
+            self.first, self.last = _ends(self())
+
+    def __call__(self) -> Iterator[pl.Series]:
+        for some in self._events():
+            yield some if self._cutoff is None else some.filter(some < self._cutoff)
+
+    def count(self, begin: datetime, end: datetime) -> int:
+        """How many are from `begin` on and before `end`."""
+        return sum(int(((some >= begin) & (some < end)).sum()) for some in self())
+
+    def before(self, end: datetime, stretch: str | float) -> datetime:
+        """The beginning of the stretch of time that ends at `end`. A share counts in rows before the cutoff."""
+        if isinstance(stretch, str):
+            begin = pl.Series([end]).dt.offset_by(f"-{stretch}")[0]
+            assert isinstance(begin, datetime)
+            return begin
+        n_before = sum(int((some <= end).sum()) for some in self())
+        n_rows = min(round(stretch * self.n_rows), n_before)
+        return self._in_order(n_before - n_rows) if n_rows else end
+
+    def _in_order(self, place: int) -> datetime:
+        """The event at this place, from 0 on, if they stood in order. They are counted in cells of time, and again those of the cell
+        that it is in, until the cell is one instant; so never are all in memory."""
+        low, high = (int(end) for end in pl.Series([self.first, self.last], dtype=EVENT).to_physical())
+        while low < high:
+            width = -(-(high - low + 1) // N_CELLS)
+            counts = np.zeros(N_CELLS, np.int64)
+            for some in self():
+                at = some.to_physical().to_numpy()
+                counts += np.bincount((at[(at >= low) & (at <= high)] - low) // width, minlength=N_CELLS)
+            until = np.cumsum(counts)
+            cell = int(np.searchsorted(until, place, side="right"))
+            place -= int(until[cell] - counts[cell])
+            low, high = low + cell * width, min(high, low + (cell + 1) * width - 1)
+        found = pl.Series([low]).cast(EVENT)[0]
+        assert isinstance(found, datetime)
+        return found
 
 
-def split(
-    rows: pl.DataFrame, data: Data, n_read: int, n_quarantined: int
-) -> tuple[dict[str, pl.DataFrame], Account]:
-    """The rows of each split, and the account of all rows read.
+def _ends(events: Iterable[pl.Series]) -> tuple[datetime, datetime]:
+    """The first and the last event."""
+    ends = pl.Series([end for some in events for end in (some.min(), some.max())], dtype=EVENT)
+    first, last = ends.min(), ends.max()
+    assert isinstance(first, datetime)
+    assert isinstance(last, datetime)
+    return first, last
 
-    Raises AccordError if train or test ends up empty.
-    """
-    boundaries = None
-    if data.time is not None:
-        assigned, boundaries = by_time(rows, data.time, data.split)
+
+def parts(rows: pl.DataFrame, data: Data, boundaries: Boundaries | None) -> dict[str, pl.DataFrame]:
+    """The rows of each split."""
+    if data.time is not None and boundaries is not None:
+        assigned = between(rows, data.time, data.split, boundaries)
     else:
         assigned = by_key(rows, data.dealt_by, data.split)
-    parts = {name: rows.filter(assigned == name) for name in SPLITS}
-    for name in ("train", "test"):
-        if parts[name].is_empty():
-            raise AccordError(
-                f"data.split leaves no row in {name}, of {rows.height:,}; make its share or stretch longer in conf/data/{data.name}.yaml"
-            )
-    counts = {name: part.height for name, part in parts.items()}
-    assert sum(counts.values()) + n_quarantined == n_read, "rows got lost"
-    spans = {name: _span(part, data.time) for name, part in parts.items()}
-    return parts, Account(data.name, n_read, n_quarantined, counts, spans, boundaries)
+    return {name: rows.filter(assigned == name) for name in SPLITS}
 
 
-def _span(part: pl.DataFrame, time: Time | None) -> tuple[date, date] | None:
-    if time is None or part.is_empty():
-        return None
-    days = part.select(local(pl.col(time.event), time.zone).dt.date()).to_series()
-    first, last = days.min(), days.max()
-    assert isinstance(first, date)
-    assert isinstance(last, date)
-    return first, last
+class Counts:
+    """What the account says of rows that were split in chunks."""
+
+    def __init__(self) -> None:
+        self.rows = dict.fromkeys(SPLITS, 0)
+        self._days: dict[str, list[date]] = {name: [] for name in SPLITS}
+        """First and last day of each chunk's part."""
+
+    def add(self, parts: Mapping[str, pl.DataFrame], time: Time | None) -> None:
+        for name, part in parts.items():
+            self.rows[name] += part.height
+            if time is not None and part.height:
+                self._days[name] += [end.date() for end in _ends([events_of(part, time)])]
+
+    def account(self, data: Data, n_read: int, n_quarantined: int, boundaries: Boundaries | None) -> Account:
+        """The account of all rows read. Raises AccordError if train or test ended up empty."""
+        for name in ("train", "test"):
+            if not self.rows[name]:
+                raise AccordError(
+                    f"data.split leaves no row in {name}, of {sum(self.rows.values()):,}; make its share or stretch longer in conf/data/{data.name}.yaml"
+                )
+        assert sum(self.rows.values()) + n_quarantined == n_read, "rows got lost"
+        spans = {name: (min(days), max(days)) if days else None for name, days in self._days.items()}
+        return Account(data.name, n_read, n_quarantined, self.rows, spans, boundaries)

@@ -19,7 +19,7 @@ from accord.data.leaks.evidence import Case, Check, Finding, Outcome, Rows, Surr
 from accord.data.leaks.groups import group_means, shared_outcomes
 from accord.data.leaks.levels import deciding_levels, deciding_words
 from accord.data.leaks.order import late_times, next_targets
-from accord.data.leaks.twins import across_splits
+from accord.data.leaks.twins import Part, across_splits
 from accord.schema.data import LeakCheck
 
 if TYPE_CHECKING:
@@ -123,4 +123,4 @@ def refusal(found: Sequence[Suspect], data: str, check: LeakCheck, report: str) 
     )
 
 
-__all__ = ["CHECKS", "Surroundings", "Suspect", "across_splits", "refusal", "suspects", "warning"]
+__all__ = ["CHECKS", "Part", "Surroundings", "Suspect", "across_splits", "refusal", "suspects", "warning"]
