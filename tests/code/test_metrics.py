@@ -194,7 +194,7 @@ def test_equal_predictions_share_a_calibration_bin(values: list[int]):
 @pytest.fixture
 def in_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Metrics of rows of which at most 70 are in memory at once; the folder for the rest."""
-    monkeypatch.setattr(ranked, "PART_ROWS", 70)
+    monkeypatch.setattr(mapped, "PART_ROWS", 70)
     monkeypatch.setattr(mapped, "MAX_BYTES", 0)
     return tmp_path / "scratch"
 
@@ -234,7 +234,7 @@ def test_the_average_precision_of_rows_in_parts_is_exact_and_its_interval_near(
 def test_rows_are_ranked_as_in_memory(scores: list[float]):
     score, place = np.array(scores, float), np.arange(len(scores))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ranked, "PART_ROWS", 20)
+        patch.setattr(mapped, "PART_ROWS", 20)
         found, order = ranked.ranked(score, [place], None)
         runs = [found[rows] for rows in ranked.runs(found)]
         shares = np.linspace(0, 1, 7)

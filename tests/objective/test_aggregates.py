@@ -6,6 +6,7 @@ import re
 import numpy as np
 import polars as pl
 import pytest
+from tallies import tallied
 
 from accord.errors import AccordError
 from accord.sql import aggregates
@@ -22,7 +23,7 @@ ROWS = pl.DataFrame({"payout": PAYOUT, "action": ACTION, "late": LATE}).with_col
 
 
 def value(sql: str, drawn: np.ndarray | None = None) -> np.ndarray:
-    statistic = aggregates.statistic(sql, "here", ROWS, BLOCK, N_BLOCKS, {"fee": 12.0})
+    statistic = tallied(sql, "here", ROWS, BLOCK, N_BLOCKS, {"fee": 12.0})
     return statistic(np.ones((1, N_BLOCKS)) if drawn is None else drawn)
 
 
@@ -38,6 +39,16 @@ CASES = {
     "SUM(payout) / SUM(fee) - 1.5": lambda i: PAYOUT[i].sum() / (12 * len(i)) - 1.5,
     "fee * COUNT(*)": lambda i: 12 * len(i),
 }
+
+
+@pytest.mark.parametrize("sql", CASES)
+def test_rows_in_parts_give_the_same_bits(sql: str):
+    drawn = np.random.default_rng(2).integers(0, 3, (50, N_BLOCKS)).astype(float)
+    found = [
+        tallied(sql, "here", ROWS, BLOCK, N_BLOCKS, {"fee": 12.0}, n_together) for n_together in (N, 7, 1)
+    ]
+    whole, *parts = [(one(drawn).tolist(), one.low, one.high) for one in found]
+    assert parts == [whole, whole]
 
 
 @pytest.mark.parametrize("sql", CASES)
@@ -132,13 +143,13 @@ ODD = pl.DataFrame(
 )
 def test_an_aggregate_of_odd_names_texts_and_numbers_has_its_value(sql: str, expected: float) -> None:
     aggregates.check(sql, "here", dict(ODD.schema), [])
-    found = aggregates.statistic(sql, "here", ODD, np.arange(3), 3, {})(np.ones((1, 3)))[0]
+    found = tallied(sql, "here", ODD, np.arange(3), 3, {})(np.ones((1, 3)))[0]
     assert found == pytest.approx(expected, rel=1e-15)
 
 
 def test_a_value_that_can_not_be_had_leaves_the_other_resamples_alone() -> None:
     drawn = np.array([[1.0, 0, 0], [0, 1.0, 0], [1.0, 0, 1.0]])
-    statistic = aggregates.statistic("COUNT(*) // (SUM(value) - 1.0)", "here", ODD, np.arange(3), 3, {})
+    statistic = tallied("COUNT(*) // (SUM(value) - 1.0)", "here", ODD, np.arange(3), 3, {})
     assert np.array_equal(statistic(drawn), [np.nan, np.nan, 0], equal_nan=True)
 
 
@@ -148,5 +159,5 @@ def test_a_metric_that_no_rows_have_is_no_error() -> None:
 
 def test_infinity_counts_only_where_its_block_is_drawn() -> None:
     rows = pl.DataFrame({"x": [1.0, float("inf"), 3.0]})
-    statistic = aggregates.statistic("SUM(x)", "here", rows, np.arange(3), 3, {})
+    statistic = tallied("SUM(x)", "here", rows, np.arange(3), 3, {})
     assert np.array_equal(statistic(np.array([[1.0, 0, 2], [1, 1, 1]])), [7, np.nan], equal_nan=True)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.exceptions import PolarsError
 from row_expressions import EXPRESSIONS, ROWS, condition_sql, numeric_sql
+from tallies import tallied
 
 from accord.errors import AccordError
 from accord.sql import aggregates
@@ -51,7 +52,7 @@ ONCE = [1] * N_BLOCKS
 
 def value(sql: str, rows: pl.DataFrame, drawn: list[int]) -> float:
     block = np.arange(rows.height, dtype=np.intp) % N_BLOCKS
-    statistic = aggregates.statistic(sql, "here", rows, block, N_BLOCKS, {})
+    statistic = tallied(sql, "here", rows, block, N_BLOCKS, {})
     return float(statistic(np.array([drawn, ONCE], float))[0])
 
 

@@ -2,14 +2,19 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from accord.bootstrap import Blocks
 from accord.data import partitions, splitting
 from accord.engines import mapped, memory
+from accord.engines.mapped import in_parts
+from accord.files import replacing
 from accord.paths import Paths
 from accord.schema.config import Config, Engine
 from accord.schema.data import Data
@@ -52,11 +57,69 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class Columns:
+    """What is known of rows (n) beside their own columns: values (n,) by name, numbers or truths."""
+
+    of: Mapping[str, NDArray[Any]]
+
+    @classmethod
+    def read(cls, path: Path, scratch: Path | None) -> "Columns":
+        """Those that `write` has written."""
+        table = pl.scan_parquet(path, glob=False)
+        n, schema = int(table.select(pl.len()).collect().item()), table.collect_schema()
+        types = {name: np.bool_ if kind == pl.Boolean() else np.float64 for name, kind in schema.items()}
+        found = {name: mapped.empty(scratch, n, kind) for name, kind in types.items()}
+        for rows in in_parts(n):
+            part = table.slice(rows.start, rows.stop - rows.start).collect()
+            for name, values in found.items():
+                values[rows] = part[name].to_numpy()
+        return cls(found)
+
+    def part(self, rows: slice | NDArray[np.intp]) -> pl.DataFrame:
+        return pl.DataFrame({name: values[rows] for name, values in self.of.items()})
+
+    def write(self, path: Path) -> None:
+        n = max(len(values) for values in self.of.values())
+        types = {
+            name: pl.Boolean() if one.dtype == np.bool_ else pl.Float64() for name, one in self.of.items()
+        }
+        partitions.write_chunks(path, (self.part(rows) for rows in in_parts(n)), pl.Schema(types))
+
+
+def write(folder: Path, splits: Mapping[str, Columns]) -> None:
+    """Writes a file per split. The folder appears whole or not at all."""
+    with replacing(folder) as temporary:
+        temporary.mkdir()
+        for split, columns in splits.items():
+            columns.write(temporary / f"{split}.parquet")
+
+
+@dataclass(frozen=True)
 class RowBlocks:
     """Each row's block as a number (n,): days if they are in order of time, else a group of rows."""
 
     number: NDArray[np.int32]
     is_ordered: bool
+
+    @cached_property
+    def _there(self) -> NDArray[np.int32]:
+        """The blocks that have rows, in order."""
+        there = np.zeros(0, np.int32)
+        for rows in in_parts(len(self.number)):
+            there = np.union1d(there, self.number[rows])
+        return there
+
+    @property
+    def n(self) -> int:
+        return len(self._there)
+
+    def numbered(self, scratch: Path | None) -> tuple[NDArray[np.intp], Blocks]:
+        """The blocks that have rows as numbers from 0 on, for each row (n,), and all of them."""
+        there, number = self._there, self.number
+        found = mapped.computed(
+            lambda rows: np.searchsorted(there, number[rows]), len(number), scratch, np.intp
+        )
+        return found, Blocks(len(there), there.astype(np.float64) if self.is_ordered else None)
 
 
 def rows(config: Config, paths: Paths) -> dict[str, Rows]:

@@ -2,6 +2,7 @@
 Their files have no name, so that nothing is left of a process that ends, however it ends."""
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -11,6 +12,8 @@ from numpy.typing import DTypeLike, NDArray
 
 MAX_BYTES = 2**24
 """Arrays that are no larger are in memory."""
+PART_ROWS = 2**20
+"""Rows of which temporary arrays are made at once. It is no setting: sums of the parts' sums would depend on it."""
 
 
 def empty(scratch: Path | None, shape: int | tuple[int, ...], dtype: DTypeLike = np.float64) -> NDArray[Any]:
@@ -22,3 +25,34 @@ def empty(scratch: Path | None, shape: int | tuple[int, ...], dtype: DTypeLike =
     with TemporaryFile(dir=scratch) as file:
         os.posix_fallocate(file.fileno(), 0, n_bytes)  # a full disk would otherwise kill the process later
         return np.asarray(np.memmap(file, dtype, "r+", shape=shape))
+
+
+def are_many(n: int) -> bool:
+    """Whether so many rows are more than one part."""
+    return n > PART_ROWS
+
+
+def in_parts(n: int) -> Iterator[slice]:
+    """The rows (n) in parts, one if they are few."""
+    return (slice(start, min(start + PART_ROWS, n)) for start in range(0, max(n, 1), PART_ROWS))
+
+
+def kept(values: NDArray[Any], keep: NDArray[np.bool_], scratch: Path | None) -> NDArray[Any]:
+    """The values (n, ...) where `keep` (n,) holds."""
+    found = empty(scratch, (int(np.count_nonzero(keep)), *values.shape[1:]), values.dtype)
+    start = 0
+    for rows in in_parts(len(values)):
+        some = values[rows][keep[rows]]
+        found[start : start + len(some)] = some
+        start += len(some)
+    return found
+
+
+def computed(
+    of: Callable[[slice], NDArray[Any]], n: int, scratch: Path | None, dtype: DTypeLike = np.float64
+) -> NDArray[Any]:
+    """Values (n,) that are computed of some of the rows at a time."""
+    found = empty(scratch, n, dtype)
+    for rows in in_parts(n):
+        found[rows] = of(rows)
+    return found

@@ -1,6 +1,6 @@
 """Stage evaluate's work: predictions of every scored split, and what targets.py says of them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from accord import models
 from accord.data import scored
-from accord.data.scored import RowBlocks, Rows
+from accord.data.scored import Columns, RowBlocks, Rows
 from accord.engines import mapped, memory
 from accord.evaluation import notices, targets
 from accord.evaluation.evaluated import BesideBaseline, EvaluationReport, TargetReport
 from accord.features.transform import Transform, load_matrix
-from accord.measures.ranked import in_parts
 from accord.models import loading
 from accord.models.trained import MODEL_FILE, baseline_of, raw_of, settings_of
+from accord.objective import grouping
 from accord.schema.config import Config
 from accord.schema.objective import Target
 from accord.sql.rows import columns_of, evaluate
@@ -28,27 +28,8 @@ from accord.tasks.task import Predicted
 IMPORTANCE = "importance"
 MAX_PLOTTED_ROWS = 1_000_000
 """Plots of more rows are of an evenly spread sample."""
-NUMBER = "level|number"
-"""Names in the config can't hold a bar, so this never clashes with a column."""
 PLOTS = (*dict.fromkeys(plot.name for task in registry.OWN.values() for plot in task.plots), IMPORTANCE)
 """The plots that dvc.yaml names; tasks of others may bring more."""
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Each column (n,) of the targets' predictions by its name."""
-
-    of: Mapping[str, models.Vector]
-
-    @property
-    def schema(self) -> pl.Schema:
-        return pl.Schema(dict.fromkeys(self.of, pl.Float64()))
-
-    def chunks(self) -> Iterator[pl.DataFrame]:
-        n = max(len(values) for values in self.of.values())
-        return (
-            pl.DataFrame({name: values[rows] for name, values in self.of.items()}) for rows in in_parts(n)
-        )
 
 
 @dataclass(frozen=True)
@@ -191,16 +172,9 @@ def _scored(
 
 def _levels(column: str, rows: Rows, keep: NDArray[np.bool_]) -> targets.Levels:
     """The levels of a slice column on the rows to keep (n,)."""
-    name = pl.col(column)
-    seen = [frame.select(name.unique()) for _, frame in rows.chunks([column])]
-    levels = pl.concat(seen).unique().sort(name, nulls_last=True).with_row_index(NUMBER)
-    number = mapped.empty(rows.scratch, rows.n, np.int32)
-    for some, frame in rows.chunks([column]):
-        found = frame.select(name).join(
-            levels, on=column, how="left", nulls_equal=True, maintain_order="left"
-        )
-        number[some] = found[NUMBER].to_numpy()
-    return targets.Levels(column, levels[column].to_list(), targets.kept(number, keep, rows.scratch))
+    found = grouping.grouped(rows, column)
+    levels = [value for (value,) in found.levels.iter_rows()]
+    return targets.Levels(column, levels, mapped.kept(found.number, keep, rows.scratch))
 
 
 def _read(

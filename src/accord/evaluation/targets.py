@@ -10,7 +10,6 @@ from msgspec import UNSET
 from numpy.typing import NDArray
 
 from accord import intervals
-from accord.bootstrap import Blocks
 from accord.data.scored import RowBlocks
 from accord.engines import mapped
 from accord.errors import AccordError
@@ -24,7 +23,6 @@ from accord.evaluation.evaluated import (
 )
 from accord.losses import Matrix, Vector
 from accord.measures.metrics import Metric, Sample, alike, value, value_of
-from accord.measures.ranked import in_parts
 from accord.schema.config import Evaluation
 from accord.schema.objective import Alternative, Target
 from accord.tasks.registry import predicted
@@ -47,10 +45,10 @@ class Scored:
         if keep.all():
             return self
         n = int(np.count_nonzero(keep))
-        number = kept(self.blocks.number, keep, self.scratch)
+        number = mapped.kept(self.blocks.number, keep, self.scratch)
         return Scored(
-            kept(self.y, keep, self.scratch),
-            kept(self.p, keep, self.scratch),
+            mapped.kept(self.y, keep, self.scratch),
+            mapped.kept(self.p, keep, self.scratch),
             np.broadcast_to(self.baseline[:1], (n, self.baseline.shape[1])),
             replace(self.blocks, number=number),
             self.scratch,
@@ -85,31 +83,16 @@ def with_outcome(name: str, scored: Mapping[str, Scored]) -> dict[str, Scored]:
     return {split: s for split, s in known.items() if len(s.y)}
 
 
-def kept(values: NDArray[Any], keep: NDArray[np.bool_], scratch: Path | None) -> NDArray[Any]:
-    """The values (n, ...) where `keep` (n,) holds."""
-    found = mapped.empty(scratch, (int(np.count_nonzero(keep)), *values.shape[1:]), values.dtype)
-    start = 0
-    for rows in in_parts(len(values)):
-        some = values[rows][keep[rows]]
-        found[start : start + len(some)] = some
-        start += len(some)
-    return found
-
-
 def metric_table(
     scored: Scored, target: Predicted, metrics: Iterable[Metric], settings: Evaluation
 ) -> dict[str, BesideBaseline]:
     """Each metric's value with its interval, and the baseline's value. Intervals take many blocks together, so that here the
     metrics are of the blocks' groups."""
-    block, blocks = _numbered(scored)
-    sample = Sample(
-        scored.y,
-        scored.p,
-        block,
-        int(intervals.groups(blocks.n).max(initial=-1)) + 1,
-        target.loss,
-        scored.scratch,
-    )
+    block, blocks = scored.blocks.numbered(scored.scratch)
+    group = intervals.groups(blocks.n)
+    of_group = mapped.computed(lambda rows: group[block[rows]], len(block), scored.scratch, np.intp)
+    n_groups = int(group.max(initial=-1)) + 1
+    sample = Sample(scored.y, scored.p, of_group, n_groups, target.loss, scored.scratch)
     of_baseline = alike(scored.y, scored.baseline, target.loss, scored.scratch)
     table = {}
     for metric in metrics:
@@ -117,19 +100,6 @@ def metric_table(
         estimate = intervals.estimate(statistic, blocks, settings.level)
         table[metric.name] = BesideBaseline(**vars(estimate), baseline=_finite(value_of(metric, of_baseline)))
     return table
-
-
-def _numbered(scored: Scored) -> tuple[NDArray[np.intp], Blocks]:
-    """The number of each row's group of blocks (n,), and the blocks."""
-    number = scored.blocks.number
-    there = np.zeros(0, number.dtype)
-    for rows in in_parts(len(number)):
-        there = np.union1d(there, number[rows])
-    group = intervals.groups(len(there))
-    found = mapped.empty(scored.scratch, len(number), np.intp)
-    for rows in in_parts(len(number)):
-        found[rows] = group[np.searchsorted(there, number[rows])]
-    return found, Blocks(len(there), there.astype(np.float64) if scored.blocks.is_ordered else None)
 
 
 def slice_table(
@@ -164,7 +134,7 @@ def alternatives_table(
     table = []
     for key, alternative in alternatives.items():
         is_known = np.isfinite(read[key].outcomes)
-        y, p = (kept(one, is_known, test.scratch) for one in (read[key].outcomes, test.p))
+        y, p = (mapped.kept(one, is_known, test.scratch) for one in (read[key].outcomes, test.p))
         metrics = {
             metric.name: Readings(
                 _finite(value(metric, test.y, test.p, target.loss, test.scratch)),
@@ -192,12 +162,10 @@ def _mean_outcome(target: Predicted, y: Vector) -> float | None:
 
 def _mean_prediction(target: Predicted, p: Matrix, scratch: Path | None) -> float | None:
     """None where the task's predictions expect no outcome."""
-    if target.task.expected is None:
+    expected = target.task.expected
+    if expected is None:
         return None
-    expected = mapped.empty(scratch, len(p))
-    for rows in in_parts(len(p)):
-        expected[rows] = target.task.expected(p[rows])
-    return _mean(expected)
+    return _mean(mapped.computed(lambda rows: expected(p[rows]), len(p), scratch))
 
 
 def _mean(values: Vector) -> float | None:
@@ -231,7 +199,7 @@ def evaluate_target(
         description=target.description,
         metrics={split: metric_table(s, what, what.task.metrics, settings) for split, s in known.items()},
         n_rows={split: len(s.y) for split, s in known.items()},
-        n_blocks={split: _numbered(s)[1].n for split, s in known.items()},
+        n_blocks={split: s.blocks.n for split, s in known.items()},
         mean_outcome={split: _mean_outcome(what, s.y) for split, s in known.items()},
         mean_prediction={split: _mean_prediction(what, s.p, s.scratch) for split, s in known.items()},
         slices=slice_table(known["test"], what, slices, settings),

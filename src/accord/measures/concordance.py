@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from accord.engines.mapped import are_many, in_parts
 from accord.losses import Matrix, Vector
-from accord.measures.ranked import are_many, in_parts, runs
+from accord.measures.ranked import runs
 
 
 def concordant(p: Vector, y: Vector, block: NDArray[np.intp], n_blocks: int) -> Matrix:

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accord.bootstrap import Counts, Statistic
+from accord.engines.mapped import are_many, in_parts
 from accord.intervals import Bounded, Size
 from accord.losses import Loss, Matrix, Vector
 from accord.measures.concordance import concordant
-from accord.measures.ranked import are_many, in_parts, quantiles, ranked, runs
+from accord.measures.ranked import quantiles, ranked, runs
 
 Deviance = Callable[[Vector, Vector], Vector]
 PROBABILITY_FLOOR = 1e-15

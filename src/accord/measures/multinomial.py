@@ -13,7 +13,6 @@ from accord.engines import mapped
 from accord.intervals import Bounded, combined
 from accord.losses import Matrix, Vector
 from accord.measures.metrics import PROBABILITY_FLOOR, Sample, ratio
-from accord.measures.ranked import in_parts
 
 OfSample = Callable[[Sample], Statistic]
 
@@ -55,9 +54,7 @@ def mean_of_classes(statistic: OfSample) -> OfSample:
 
 
 def _against_the_rest(sample: Sample, number: int) -> Sample:
-    is_it = mapped.empty(sample.scratch, len(sample.y))
-    for rows in in_parts(len(sample.y)):
-        is_it[rows] = sample.y[rows] == number
+    is_it = mapped.computed(lambda rows: sample.y[rows] == number, len(sample.y), sample.scratch)
     return replace(sample, y=is_it, predictions=sample.predictions[:, number : number + 1])
 
 

@@ -8,24 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accord.engines import mapped
+from accord.engines.mapped import are_many, in_parts
 from accord.losses import Vector
 
-PART_ROWS = 2**20
-"""Rows of which temporary arrays are made at once. It is no setting: sums of the parts' sums would depend on it."""
 N_SAMPLED = 2**16
 """Scores that tell where to cut."""
 
 Columns = tuple[NDArray[Any], ...]
-
-
-def are_many(n: int) -> bool:
-    """Whether so many rows are more than one part."""
-    return n > PART_ROWS
-
-
-def in_parts(n: int) -> Iterator[slice]:
-    """The rows (n) in parts, one if they are few."""
-    return (slice(start, min(start + PART_ROWS, n)) for start in range(0, max(n, 1), PART_ROWS))
 
 
 def ranked(score: Vector, columns: Sequence[NDArray[Any]], scratch: Path | None) -> Columns:
@@ -45,7 +34,7 @@ def ranked(score: Vector, columns: Sequence[NDArray[Any]], scratch: Path | None)
 
 def runs(score: Vector, size: int | None = None) -> Iterator[slice]:
     """Rising scores (n,) in runs of about so many rows, no score in two runs. A score that more rows have is a run of its own."""
-    begin, size = 0, size or PART_ROWS
+    begin, size = 0, size or mapped.PART_ROWS
     while begin < len(score):
         end = min(begin + size, len(score))
         if end < len(score):
@@ -69,7 +58,7 @@ def _scattered(columns: Columns, scratch: Path | None) -> tuple[NDArray[np.intp]
     share is a bucket of its own."""
     score = columns[0]
     sample = np.sort(score[:: -(-len(score) // N_SAMPLED)])
-    cuts = np.unique(sample[:: max(1, len(sample) * PART_ROWS // (2 * len(score)))])
+    cuts = np.unique(sample[:: max(1, len(sample) * mapped.PART_ROWS // (2 * len(score)))])
     counts = np.zeros(2 * len(cuts) + 1, np.intp)
     for rows in in_parts(len(score)):
         counts += np.bincount(_bucket(score[rows], cuts), minlength=len(counts))

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
-from accord.data import splitting
+from accord.data import scored
+from accord.data.scored import Columns, Rows
 from accord.models.trained import baselines
 from accord.objective import fairness, teams
 from accord.objective.fairness import ByGroup
@@ -46,7 +45,7 @@ class Decided:
     report: DecisionReport
     metrics: dict[str, dict[str, float | None]]
     """Values on the judged splits alone, for `dvc metrics`."""
-    decisions: dict[str, pl.DataFrame]
+    decisions: dict[str, Columns]
     """The policy's score and action by split, in the order of the split's rows; no split without a policy."""
     baselines: dict[str, float]
     """By column of the targets' predictions what one would predict without a model."""
@@ -60,23 +59,20 @@ class Decided:
 
 
 def decide(
-    config: Config,
-    rows: Mapping[str, pl.DataFrame],
-    predictions: Mapping[str, pl.DataFrame],
-    trained: Path,
+    config: Config, rows: Mapping[str, Rows], predictions: Mapping[str, Columns], trained: Path
 ) -> Decided:
-    """What becomes of the scored splits' rows, with derived features, given each target's predictions for them."""
-    objective, dealt_by = config.objective, config.data.dealt_by
+    """What becomes of the scored splits' rows, given each target's predictions for them."""
+    objective = config.objective
     targets = registry.all_of(objective.targets).values()
+    found = {name: float(values[0]) for name, values in baselines(targets, trained, 1).items()}
     played = {
-        split: teams.play(
-            frame, objective.targets, objective.policy,
-            {name: predictions[split][name].to_numpy() for target in targets for name in target.columns},
-            baselines(targets, trained, frame.height), splitting.blocks(frame, dealt_by, config.data.time),
+        split: teams.stream(
+            rows[split], objective.targets, objective.policy, predictions[split].of, found,
+            scored.blocks(rows[split], config.data),
         )
-        for split, frame in rows.items()
+        for split in JUDGED if split in rows
     }  # fmt: skip
-    of_teams = {split: _of_teams(played[split], config) for split in JUDGED if split in played}
+    of_teams = {split: _of_teams(one, config) for split, one in played.items()}
     return Decided(
         report=DecisionReport(
             of_teams,
@@ -86,13 +82,29 @@ def decide(
         metrics={
             split: {name: found.value for name, found in table.items()} for split, table in of_teams.items()
         },
-        decisions={
-            split: pl.DataFrame({"score": one.score, "action": one.action})
-            for split, one in played.items()
-            if one.action is not None
-        },
-        baselines={name: float(values[0]) for name, values in baselines(targets, trained, 1).items()},
+        decisions=_decisions(objective.policy, rows, predictions, played),
+        baselines=found,
     )
+
+
+def _decisions(
+    policy: Policy | None, rows: Mapping[str, Rows], predictions: Mapping[str, Columns],
+    played: Mapping[str, Played],
+) -> dict[str, Columns]:  # fmt: skip
+    if policy is None:
+        return {}
+    known = {
+        split: {"score": one.score, "action": one.action}
+        for split, one in played.items()
+        if one.score is not None and one.action is not None
+    }
+    others = rows.keys() - known.keys()
+    names = ("score", "action")
+    more = {
+        split: dict(zip(names, teams.decided(policy, rows[split], predictions[split].of), strict=True))
+        for split in others
+    }
+    return {split: Columns({**known, **more}[split]) for split in rows}
 
 
 def _of_teams(played: Played, config: Config) -> dict[str, Figure]:

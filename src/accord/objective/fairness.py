@@ -13,7 +13,7 @@ import numpy as np
 from accord import intervals
 from accord.intervals import Estimate
 from accord.objective import teams
-from accord.objective.grouping import groups, names_in, title
+from accord.objective.grouping import grouped, title
 from accord.objective.teams import Played
 from accord.schema.objective import Metric, Policy, Target
 from accord.tasks.registry import all_of
@@ -50,20 +50,30 @@ def by_group(
     level: float, min_rows: int,
 ) -> list[ByGroup]:  # fmt: skip
     """For each group column its levels with their rates, and each rate's gap: the largest less the smallest."""
-    tables = []
-    for column in columns:
-        levels = []
-        for label, mask in groups(played.rows, column):
-            group = restricted(played, mask)
-            scored = _rates(group, targets, policy, level) if mask.sum() >= min_rows else {}
-            levels.append(Group(label, int(mask.sum()), scored))
-        gaps = {}
-        for name, sql in rates(targets, policy is not None).items():
-            metric = Metric(team="governance", sql=sql, group=names_in(column), weight=0, scale=1)
-            statistic = teams.statistic(name, metric, played, targets, policy, min_rows)
-            gaps[name] = intervals.estimate(statistic, played.blocks, level)
-        tables.append(ByGroup(title(column), levels, gaps))
-    return tables
+    return [_by_column(played, targets, policy, column, level, min_rows) for column in columns]
+
+
+def _by_column(
+    played: Played, targets: Mapping[str, Target], policy: Policy | None, column: str | Sequence[str],
+    level: float, min_rows: int,
+) -> ByGroup:  # fmt: skip
+    groups = grouped(played, column)
+    counts = groups.counts()
+    large = np.flatnonzero(counts >= min_rows)
+    part = groups.parts(large, None, played.scratch)
+    scored: dict[int, dict[str, Estimate]] = {int(number): {} for number in large}
+    gaps = {}
+    for name, sql in rates(targets, policy is not None).items():
+        metric = Metric(team="governance", sql=sql, better="higher", weight=0, scale=1)
+        found = teams.statistics(name, metric, played, part, len(large), targets, policy)
+        for of_level, statistic in zip(scored.values(), found, strict=True):
+            of_level[name] = intervals.estimate(statistic, played.blocks, level)
+        gaps[name] = intervals.estimate(teams.gap(found), played.blocks, level)
+    levels = [
+        Group(name, int(n), scored.get(number, {}))
+        for number, (name, n) in enumerate(zip(groups.names, counts, strict=True))
+    ]
+    return ByGroup(title(column), levels, gaps)
 
 
 def restricted(played: Played, mask: np.ndarray[Any, np.dtype[np.bool_]]) -> Played:
@@ -77,14 +87,3 @@ def restricted(played: Played, mask: np.ndarray[Any, np.dtype[np.bool_]]) -> Pla
         None if played.score is None else played.score[mask], None if played.action is None else played.action[mask],
         played.block[mask], played.n_blocks, played.at,
     )  # fmt: skip
-
-
-def _rates(
-    group: Played, targets: Mapping[str, Target], policy: Policy | None, level: float
-) -> dict[str, Estimate]:
-    found = {}
-    for name, sql in rates(targets, policy is not None).items():
-        metric = Metric(team="governance", sql=sql, better="higher", weight=0, scale=1)
-        statistic = teams.statistic(name, metric, group, targets, policy, min_rows=1)
-        found[name] = intervals.estimate(statistic, group.blocks, level)
-    return found

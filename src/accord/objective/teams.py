@@ -1,7 +1,8 @@
 """The teams' metrics over rows: what was predicted and decided for them, and what then happened."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -9,15 +10,16 @@ from numpy.typing import NDArray
 
 from accord import bootstrap
 from accord.bootstrap import Blocks, Counts, Statistic
+from accord.data.scored import RowBlocks, Rows
+from accord.engines import mapped
 from accord.intervals import Bounded, Size, combined
 from accord.measures.metrics import Sample
-from accord.objective import limits
-from accord.objective.grouping import groups
+from accord.objective import grouping, limits
 from accord.objective.limits import Figure
-from accord.objective.policy import decide
+from accord.objective.policy import decide, inputs
 from accord.schema.objective import Metric, Policy, Target
 from accord.sql import aggregates
-from accord.sql.rows import evaluate
+from accord.sql.rows import columns_of, evaluate
 from accord.tasks.registry import METRICS, all_of, task_of
 from accord.tasks.task import Predicted
 
@@ -61,6 +63,33 @@ class Played:
     def blocks(self) -> Blocks:
         return Blocks(self.n_blocks, self.at)
 
+    @property
+    def n(self) -> int:
+        return len(self.block)
+
+    @property
+    def scratch(self) -> Path | None:
+        """Where arrays go that don't fit into memory."""
+        return None
+
+    def chunks(self, columns: Iterable[str]) -> Iterator[tuple[slice, pl.DataFrame]]:
+        """Where each chunk of the rows is among them, and at least these columns of it."""
+        yield slice(0, self.n), self.rows
+
+
+@dataclass(frozen=True)
+class Streamed(Played):
+    """The same of rows that are read a chunk at a time; `rows` has none. The arrays may be mapped from disk."""
+
+    source: Rows = field(kw_only=True)
+
+    @property
+    def scratch(self) -> Path | None:
+        return self.source.scratch
+
+    def chunks(self, columns: Iterable[str]) -> Iterator[tuple[slice, pl.DataFrame]]:
+        return self.source.chunks(columns)
+
 
 def play(
     rows: pl.DataFrame,
@@ -80,6 +109,43 @@ def play(
     return Played(rows, outcomes, predictions, baselines, score, action, block, n_blocks, at)
 
 
+def stream(
+    rows: Rows,
+    targets: Mapping[str, Target],
+    policy: Policy | None,
+    predictions: Mapping[str, Vector],
+    baselines: Mapping[str, float],
+    blocks: RowBlocks,
+) -> Streamed:
+    """The same of rows that are read a chunk at a time."""
+    outcomes = {name: _outcomes(name, target, rows) for name, target in targets.items()}
+    score, action = decided(policy, rows, predictions) if policy else (None, None)
+    block, each = blocks.numbered(rows.scratch)
+    constant = {name: np.broadcast_to(value, rows.n) for name, value in baselines.items()}
+    return Streamed(
+        pl.DataFrame(), outcomes, predictions, constant, score, action, block, each.n, each.at, source=rows
+    )
+
+
+def _outcomes(name: str, target: Target, rows: Rows) -> Vector:
+    where = f"objective.targets.{name}.sql"
+    return rows.vector(
+        columns_of(target.sql, where), lambda frame: task_of(target).outcomes(frame, target.sql, where)
+    )
+
+
+def decided(
+    policy: Policy, rows: Rows, predictions: Mapping[str, Vector]
+) -> tuple[Vector, NDArray[np.bool_]]:
+    """The policy's score (n,) and action (n,) for rows that are read a chunk at a time."""
+    score, action = mapped.empty(rows.scratch, rows.n), mapped.empty(rows.scratch, rows.n, np.bool_)
+    for some, frame in rows.chunks(inputs(policy)):
+        score[some], action[some] = decide(
+            policy, frame, {name: one[some] for name, one in predictions.items()}
+        )
+    return score, action
+
+
 def statistic(
     name: str,
     metric: Metric,
@@ -93,16 +159,49 @@ def statistic(
     `min_rows` is the size from which a group counts in a gap.
     """
     where = f"objective.metrics.{name}"
-    keep = np.ones(played.rows.height, bool)
-    if metric.where is not None:
-        keep = evaluate(_frame(played, targets, policy), metric.where, f"{where}.where").to_numpy() == 1
+    keep = _kept(where, metric, played, targets, policy)
     if metric.group is None:
-        return _plain(where, metric, played, keep, targets, policy)
-    parts = [keep & mask for _, mask in groups(played.rows, metric.group)]
-    statistics = [
-        _plain(where, metric, played, part, targets, policy) for part in parts if part.sum() >= min_rows
+        parts = mapped.computed(lambda rows: keep[rows] - 1, played.n, played.scratch, np.int32)
+        return statistics(name, metric, played, parts, 1, targets, policy)[0]
+    groups = grouping.grouped(played, metric.group)
+    large = np.flatnonzero(groups.counts(keep) >= min_rows)
+    parts = groups.parts(large, keep, played.scratch)
+    return gap(statistics(name, metric, played, parts, len(large), targets, policy))
+
+
+def statistics(
+    name: str, metric: Metric, played: Played, part: NDArray[np.int32], n_parts: int, targets: Mapping[str, Target],
+    policy: Policy | None,
+) -> list[Statistic]:  # fmt: skip
+    """The same of parts of the rows; each row's part (n,) is negative where it is in none."""
+    where = f"objective.metrics.{name}"
+    if metric.sql is None:
+        return [_builtin(metric, played, part, number, targets) for number in range(n_parts)]
+    constants = policy.weights if policy else {}
+    tallies = [
+        aggregates.Tally(metric.sql, f"{where}.sql", played.n_blocks, constants) for _ in range(n_parts)
     ]
-    return gap(statistics)
+    for some, frame in played.chunks(columns_of(metric.sql, f"{where}.sql")):
+        full = _frame(played, some, frame, targets, policy)
+        for number, tally in enumerate(tallies):
+            keep = part[some] == number
+            if keep.any() or some.start == 0:
+                tally.add(full.filter(keep), played.block[some][keep])
+    return [tally.statistic() for tally in tallies]
+
+
+def _kept(
+    where: str, metric: Metric, played: Played, targets: Mapping[str, Target], policy: Policy | None
+) -> NDArray[np.bool_]:
+    """Which rows (n,) the metric is of."""
+    keep = mapped.empty(played.scratch, played.n, np.bool_)
+    if metric.where is None:
+        keep[:] = True
+        return keep
+    for some, frame in played.chunks(columns_of(metric.where, f"{where}.where")):
+        full = _frame(played, some, frame, targets, policy)
+        keep[some] = evaluate(full, metric.where, f"{where}.where").to_numpy() == 1
+    return keep
 
 
 def gap(statistics: Sequence[Statistic]) -> Size:
@@ -141,36 +240,29 @@ def table(
     return found
 
 
-def _plain(
-    where: str,
-    metric: Metric,
-    played: Played,
-    keep: NDArray[np.bool_],
-    targets: Mapping[str, Target],
-    policy: Policy | None,
+def _builtin(
+    metric: Metric, played: Played, part: NDArray[np.int32], number: int, targets: Mapping[str, Target]
 ) -> Statistic:
-    if metric.sql is not None:
-        return aggregates.statistic(
-            metric.sql,
-            f"{where}.sql",
-            _frame(played, targets, policy).filter(keep),
-            played.block[keep],
-            played.n_blocks,
-            policy.weights if policy else {},
-        )
     what = all_of(targets)
     chosen = [metric.target] if metric.target else [name for name, t in what.items() if fits(metric, t)]
-    statistics = [_quality(str(metric.builtin), played, keep, what[name]) for name in chosen]
-    return statistics[0] if len(statistics) == 1 else combined(statistics, lambda values: values.mean(axis=1))
+    found = [_quality(str(metric.builtin), played, part, number, what[name]) for name in chosen]
+    return found[0] if len(found) == 1 else combined(found, lambda values: values.mean(axis=1))
 
 
-def _quality(builtin: str, played: Played, keep: NDArray[np.bool_], target: Predicted) -> Statistic:
-    y = played.outcomes[target.name]
-    keep = keep & np.isfinite(y)
+def _quality(
+    builtin: str, played: Played, part: NDArray[np.int32], number: int, target: Predicted
+) -> Statistic:
+    y, scratch = played.outcomes[target.name], played.scratch
+    keep = mapped.computed(
+        lambda rows: (part[rows] == number) & np.isfinite(y[rows]), played.n, scratch, np.bool_
+    )
+    block, y = mapped.kept(played.block, keep, scratch), mapped.kept(y, keep, scratch)
 
     def measured(name: str, columns: Mapping[str, Vector]) -> Statistic:
-        predictions = target.together(columns)[keep]
-        sample = Sample(y[keep], predictions, played.block[keep], played.n_blocks, target.loss)
+        predictions = mapped.empty(scratch, (len(y), len(target.columns)))
+        for j, column in enumerate(target.columns):
+            predictions[:, j] = mapped.kept(columns[column], keep, scratch)
+        sample = Sample(y, predictions, block, played.n_blocks, target.loss, scratch)
         return target.task.metric(name).statistic(sample)
 
     if builtin != SKILL:
@@ -192,19 +284,21 @@ def fits(metric: Metric, target: Predicted) -> bool:
     return metric.builtin == SKILL or metric.builtin in target.task.metric_names
 
 
-def _frame(played: Played, targets: Mapping[str, Target], policy: Policy | None) -> pl.DataFrame:
-    """The rows with everything that a team's expression may use. NaN in an outcome, prediction or score says that there
+def _frame(
+    played: Played, some: slice, frame: pl.DataFrame, targets: Mapping[str, Target], policy: Policy | None
+) -> pl.DataFrame:
+    """Some of the rows with everything that a team's expression may use. NaN in an outcome, prediction or score says that there
     is none, which is null here."""
     numbers = {**played.predictions, **({} if played.score is None else {"score": played.score})}
-    added = [pl.Series(name, values).fill_nan(None) for name, values in numbers.items()]
+    added = [pl.Series(name, values[some]).fill_nan(None) for name, values in numbers.items()]
     added += [
-        task_of(targets[name]).as_actual(values).alias(f"actual_{name}")
+        task_of(targets[name]).as_actual(values[some]).alias(f"actual_{name}")
         for name, values in played.outcomes.items()
     ]
     if played.action is not None:
-        added.append(pl.Series("action", played.action))
+        added.append(pl.Series("action", played.action[some]))
     weights = [pl.lit(value).alias(name) for name, value in (policy.weights if policy else {}).items()]
-    return played.rows.with_columns(*added, *weights)
+    return frame.with_columns(*added, *weights)
 
 
 def _columns(values: Sequence[Vector], n: int) -> Matrix:

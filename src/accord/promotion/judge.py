@@ -171,7 +171,7 @@ def _compared(objective: Objective, pair: Pair, settings: Settings) -> _Result:
     return _Result(
         metrics,
         {
-            name: grouping.small(pair.candidate.rows, metric.group, settings.min_rows)
+            name: grouping.small(pair.candidate, metric.group, settings.min_rows)
             for name, metric in objective.metrics.items()
             if metric.group is not None
         },

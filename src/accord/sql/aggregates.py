@@ -6,7 +6,7 @@ of a pass over the rows. What stands around the aggregates is then evaluated by 
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,38 +117,49 @@ def check(sql: str, where: str, columns: Mapping[str, pl.DataType], constants: S
         raise AccordError(f"{where}: `{sql}` gives {kind}; expected a number")
 
 
-def statistic(
-    sql: str,
-    where: str,
-    rows: pl.DataFrame,
-    block: NDArray[np.intp],
-    n_blocks: int,
-    constants: Mapping[str, float],
-) -> Statistic:
-    """The aggregate over rows (n) whose blocks (n,) are numbered, as a function of how often each block is drawn."""
-    taken = take_apart(sql, where)
-    fixed = {**constants, **taken.constants}
-    columns, alone = {}, {}
-    for name, aggregate in taken.aggregates.items():
-        values = values_of(rows, aggregate.value, sql, where)
-        keep = values.is_not_null()
-        if aggregate.condition is not None:
-            keep &= values_of(rows, aggregate.condition, sql, where).fill_null(False)
-        columns[name] = _resampled(
-            aggregate.kind, values.filter(keep), _type(aggregate, rows), block[keep.to_numpy()], n_blocks
-        )
-        alone[name] = _alone(aggregate.kind, values, keep, _type(aggregate, rows))
+class Tally:
+    """Sums per block of an aggregate, over rows that come in parts: added row by row in their order, so that it doesn't matter to any
+    bit what the parts are."""
 
-    def value(drawn: Counts) -> NDArray[np.float64]:
-        series = {name: resampled(drawn) for name, resampled in columns.items()}
-        series |= {name: pl.repeat(number, len(drawn), eager=True) for name, number in fixed.items()}
-        frame = pl.DataFrame(series)
-        result = _values_or_null(frame, taken.outer.cast(pl.Float64), sql, where).to_numpy()
-        return np.where(np.isfinite(result), result, np.nan)
+    def __init__(self, sql: str, where: str, n_blocks: int, constants: Mapping[str, float]) -> None:
+        self._sql, self._where, self._n_blocks = sql, where, n_blocks
+        self._taken = take_apart(sql, where)
+        self._fixed = {**constants, **self._taken.constants}
+        self._sums: dict[str, _Sums] = {}
+        self._bounds = _Bounds()
 
-    low, high = _bounds(pl.DataFrame(alone), taken, fixed, sql, where)
-    whole = value(np.ones((1, n_blocks)))[0]
-    return Bounded(value, low if low <= whole else -np.inf, high if whole <= high else np.inf)
+    def add(self, rows: pl.DataFrame, block: NDArray[np.intp]) -> None:
+        """Rows (n) and their blocks (n,), which are numbered; the first may be none, so that the columns are known."""
+        alone = {}
+        for name, aggregate in self._taken.aggregates.items():
+            values = values_of(rows, aggregate.value, self._sql, self._where)
+            keep = values.is_not_null()
+            if aggregate.condition is not None:
+                keep &= values_of(rows, aggregate.condition, self._sql, self._where).fill_null(False)
+            if name not in self._sums:
+                self._sums[name] = _Sums(aggregate.kind, _type(aggregate, rows), self._n_blocks)
+            sums = self._sums[name]
+            sums.add(values.filter(keep), block[keep.to_numpy()])
+            alone[name] = _alone(aggregate.kind, values, keep, sums.type)
+        self._bounds.add(pl.DataFrame(alone), self._taken, self._fixed, self._sql, self._where)
+
+    def statistic(self) -> Statistic:
+        """The aggregate over the rows as a function of how often each block is drawn."""
+        sums = dict(self._sums)
+
+        def value(drawn: Counts) -> NDArray[np.float64]:
+            series = {name: one.resampled(drawn) for name, one in sums.items()}
+            series |= {
+                name: pl.repeat(number, len(drawn), eager=True) for name, number in self._fixed.items()
+            }
+            frame = pl.DataFrame(series)
+            outer = self._taken.outer.cast(pl.Float64)
+            result = _values_or_null(frame, outer, self._sql, self._where).to_numpy()
+            return np.where(np.isfinite(result), result, np.nan)
+
+        low, high = self._bounds.found
+        whole = value(np.ones((1, self._n_blocks)))[0]
+        return Bounded(value, low if low <= whole else -np.inf, high if whole <= high else np.inf)
 
 
 def _aggregates(expression: pl.Expr, sql: str, where: str) -> Iterator[Aggregate]:
@@ -230,28 +241,34 @@ def _type(aggregate: Aggregate, rows: pl.DataFrame) -> pl.DataType:
     return pl.Int64() if is_whole else pl.Float64()
 
 
-def _resampled(
-    aggregated: str, values: pl.Series, kind: pl.DataType, block: NDArray[np.intp], n_blocks: int
-) -> Callable[[Counts], pl.Series]:
-    """Sum, mean or count of the values (n,) in these blocks (n,), as a function of how often each block is drawn."""
-    count = np.bincount(block, minlength=n_blocks).astype(np.int64)
-    if aggregated == "Count":
-        return lambda drawn: pl.Series(_product(drawn, count))
-    if kind.is_temporal():
-        values = values.cast(kind).to_physical()
-    is_exact = aggregated == "Sum" and kind != pl.Float64
-    total: Sums = np.zeros(n_blocks, np.int64) if is_exact else np.zeros(n_blocks)
-    with np.errstate(invalid="ignore", over="ignore"):
-        np.add.at(total, block, values.cast(pl.Int64 if is_exact else pl.Float64).to_numpy())
+class _Sums:
+    """Of a sum, mean or count the counts and sums per block (n_blocks,)."""
 
-    def value(drawn: Counts) -> pl.Series:
-        resampled = pl.Series(_product(drawn, total))
-        if aggregated == "Mean":
-            number = pl.Series(_product(drawn, count))
+    def __init__(self, kind: str, dtype: pl.DataType, n_blocks: int) -> None:
+        self.type, self._kind = dtype, kind
+        self._is_exact = kind == "Sum" and dtype != pl.Float64
+        self._count = np.zeros(n_blocks, np.int64)
+        self._total: Sums = np.zeros(n_blocks, np.int64) if self._is_exact else np.zeros(n_blocks)
+
+    def add(self, values: pl.Series, block: NDArray[np.intp]) -> None:
+        """Values (n,) in these blocks (n,)."""
+        self._count += np.bincount(block, minlength=len(self._count))
+        if self._kind == "Count":
+            return
+        if self.type.is_temporal():
+            values = values.cast(self.type).to_physical()
+        with np.errstate(invalid="ignore", over="ignore"):
+            np.add.at(self._total, block, values.cast(pl.Int64 if self._is_exact else pl.Float64).to_numpy())
+
+    def resampled(self, drawn: Counts) -> pl.Series:
+        """What it is if blocks are drawn so often."""
+        if self._kind == "Count":
+            return pl.Series(_product(drawn, self._count))
+        resampled = pl.Series(_product(drawn, self._total))
+        if self._kind == "Mean":
+            number = pl.Series(_product(drawn, self._count))
             resampled = resampled / number.replace(0, None)
-        return resampled.cast(pl.Int64).cast(kind) if kind.is_temporal() else resampled
-
-    return value
+        return resampled.cast(pl.Int64).cast(self.type) if self.type.is_temporal() else resampled
 
 
 def _alone(aggregated: str, values: pl.Series, keep: pl.Series, kind: pl.DataType) -> pl.Series:
@@ -264,21 +281,36 @@ def _alone(aggregated: str, values: pl.Series, keep: pl.Series, kind: pl.DataTyp
     return one.fill_null(0) if aggregated == "Sum" and not kind.is_temporal() else one
 
 
-def _bounds(
-    alone: pl.DataFrame, taken: Taken, fixed: Mapping[str, float], sql: str, where: str
-) -> tuple[float, float]:
+class _Bounds:
     """What the whole can't leave, as far as single rows tell: it is no less than zero if no row is, and is a share, from 0 to 1, if
     all that a row can be is 0 or 1."""
-    if any(dtype.is_temporal() for dtype in alone.dtypes):
-        return -np.inf, np.inf
-    frame = alone.with_columns(pl.lit(number).alias(name) for name, number in fixed.items())
-    frame = frame.with_columns(pl.col(pl.Boolean).cast(pl.Int64))
-    found = _values_or_null(frame, taken.outer.cast(pl.Float64), sql, where).to_numpy()
-    found = found[np.isfinite(found)]
-    if not len(found) or found.min() < 0:
-        return -np.inf, np.inf
-    is_share = np.isin(found, (0, 1)).all() and (found.max() == 1 or pl.Boolean in alone.dtypes)
-    return 0.0, 1.0 if is_share else np.inf
+
+    def __init__(self) -> None:
+        self._lowest, self._highest = np.inf, -np.inf
+        self._is_binary = True
+        self._is_truth = False
+
+    def add(
+        self, alone: pl.DataFrame, taken: Taken, fixed: Mapping[str, float], sql: str, where: str
+    ) -> None:
+        """What each aggregate is of each row by itself."""
+        if any(dtype.is_temporal() for dtype in alone.dtypes):
+            return
+        frame = alone.with_columns(pl.lit(number).alias(name) for name, number in fixed.items())
+        frame = frame.with_columns(pl.col(pl.Boolean).cast(pl.Int64))
+        found = _values_or_null(frame, taken.outer.cast(pl.Float64), sql, where).to_numpy()
+        found = found[np.isfinite(found)]
+        self._lowest = min(self._lowest, found.min(initial=np.inf))
+        self._highest = max(self._highest, found.max(initial=-np.inf))
+        self._is_binary &= bool(np.isin(found, (0, 1)).all())
+        self._is_truth |= pl.Boolean in alone.dtypes
+
+    @property
+    def found(self) -> tuple[float, float]:
+        if self._lowest > self._highest or self._lowest < 0:
+            return -np.inf, np.inf
+        is_share = self._is_binary and (self._highest == 1 or self._is_truth)
+        return 0.0, 1.0 if is_share else np.inf
 
 
 def _values_or_null(frame: pl.DataFrame, outer: pl.Expr, sql: str, where: str) -> pl.Series:

@@ -1,8 +1,7 @@
 """What the policy makes of the predictions: decisions, what each team gets from them, and which actions to expect."""
 
-import polars as pl
-
-from accord.data import partitions, scored
+from accord.data import scored
+from accord.data.scored import Columns
 from accord.expectation import expectation
 from accord.files import write_json
 from accord.objective import decisions
@@ -12,12 +11,17 @@ from accord.stages import run
 
 
 def decide(config: Config, paths: Paths) -> str:
-    rows = {split: one.all() for split, one in scored.rows(config, paths).items()}
-    predictions = {split: pl.read_parquet(paths.predictions / f"{split}.parquet") for split in rows}
+    rows = scored.rows(config, paths)
+    predictions = {
+        split: Columns.read(paths.predictions / f"{split}.parquet", one.scratch)
+        for split, one in rows.items()
+    }
     result = decisions.decide(config, rows, predictions, paths.trained)
-    partitions.write_named(paths.decisions, result.decisions.items())
+    scored.write(paths.decisions, result.decisions)
     undecided = expectation.load_undecided(paths.evaluated)
-    expected = expectation.decided(config, undecided, rows, result.decisions, result.baselines)
+    whole = {split: one.all() for split, one in rows.items()}
+    made = {split: one.part(slice(None)) for split, one in result.decisions.items()}
+    expected = expectation.decided(config, undecided, whole, made, result.baselines)
     expectation.save(expected, paths.decided)
     write_json(paths.team_metrics, result.metrics)
     write_json(paths.teams, result.report)

@@ -1,9 +1,7 @@
 """What the models are worth, whatever is decided on them: metrics with intervals, plots, expressions proven, drift expected."""
 
-import polars as pl
-
 from accord.bundle import interface, proofs
-from accord.data import partitions, scored
+from accord.data import scored
 from accord.evaluation.evaluate import evaluated, write_plots
 from accord.expectation import expectation
 from accord.features.transform import Transform
@@ -16,15 +14,12 @@ from accord.stages import run
 def evaluate(config: Config, paths: Paths) -> str:
     rows, transform = scored.rows(config, paths), Transform.load(paths.features)
     result = evaluated(config, rows, transform, paths.features, paths.trained)
-    with replacing(paths.predictions) as folder:
-        folder.mkdir()
-        for split, columns in result.predictions.items():
-            partitions.write_chunks(folder / f"{split}.parquet", columns.chunks(), columns.schema)
+    scored.write(paths.predictions, result.predictions)
     asked = interface.contract(config.data, transform, config.objective)
     with replacing(paths.plots) as plots, replacing(paths.evaluated) as folder:
         write_plots(plots, result.plots)
         whole = {split: one.all() for split, one in rows.items()}
-        predicted = {split: pl.concat(columns.chunks()) for split, columns in result.predictions.items()}
+        predicted = {split: columns.part(slice(None)) for split, columns in result.predictions.items()}
         expected = expectation.build(config, asked.columns, asked.context, whole, predicted)
         expectation.save_undecided(expected, folder)
         proofs.save(proofs.of(whole["train"], asked, transform, config.objective.policy, config.seed), folder)
