@@ -33,8 +33,13 @@ from accord.tasks.binary import BINARY
 from accord.tasks.registry import all_of
 
 N_DAYS = 28
-N_WINDOWS, N_FAULTY = 10, 2
+N_WINDOWS, N_FAULTY = 10, 4
 """Windows per reference, and those of them that faults are put into."""
+SHAPES = (
+    (5, 600, False), (45, 600, False), (185, 600, False), (5, 6_000, False), (45, 6_000, False), (185, 6_000, False),
+    (45, 6_000, True),
+)  # fmt: skip
+"""Columns, rows of the reference, and whether some of the columns follow time or came once."""
 
 
 def live(n_worlds: int) -> Table:
@@ -150,30 +155,29 @@ def _cbpe_alarm(test: Played, likely_test: np.ndarray, likely: np.ndarray, p: np
 
 def drift(n_worlds: int) -> Table:
     """Windows of 3,000 rows without and with faults that leave each column as it was; Evidently's dataset drift beside it."""
-    rows = []
-    for n_columns, n_reference in ((5, 600), (45, 600), (5, 6_000), (45, 6_000), (185, 6_000)):
-        for in_time in (False, True):
+    rows, worlds = [], max(n_worlds // 10, 2)
+    for n_columns, n_reference, has_seasons in SHAPES:
+        for in_time in (True,) if has_seasons else (False, True):
             alarms: dict[str, int] = dict.fromkeys(("none", *FAULTS), 0)
-            single = theirs = n = n_faulty = 0
-            for seed in range(max(n_worlds // 10, 2)):
-                past = _rides(n_reference, [seed, 0], n_columns)
+            single = theirs = 0
+            for seed in range(worlds):
+                past = _rides(n_reference, [seed, 0], n_columns, has_seasons)
                 expected = _expected(past, in_time)
                 for window in range(N_WINDOWS):
-                    n += 1
-                    whole = _rides(3_000, [seed, window, 1], n_columns)
-                    alarms["none"] += _drifted(whole, expected)
-                    single += _drifted(whole, expected, together=False)
+                    whole = _rides(3_000, [seed, window, 1], n_columns, has_seasons)
+                    of_columns, any_alarm = _drifted(whole, expected)
+                    alarms["none"] += any_alarm
+                    single += of_columns
                     if window == 0 and n_columns < 185:
                         theirs += _evidently(past, whole)
-                    if window >= N_FAULTY:
-                        continue
-                    n_faulty += 1
-                    for name, change in FAULTS.items():
-                        alarms[name] += _drifted(change(whole), expected)
-            worlds = max(n_worlds // 10, 2)
+                    if window < N_FAULTY:
+                        for name, change in FAULTS.items():
+                            alarms[name] += _drifted(change(whole), expected)[1]
+            n, n_faulty = worlds * N_WINDOWS, worlds * N_FAULTY
             rows.append(
                 [
-                    str(n_columns), f"{n_reference:,}", "in time" if in_time else "drawn",
+                    f"{n_columns}, 2 of seasons" if has_seasons else str(n_columns),
+                    f"{n_reference:,}", "in time" if in_time else "drawn",
                     f"{alarms['none'] / n:.1%}", f"{single / n:.1%}", *(f"{alarms[name] / n_faulty:.0%}" for name in FAULTS),
                     f"{theirs / worlds:.0%}" if n_columns < 185 else "",
                 ]
@@ -190,16 +194,21 @@ def drift(n_worlds: int) -> Table:
     return Table("Drift in windows of 3,000 rows: false alarms, and faults found", head, rows)
 
 
-def _rides(n: int, seed: list[int], n_columns: int) -> pl.DataFrame:
-    """Rows in which `wet` goes with `dark`, `dark` lacks values where it is wet, and shops differ in `wet`."""
+def _rides(n: int, seed: list[int], n_columns: int, has_seasons: bool = False) -> pl.DataFrame:
+    """Rows in which `wet` goes with `dark`, `dark` lacks values where it is wet, and shops differ in `wet`. With seasons one
+    column is the date as a number, and one is a fair that came once."""
     rng = np.random.default_rng(seed)
     wet = rng.normal(size=n)
     shop = np.array(["a", "b", "c"])[np.digitize(wet + 0.8 * rng.normal(size=n), [-0.6, 0.6])]
-    others = {f"other{i}": rng.gamma(2, size=n) for i in range(n_columns - 3)}
+    others = {f"other{i}": rng.gamma(2, size=n) for i in range(n_columns - (5 if has_seasons else 3))}
     table = pl.DataFrame({"wet": wet, "dark": 0.7 * wet + 0.7 * rng.normal(size=n), "shop": shop, **others})
     lost = pl.Series((rng.random(n) < 0.2) & (wet > 0))
-    at = pl.datetime(2024, 1, 1) + pl.duration(minutes=pl.int_range(pl.len()) * 10)
-    return table.with_columns(pl.when(~lost).then("dark").alias("dark"), at=at)
+    place = pl.int_range(pl.len())
+    at = pl.datetime(2024, 1, 1) + pl.duration(minutes=place * 10)
+    seasons = [(place / 1_000).alias("date"), place.is_between(3_200, 3_600).cast(pl.Float64).alias("fair")]
+    return table.with_columns(
+        pl.when(~lost).then("dark").alias("dark"), *(seasons if has_seasons else []), at=at
+    )
 
 
 FAULTS: dict[str, Callable[[pl.DataFrame], pl.DataFrame]] = {
@@ -226,8 +235,8 @@ def _expected(past: pl.DataFrame, in_time: bool) -> Expectation:
     return Expectation(**rest, time=time, drift={"features": features}, test=past, reference=past)
 
 
-def _drifted(rows: pl.DataFrame, expected: Expectation, together: bool = True) -> bool:
-    """Whether any column, or with `together` any of what columns are together, alarms."""
+def _drifted(rows: pl.DataFrame, expected: Expectation) -> tuple[bool, bool]:
+    """Whether any column alarms, and whether that or anything that columns are together does."""
     observed = rows.lazy().with_columns(
         pl.int_range(pl.len()).cast(pl.String).str.zfill(7).alias(ID), pl.col("at").alias(EVENT)
     )
@@ -237,10 +246,9 @@ def _drifted(rows: pl.DataFrame, expected: Expectation, together: bool = True) -
     settings = shipped(Monitoring, min_rows=100)
     names = dict.fromkeys(name for name in rows.columns if name != "at")
     bundle: Any = SimpleNamespace(columns=names, context={})
-    found = columns.drift_of_columns(observed, window, expected, settings)
-    if together:
-        found += relations.rows_of(observed, window, bundle, expected, settings)
-    return any(row.alarm for row in found)
+    of_columns = any(row.alarm for row in columns.drift_of_columns(observed, window, expected, settings))
+    found = relations.rows_of(observed, window, bundle, expected, settings)
+    return of_columns, of_columns or any(row.alarm for row in found)
 
 
 def _evidently(past: pl.DataFrame, window: pl.DataFrame) -> bool:

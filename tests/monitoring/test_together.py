@@ -132,6 +132,14 @@ def test_a_value_that_repeats_less_than_in_small_windows_is_no_alarm() -> None:
     assert not [key for one in found for key in one if key[1] == "repeated"]
 
 
+@pytest.mark.parametrize("fault", ["flipped", "swapped", "stuck"])
+def test_a_reference_of_four_days_has_pairs_that_tell(fault: str) -> None:
+    change, key, _ = FAULTS[fault]
+    expectation = expected(traffic(600, 1), TIME)
+    assert key in alarmed(change(window(2, 5)), expectation)
+    assert not alarmed(window(2, 5), expectation)
+
+
 def test_what_came_once_and_what_follows_time_do_not_hide_pairs_that_go_together_otherwise() -> None:
     def with_seasons(rows: pl.DataFrame) -> pl.DataFrame:
         place = pl.int_range(pl.len())

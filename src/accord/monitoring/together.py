@@ -139,7 +139,8 @@ class Base:
     """The reference's rows, coded, and their moments by weekday and hour."""
 
     coded: Coded
-    n_in_cell: Numbers
+    n_compared: Numbers
+    """Rows that those of a weekday and hour are compared with (n_cells,)."""
     means: Numbers
     """(n_cells, n_parts)"""
     products: Numbers
@@ -172,7 +173,8 @@ def base_of(scale: Scale, coded: Coded) -> Base:
     columns = np.array([part.column for part in scale.parts])
     asked = columns[:, None] != columns
     np.fill_diagonal(asked, [part.what == VALUE and part.column in coded.bins for part in scale.parts])
-    return Base(coded, np.maximum(count, 1), means, products, squares.T @ squares / n, shares, asked)
+    n_compared = np.where(count >= MIN_CELL_ROWS, count, n)
+    return Base(coded, n_compared, means, products, squares.T @ squares / n, shares, asked)
 
 
 def differences(base: Base, window: Coded) -> Numbers:
@@ -236,7 +238,7 @@ def limits(
         rows = np.arange(start, start + n_rows) if in_time else draw(n_rows)
         window = _taken(base.coded, rows)
         share = np.bincount(window.cell, minlength=N_CELLS)
-        own = float((share * share / base.n_in_cell).sum() / n_rows)  # of the reference, the window itself
+        own = float((share * share / base.n_compared).sum() / n_rows)  # of the reference, the window itself
         found.append(differences(base, window) / (1 - min(own, 0.9)))
     table = np.stack(found)
     least = _least(base, n_rows)
