@@ -14,7 +14,9 @@ from shipped import shipped
 from accord import cli
 from accord.bundle.bundle import Bundle, load_bundle
 from accord.errors import AccordError
-from accord.predict import _with_actual, predict
+from accord.predict.answered import _with_actual
+from accord.predict.predict import Place, predict
+from accord.schema.config import Engine
 from accord.schema.data import Column, Source
 
 READ = {".csv": pl.read_csv, ".parquet": pl.read_parquet}
@@ -27,6 +29,11 @@ def files(packaged: Project, tmp_path: Path) -> Path:
     frame.write_csv(tmp_path / "rows.csv")
     frame.write_parquet(tmp_path / "rows.parquet")
     return tmp_path
+
+
+def place(project: Project, **engine: Any) -> Place:
+    own = shipped(Engine, **{"workers": 1, "memory": None, "chunk_rows": None, **engine})
+    return Place(project.paths.bundle, project.root / ".accord/scratch/predict", own)
 
 
 def predicted(project: Project) -> pl.DataFrame:
@@ -61,7 +68,12 @@ def test_the_file_that_is_predicted_is_never_written(packaged: Project, files: P
     before = (files / name).read_bytes()
     for output in (files / name, files / f"linked_{name}"):
         with pytest.raises(AccordError, match="it is the file to be predicted"):
-            predict(load_bundle(packaged.paths.bundle), shipped(Source, path=str(files / name)), output)
+            predict(
+                load_bundle(packaged.paths.bundle),
+                shipped(Source, path=str(files / name)),
+                output,
+                place(packaged),
+            )
     assert (files / name).read_bytes() == before
 
 
@@ -106,7 +118,7 @@ def test_a_raw_file_is_read_as_the_contract_says_that_it_is_written(
     if "source" in changed:
         text = text.rename({"distance": "How far (km)"})
     text.write_csv(files / "raw.csv")
-    predict(bundle, shipped(Source, path=str(files / "raw.csv")), files / "out.parquet")
+    predict(bundle, shipped(Source, path=str(files / "raw.csv")), files / "out.parquet", place(packaged))
     answered = pl.read_parquet(files / "out.parquet")
     assert answered.select(predicted(packaged).columns[-2:]).equals(
         predicted(packaged).select(predicted(packaged).columns[-2:])

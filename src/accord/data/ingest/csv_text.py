@@ -31,16 +31,23 @@ OTHERS = {
 SEPARATORS = {",": '","', ";": '";"', "\t": r'"\t"', "|": '"|"'}
 NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x19\x1c-\x1f]")
 """Bytes that text in one byte a letter doesn't have."""
+BLANK_LINES = (b"\n\n", b"\n\r\n", b"\r\r")
+"""Where a line without anything is."""
 STEP = 16 << 20
 """Bytes that are looked at at a time."""
 SHOWN = 40
 """Characters of a line that an error quotes."""
 
 
-def read(where: str, content: bytes, source: Source) -> pl.DataFrame:
+def read(
+    where: str, content: bytes, source: Source, lines_before: int = 0, has_blank_lines: bool | None = None
+) -> pl.DataFrame:
     """The rows of a file in text. `where` is the source, for the AccordError that a file raises which is written otherwise than
-    the source says, has two columns of one name, or rows of other lengths. Raises NoDataError for an empty one."""
-    return opened(where, content, source).read()
+    the source says, has two columns of one name, or rows of other lengths. Raises NoDataError for an empty one.
+
+    Of a piece of a file, behind the file's header, it has to be said how many lines of the file are left out before it, and whether the
+    file has blank ones anywhere."""
+    return opened(where, content, source, lines_before).read(has_blank_lines)
 
 
 @dataclass(frozen=True)
@@ -52,20 +59,28 @@ class Text:
     """In UTF-8."""
     source: Source
     names: list[str]
+    lines_before: int = 0
 
     @cached_property
     def has_blank_lines(self) -> bool:
-        return len(self.names) > 1 and any(mark in self.content for mark in (b"\n\n", b"\n\r\n", b"\r\r"))
+        return len(self.names) > 1 and any(mark in self.content for mark in BLANK_LINES)
 
-    def read(self) -> pl.DataFrame:
+    def read(self, has_blank_lines: bool | None = None) -> pl.DataFrame:
+        """All rows; of a piece of a file it has to be said whether the file has blank lines."""
         frame = self.read_columns(range(len(self.names)))
-        return frame.filter(~pl.all_horizontal(pl.all().is_null())) if self.has_blank_lines else frame
+        is_filtered = self.has_blank_lines if has_blank_lines is None else has_blank_lines and frame.width > 1
+        return frame.filter(~pl.all_horizontal(pl.all().is_null())) if is_filtered else frame
 
     def read_columns(self, which: range) -> pl.DataFrame:
         """The columns at these positions, of all rows and of blank lines, which are rows without a value here."""
         indices = None if len(which) == len(self.names) else list(which)
         frame = _parsed(
-            self.where, self.content, self.source, has_header=self.source.header is not False, columns=indices
+            self.where,
+            self.content,
+            self.source,
+            self.lines_before,
+            has_header=self.source.header is not False,
+            columns=indices,
         )
         frame.columns = [self.names[i] for i in which]
         # A row that is too short lacks its last field.
@@ -86,21 +101,22 @@ class Text:
             for row in reader:
                 if 0 < len(row) < len(self.names):
                     raise AccordError(
-                        f"{self.where}, line {reader.line_num}: found {len(row)} fields; expected {len(self.names)}, as many as there are "
+                        f"{self.where}, line {self.lines_before + reader.line_num}: found {len(row)} fields; expected {len(self.names)}, as many as there are "
                         "columns. The line may be cut short, or lack a separator: mend the file"
                     )
         except csv.Error:  # a field is too long for this reader, but no row too short
             return
 
 
-def opened(where: str, content: bytes, source: Source) -> Text:
+def opened(where: str, content: bytes, source: Source, lines_before: int = 0) -> Text:
     """The file with the names of its columns."""
-    content = _in_utf8(where, content, source)
-    head = _parsed(where, content, source.model_copy(update={"nulls": []}), has_header=False, n_rows=2)
-    return Text(where, content, source, _names(where, head, source))
+    content = _in_utf8(where, content, source, lines_before)
+    literal = source.model_copy(update={"nulls": []})
+    head = _parsed(where, content, literal, lines_before, has_header=False, n_rows=2)
+    return Text(where, content, source, _names(where, head, source), lines_before)
 
 
-def _parsed(where: str, content: bytes, source: Source, **options: Any) -> pl.DataFrame:
+def _parsed(where: str, content: bytes, source: Source, lines_before: int, **options: Any) -> pl.DataFrame:
     is_cr_alone, mark = b"\n" not in content and b"\r" in content, source.quote or '"'
     try:
         return pl.read_csv(
@@ -109,7 +125,7 @@ def _parsed(where: str, content: bytes, source: Source, **options: Any) -> pl.Da
         )  # fmt: skip
     except PolarsError as error:
         if "more fields" in str(error):
-            raise AccordError(_too_many_fields(where, content, source)) from error
+            raise AccordError(_too_many_fields(where, content, source, lines_before)) from error
         if "could not parse" in str(error):
             raise AccordError(
                 f"{where} has a field that begins with the quote {mark} and doesn't end with one. Close the quote, or double it "
@@ -118,7 +134,7 @@ def _parsed(where: str, content: bytes, source: Source, **options: Any) -> pl.Da
         raise
 
 
-def _in_utf8(where: str, content: bytes, source: Source) -> bytes:
+def _in_utf8(where: str, content: bytes, source: Source, lines_before: int) -> bytes:
     """The content in UTF-8, if it is written as the source says."""
     other = next((kind for start, kind in OTHERS.items() if content.startswith(start)), None)
     if other:
@@ -136,7 +152,7 @@ def _in_utf8(where: str, content: bytes, source: Source) -> bytes:
             raise AccordError(f"{where} is no CSV: its bytes are no text. Save it as CSV or Parquet")
         at = not_utf8(content)
         if at is not None:
-            line = content.count(b"\n", 0, at) + 1
+            line = lines_before + content.count(b"\n", 0, at) + 1
             which = "cp1252" if _is_of_windows(content) else "latin-1"
             text = content[max(at - SHOWN // 2, 0) : at + SHOWN // 2].decode(which, errors="replace")
             shown = " ".join(text.split())
@@ -146,10 +162,14 @@ def _in_utf8(where: str, content: bytes, source: Source) -> bytes:
     try:
         return content.decode(source.encoding).encode()
     except UnicodeError as error:
-        raise AccordError(
-            f"{where} is not written in {source.encoding}, as `encoding` says: {error}. Correct `encoding` in conf/data, or leave it "
-            "out if it is utf-8"
-        ) from error
+        raise AccordError(wrongly_encoded(where, source, error)) from error
+
+
+def wrongly_encoded(where: str, source: Source, error: UnicodeError) -> str:
+    return (
+        f"{where} is not written in {source.encoding}, as `encoding` says: {error}. Correct `encoding` in conf/data, or leave it "
+        "out if it is utf-8"
+    )
 
 
 def of_two_bytes(content: bytes) -> str | None:
@@ -216,13 +236,13 @@ def _separator(header: str, row: str) -> str | None:
     return max(found, key=lambda mark: counts[mark], default=None)
 
 
-def _too_many_fields(where: str, content: bytes, source: Source) -> str:
+def _too_many_fields(where: str, content: bytes, source: Source, lines_before: int) -> str:
     reader = csv.reader(io.StringIO(content.decode(errors="replace"), newline=""), delimiter=source.separator)
     header = next(reader, [])
     for row in reader:
         if len(row) > len(header):
             return (
-                f"{where}, line {reader.line_num}: found {len(row)} fields; expected at most {len(header)}, as many as the header has. "
+                f"{where}, line {lines_before + reader.line_num}: found {len(row)} fields; expected at most {len(header)}, as many as the header has. "
                 f"Put a field that holds a '{source.separator}' in quotes, or correct `separator` in conf/data; above the header nothing may stand"
             )
     return f"{where}: a row has more fields than the header; expected at most {len(header)}. Correct the file"

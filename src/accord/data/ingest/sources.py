@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 import polars as pl
-from polars.exceptions import NoDataError, PolarsError
+from polars.exceptions import NoDataError, PanicException, PolarsError
 
 from accord.data.casting import MAX_EXACT
 from accord.data.ingest import csv_text
@@ -31,14 +31,27 @@ def read(name: str, source: Source, root: Path) -> pl.DataFrame:
     return not_empty(where, _read(where, source, root))
 
 
-def handed_over(name: str, source: Source, columns: Mapping[str, Column], *others: str) -> pl.DataFrame:
+def handed_over(
+    name: str, source: Source, columns: Mapping[str, Column], *others: str, may_be_empty: bool = False
+) -> pl.DataFrame:
     """The file that somebody hands over, written as the data set's own rows are. Where these have no header, a first line that
     names one of the columns, or of the others that such a file may have, is one all the same."""
-    rows = read(name, source, Path())
+    where = f"Source '{name}' ({source.path})"
+    rows = _read(where, source, Path())
+    if source.header is False and rows.height and names_columns(rows, columns, *others):
+        rows = _read(where, source.model_copy(update={"header": None}), Path())
+    return rows if may_be_empty else not_empty(where, rows)
+
+
+def handed_over_files(name: str, source: Source) -> list[Path]:
+    """The files that are handed over: one, or those that a pattern fits."""
+    return files(f"Source '{name}' ({source.path})", source.path, Path())
+
+
+def names_columns(rows: pl.DataFrame, columns: Mapping[str, Column], *others: str) -> bool:
+    """Whether the first row has the name of a column."""
     names = {*columns, *(column.source for column in columns.values()), *others}
-    if source.header is False and not names.isdisjoint(rows.row(0)):
-        return read(name, source.model_copy(update={"header": None}), Path())
-    return rows
+    return not names.isdisjoint(rows.row(0))
 
 
 def not_empty(where: str, frame: pl.DataFrame) -> pl.DataFrame:
@@ -57,7 +70,7 @@ def _read(where: str, source: Source, root: Path) -> pl.DataFrame:
     frames = [
         _file(f"{where}, file {file.name}" if len(found) > 1 else where, file, source) for file in found
     ]
-    return frames[0] if len(frames) == 1 else _stacked(where, found, frames)
+    return frames[0] if len(frames) == 1 else stacked(where, found, frames)
 
 
 def files(where: str, path: str, root: Path) -> list[Path]:
@@ -81,7 +94,7 @@ def files(where: str, path: str, root: Path) -> list[Path]:
     return found
 
 
-def _stacked(where: str, files: Sequence[Path], frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+def stacked(where: str, files: Sequence[Path], frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """The rows of all files, whose columns may stand in any order. Raises AccordError for one that has other columns."""
     expected = frames[0].columns
     for file, frame in zip(files, frames, strict=True):
@@ -95,7 +108,7 @@ def _stacked(where: str, files: Sequence[Path], frames: Sequence[pl.DataFrame]) 
                 "order. Mend the file, or make it a source of its own"
             )
         for name, found in frame.schema.items():
-            if found != frames[0].schema[name] and not _fit(frame[name], frames[0][name]):
+            if found != frames[0].schema[name] and not fit(frame[name], frames[0][name]):
                 raise AccordError(
                     f"{where}: column '{name}' is {found} in {file.name} and {frames[0].schema[name]} in {files[0].name}, which no type "
                     "holds exactly. Write it in one type"
@@ -103,7 +116,7 @@ def _stacked(where: str, files: Sequence[Path], frames: Sequence[pl.DataFrame]) 
     return pl.concat([frame.select(expected) for frame in frames], how="vertical_relaxed")
 
 
-def _fit(one: pl.Series, other: pl.Series) -> bool:
+def fit(one: pl.Series, other: pl.Series) -> bool:
     """Whether one type can hold the values of both: integers among floats must be ones that a float holds."""
     if one.dtype.is_numeric() and other.dtype.is_numeric():
         integers = [values for values in (one, other) if values.dtype.is_integer()]
@@ -121,24 +134,31 @@ def _file(where: str, path: Path, source: Source) -> pl.DataFrame:
 
 def content(where: str, path: Path) -> bytes | None:
     """What a file of CSV holds, unpacked; None for Parquet. Raises AccordError for a file of another kind, or a damaged one."""
-    suffix = path.suffix.lower()
-    if suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         return None
-    with readable(where):
-        if suffix == ".zip":
-            with zipfile.ZipFile(path) as archive:
-                members = archive.namelist()
-                if len(members) != 1:
-                    raise AccordError(f"{where}: {path.name} holds {len(members)} files; expected one CSV")
-                with _member(where, archive, members[0]) as packed:
-                    return _bounded(where, packed)
-        opened = OPENED.get(suffix)
-        if opened is None:
-            raise AccordError(
-                f"{where}: unknown kind of file '{path.suffix}'; valid: .csv, .tsv, .txt, each also .zip, .gz or .xz, and .parquet"
-            )
-        with opened(path) as plain:
-            return _bounded(where, plain)
+    with readable(where), unpacked(where, path) as stream:
+        return _bounded(where, stream)
+
+
+@contextmanager
+def unpacked(where: str, path: Path) -> Iterator[IO[bytes]]:
+    """A file of CSV, opened to be read, unpacked. Raises AccordError for a file of another kind."""
+    suffix = path.suffix.lower()
+    if suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            members = archive.namelist()
+            if len(members) != 1:
+                raise AccordError(f"{where}: {path.name} holds {len(members)} files; expected one CSV")
+            with _member(where, archive, members[0]) as packed:
+                yield packed
+        return
+    opened = OPENED.get(suffix)
+    if opened is None:
+        raise AccordError(
+            f"{where}: unknown kind of file '{path.suffix}'; valid: .csv, .tsv, .txt, each also .zip, .gz or .xz, and .parquet"
+        )
+    with opened(path) as plain:
+        yield plain
 
 
 def _member(where: str, archive: zipfile.ZipFile, name: str) -> IO[bytes]:
@@ -177,11 +197,20 @@ def _bounded(where: str, stream: IO[bytes]) -> bytes:
         end = max(part.rfind(b"\n"), part.rfind(b"\r"))
         since = since + len(part) if end < 0 else len(part) - end - 1
         if since > MAX_LINE:
-            raise AccordError(
-                f"{where} has a line of more than {MAX_LINE >> 20} MB after line {n_lines:,}; expected rows of CSV, one a line. It "
-                "may be another kind of file, or a quote may lack its end: mend the file"
-            )
+            raise AccordError(too_long(where, n_lines))
     return parts.getvalue()
+
+
+def too_long(where: str, n_lines: int) -> str:
+    return (
+        f"{where} has a line of more than {MAX_LINE >> 20} MB after line {n_lines:,}; expected rows of CSV, one a line. It "
+        "may be another kind of file, or a quote may lack its end: mend the file"
+    )
+
+
+DAMAGED = (
+    PolarsError, PanicException, zipfile.BadZipFile, zlib.error, gzip.BadGzipFile, lzma.LZMAError, EOFError,
+)  # fmt: skip
 
 
 @contextmanager
@@ -193,7 +222,7 @@ def readable(where: str) -> Iterator[None]:
         raise AccordError(
             f"{where} is empty; expected a header and rows. Put the data there or remove the source"
         ) from error
-    except (PolarsError, zipfile.BadZipFile, zlib.error, gzip.BadGzipFile, lzma.LZMAError, EOFError) as error:
+    except DAMAGED as error:
         reason = " ".join(str(error).split())[:200]
         raise AccordError(
             f"{where} can't be read: {reason}. It may be damaged or cut short: fetch it again"
