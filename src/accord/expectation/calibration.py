@@ -5,10 +5,10 @@ the whole reference without any drift. Windows as they will come are cut from th
 rows have no time, drawn at random, a subject's rows together), and each is scored against the rest of it. What these score
 is no drift.
 
-One question is asked of many columns. Scores are divided by the largest of the reference's windows, the largest of a
-window's is its statistic, and a quantile of these is the threshold of all: the alarm of a whole window is right at the
-level, however columns hang together (Westfall & Young 1993, Resampling-Based Multiple Testing, max-T). A window's scores
-are divided by the largest of other stretches of time, as a new window's will be.
+One question is asked of many columns. Scores are put on one scale, the largest of a window is its statistic, and a
+quantile of these is the threshold of all: the alarm of a whole window is right at the level, however columns hang
+together (Westfall & Young 1993, Resampling-Based Multiple Testing, max-T). A window's scores are standardised by windows
+of other stretches of time, as a new window's will be.
 
 A score of which one stretch tells nothing about another would make the thresholds of all useless: it is not tested, and
 this is said. Neither is a column that follows time, since what is to come is always beyond what was.
@@ -54,9 +54,15 @@ MIN_WINDOWS = 45
 one case of ten (Wilks 1941, Determination of sample sizes for setting tolerance limits: 1 - 0.95 ** n >= 0.9)."""
 MIN_VALUES = 30
 """Values in a window, below which their distance says nothing; windows of the reference, below which no threshold is."""
-FURTHEST = 2.0
-"""No threshold is more times the largest score that the reference's windows have. Columns for which that is too little are
-not tested: what a stretch of time has of them, the others don't tell."""
+FURTHEST = 3.5
+"""No window of the reference lies further out on its column's scale: a column with rare storms widens its own
+threshold and not everyone's."""
+TOO_FAR = 2 * FURTHEST
+"""Scores by which windows lie this far out, by what other stretches tell, are not tested: they would widen the thresholds of all."""
+LARGER = 2.0
+"""No threshold is more times the largest score that the reference's windows have."""
+MIN_SPREAD = 0.1
+"""Least spread of a score's logarithms, for columns that never vary."""
 FOLLOWS = 0.9
 """A column with at least this correlation (by ranks) with time follows it."""
 NOISE_ROWS = 10
@@ -346,28 +352,27 @@ def _noise(scores: Iterable[Score], size: int) -> Numbers:
 
 
 def _beyond(logs: Numbers, stretches: Sequence[tuple[Mask, Mask]]) -> Numbers:
-    """How far each window's scores are beyond the largest of other stretches (n_windows, n_scores), -inf where unknown."""
-    known = np.where(np.isfinite(logs), logs, -np.inf)
+    """Each window's scores on the scales of other stretches (n_windows, n_scores), -inf where unknown."""
     found = np.full(logs.shape, -np.inf)
     for inside, others in stretches:
-        largest = known[others].max(axis=0)
-        found[inside] = known[inside] - np.where(np.isfinite(largest), largest, np.inf)
-    return found
+        center, spread = _scale(logs[others])
+        found[inside] = (logs[inside] - center) / spread
+    return np.where(np.isfinite(found), found, -np.inf)
 
 
 def _quantile(beyond: Numbers, is_tested: Mask, tail: float) -> float:
-    """How far a window may be beyond the largest, in any of the tested scores, in all but a share `tail` of windows."""
+    """How far out a window is in any of the tested scores, in all but a share `tail` of windows."""
     if not is_tested.any():
         return 0.0
     return float(np.quantile(beyond[:, is_tested].max(axis=1), 1 - tail, method="higher"))
 
 
 def _tested(beyond: Mapping[int, Numbers], tails: Mapping[int, float], is_asked: Mask) -> Mask:
-    """The scores that are left when those are out that would carry all thresholds further than FURTHEST, the furthest first."""
-    is_tested, furthest = is_asked.copy(), np.log(FURTHEST)
+    """The scores that are left when those are out that would carry all thresholds further than TOO_FAR, the furthest first."""
+    is_tested = is_asked.copy()
     for size, far in beyond.items():
-        too_far = np.clip(far - furthest, 0, None).sum(axis=0)
-        while _quantile(far, is_tested, tails[size]) > furthest:
+        too_far = np.clip(far - TOO_FAR, 0, None).sum(axis=0)
+        while _quantile(far, is_tested, tails[size]) > TOO_FAR:
             is_tested[np.where(is_tested, too_far, -1.0).argmax()] = False
     return is_tested
 
@@ -375,11 +380,13 @@ def _tested(beyond: Mapping[int, Numbers], tails: Mapping[int, float], is_asked:
 def _limits(
     logs: Numbers, names: Sequence[Score], size: int, quantile: float, is_tested: Mask
 ) -> dict[str, dict[str, float | None]]:
-    """Thresholds by column and score: so far beyond the largest of the reference's windows."""
-    noise, seen = _noise(names, size), np.ma.masked_invalid(logs).max(axis=0).filled(np.nan)
-    limits = np.maximum(np.exp(seen + quantile) - noise, noise / 2)
+    """Thresholds by column and score: so far out on its scale, and not too far beyond the largest of the reference's windows."""
+    noise, (center, spread) = _noise(names, size), _scale(logs)
+    seen = np.exp(np.ma.masked_invalid(logs).max(axis=0).filled(np.nan))
+    limits = np.minimum(np.exp(center + quantile * spread), LARGER * seen) - noise
     # Halfway from the largest seen to the largest there is: a total outage is found.
-    limits = np.minimum(limits, (np.exp(seen) - noise + [LARGEST[score] for _, score in names]) / 2)
+    halfway = (seen - noise + [LARGEST[score] for _, score in names]) / 2
+    limits = np.minimum(np.maximum(limits, noise / 2), halfway)
     limits[~is_tested | (np.isfinite(logs).sum(axis=0) < MIN_VALUES)] = np.nan
     return _by_column({n: None if np.isnan(v) else float(v) for n, v in zip(names, limits, strict=True)})
 
@@ -404,3 +411,11 @@ def _stretches(windows: list[Bins], n_rows: int, in_time: bool) -> list[tuple[Ma
         if inside.any():
             masks.append((inside, apart if apart.any() else ~inside))
     return masks
+
+
+def _scale(logs: Numbers) -> tuple[Numbers, Numbers]:
+    """Center and spread of each score (n_scores,), NaN without any."""
+    there = np.ma.masked_invalid(logs)
+    center = there.mean(axis=0)
+    spread = np.ma.maximum(there.std(axis=0), (there.max(axis=0) - center) / FURTHEST)
+    return center.filled(np.nan), np.maximum(spread.filled(np.nan), MIN_SPREAD)
