@@ -10,7 +10,7 @@ from shipped import shipped
 from uuid_utils import uuid7
 
 from accord.data.batch_list import Batch, listed, relist, sha256, write
-from accord.data.ingest.batches import joined
+from accord.data.ingest.batches import Batches
 from accord.errors import AccordError
 from accord.paths import Paths
 from accord.schema.data import ROW_ID, Data
@@ -67,6 +67,12 @@ def source(typed: bool) -> pl.DataFrame:
     )
     rows = rows.with_columns(**{"weather|available_at": pl.lit(DAY)})
     return rows if typed else rows.with_columns(pl.col("started_at").dt.to_string("%Y-%m-%d %H:%M:%S"))
+
+
+def joined(rows: pl.DataFrame, listed: list[Batch], data: Data, paths: Paths) -> tuple[pl.DataFrame, str]:
+    batches = Batches(listed, data, paths)
+    found, n_replaced = batches.among(rows)
+    return found, batches.told(n_replaced)
 
 
 def values(frame: pl.DataFrame) -> list[tuple[int, str, float]]:

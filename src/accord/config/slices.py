@@ -18,7 +18,7 @@ from accord.schema.data import READING
 Values = Mapping[str, Any]
 
 SECTIONS = {
-    "ingest": "data.name,sources,rows,joins,as_of,key,time data.columns.*.type,source,format,nulls,decimal,thousands,percent,currency,true_words,false_words",
+    "ingest": "data.name,sources,rows,joins,partition,as_of,key,time data.columns.*.type,source,format,nulls,decimal,thousands,percent,currency,true_words,false_words",
     "validate": "data.name,key,subject,time,as_of,derived,rules,checks data.columns.*.type,role,min,max,values,nullable,source,format,nulls,decimal,thousands,percent,currency,true_words,false_words features objective.targets.*.task,sql,classes",
     "split": "data.name,key,subject,time,split,checks data.columns.*.role",
     "featurize": "data.derived,time data.columns.*.type,role features",
@@ -95,8 +95,9 @@ def _cut(values: Any, path: Sequence[str]) -> Any:
     if not path or values is None:
         return values
     names = list(values) if path[0] == "*" else path[0].split(",")
-    # The lock leaves out how a column is written, and a target's classes, wherever the data set doesn't say it.
-    optional = (*READING, "classes")
+    # The lock leaves out how a column is written, a target's classes, and what SQL looks at together, wherever the data set
+    # doesn't say it.
+    optional = (*READING, "classes", "partition")
     return {name: _cut(values[name], path[1:]) for name in names if name in values or name not in optional}
 
 

@@ -39,5 +39,9 @@ def chunk_rows(engine: Engine, n_columns: int) -> int:
     """How many rows of so many columns a stage takes at once."""
     if engine.chunk_rows is not None:
         return engine.chunk_rows
-    fitting = int(limit(engine) * SHARE) // (CELL_BYTES * max(n_columns, 1))
-    return max(MIN_CHUNK_ROWS, min(MAX_CHUNK_ROWS, fitting))
+    return max(MIN_CHUNK_ROWS, min(MAX_CHUNK_ROWS, fitting_rows(engine, n_columns)))
+
+
+def fitting_rows(engine: Engine, n_columns: int) -> int:
+    """How many rows of so many columns have room beside a chunk."""
+    return int(limit(engine) * SHARE) // (CELL_BYTES * max(n_columns, 1))

@@ -206,6 +206,9 @@ class Data(Section):
     """The source whose rows are the examples: joins may add columns to them, never add or drop rows."""
     joins: Sql | None = None
     """A SQL query over the sources by name that gives the rows with their columns. Default: the rows as they are."""
+    partition: list[SourceName] | None = written()
+    """Columns of the rows' source: SQL in `joins` looks at no rows but those that have the same values in them. To be said where SQL
+    looks across rows, there are more of them than fit into memory, and windows (OVER) don't say so by themselves."""
     as_of: dict[Name, AsOfJoin] = {}
     """Sources joined by when their values were available, by source name."""
     key: list[Name] = []

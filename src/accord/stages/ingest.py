@@ -1,7 +1,8 @@
 """Sources, joined into rows, and the batches in use with them."""
 
 from accord.data import batch_list, partitions
-from accord.data.ingest import batches, joins
+from accord.data.ingest import chunked
+from accord.data.ingest.batches import Batches
 from accord.paths import Paths
 from accord.schema.config import Config
 from accord.stages import run
@@ -10,11 +11,11 @@ MAX_NAMES = 20
 
 
 def ingest(config: Config, paths: Paths) -> str:
-    found = joins.ingest(config.data, paths.root)
-    listed = batch_list.listed(paths.batch_list, config.data.name)
-    frame, joined = batches.joined(found.rows, listed, config.data, paths)
-    n_partitions = partitions.write(paths.rows, frame, config.data.time)
-    return f"{frame.height:,} rows of {config.data.name} in {n_partitions} partitions{joined}{_in_words(found.left_aside)}"
+    batches = Batches(batch_list.listed(paths.batch_list, config.data.name), config.data, paths)
+    with partitions.writing(paths.rows, config.data.time) as into:
+        found = chunked.ingest(config.data, config.engine, paths.root, batches, into.add)
+    joined = f"{batches.told(found.n_replaced)}{_in_words(found.left_aside)}"
+    return f"{found.n_rows:,} rows of {config.data.name} in {into.n_partitions} partitions{joined}"
 
 
 def _in_words(names: list[str]) -> str:

@@ -21,21 +21,79 @@ DATA = "accord.data"
 """The key of a batch's metadata under which the data set's name stands."""
 
 
-def joined(
-    frame: pl.DataFrame, batches: Sequence[Batch], data: Data, paths: Paths
-) -> tuple[pl.DataFrame, str]:
-    """The rows of the sources and of the batches, in the order of `joins.ingest`, and a sentence that counts them.
+class Batches:
+    """The rows of the batches in use. Of those with the same key the one with the latest outcome counts, and it replaces that of the
+    sources. Without a key, a row of a batch is identified by its prediction."""
 
-    Where rows have the same key, one from a batch replaces that of the sources, and among batches the one with the latest
-    outcome counts. Without a key, a row of a batch is identified by its prediction. Raises AccordError for a batch whose
-    bytes are missing or changed.
-    """
-    if not batches:
-        return frame, ""
-    key, frame = data.identity, declared.typed(frame, data.columns)
-    collected = pl.concat([_read(batch, paths) for batch in batches], how="diagonal_relaxed")
+    def __init__(self, batches: Sequence[Batch], data: Data, paths: Paths) -> None:
+        """Raises AccordError for a batch whose bytes are missing or changed."""
+        self._data, self._n_batches = data, len(batches)
+        self._n_collected, self.latest = 0, pl.DataFrame()
+        """Rows (n) in the order of `joins.in_order`, with the contract's columns."""
+        if batches:
+            collected = pl.concat([_read(batch, paths) for batch in batches], how="diagonal_relaxed")
+            self._n_collected, self.latest = collected.height, joins.in_order(_latest(collected, data), data)
+
+    def among(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+        """All rows of the sources with those of the batches, in the order of `joins.in_order`, and how many of the sources are replaced."""
+        if not self._n_batches:
+            return rows, 0
+        rows = declared.typed(rows, self._data.columns)
+        others = self.others(rows)
+        return self.together(others, self.latest), rows.height - others.height
+
+    def others(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows of the sources that none of a batch replaces."""
+        if not self._n_batches:
+            return rows
+        key = self._data.identity
+        return (
+            _with_typed_key(rows, key, self._data.columns)
+            .join(
+                self.latest, left_on=[f"{KEY}{name}" for name in key], right_on=key, how="anti",
+                maintain_order="left",
+            )
+            .select(rows.columns)
+        )  # fmt: skip
+
+    def due(self, waiting: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Of rows of batches that wait for their place those that stand before or among these rows of the sources, and the rest."""
+        if waiting.is_empty():
+            return waiting, waiting
+        last, key = "is|last", [f"{KEY}{i}" for i in range(len(joins.ordering(self._data)))]
+        ends = [
+            pl.DataFrame([value.alias(name) for name, value in zip(key, joins.keys(part, self._data), strict=True)])
+            .with_columns(pl.lit(is_last).alias(last))
+            for part, is_last in ((waiting, False), (rows.tail(1), True))
+        ]  # fmt: skip
+        n_due = int(pl.concat(ends).sort(key, nulls_last=True, maintain_order=True)[last].arg_max() or 0)
+        return waiting.head(n_due), waiting.slice(n_due)
+
+    def together(self, others: pl.DataFrame, latest: pl.DataFrame) -> pl.DataFrame:
+        """Rows of the sources and of batches, in the order of `joins.in_order`."""
+        if not self._n_batches:
+            return others
+        texts = [
+            name for name in latest.columns if others.schema[name] == pl.String
+        ]  # some value has not its type
+        latest = latest.with_columns(pl.col(texts).cast(pl.String, strict=False))
+        return joins.in_order(pl.concat([others, latest], how="diagonal_relaxed"), self._data)
+
+    def told(self, n_replaced: int) -> str:
+        """What the batches brought, in a sentence, if there are any."""
+        if not self._n_batches:
+            return ""
+        n = self.latest.height
+        return (
+            f"; {self._n_batches} batches with {self._n_collected:,} rows: {n_replaced:,} replace rows of the sources, "
+            f"{self._n_collected - n:,} those of earlier batches, {n - n_replaced:,} are new"
+        )
+
+
+def _latest(collected: pl.DataFrame, data: Data) -> pl.DataFrame:
     if not data.key:
         collected = collected.with_columns(collected[ID].map_elements(_row_id, pl.Int64).alias(ROW_ID))
+    key = data.identity
     latest = collected.sort(OUTCOME_ID, ID).select(
         pl.col(name) if name in collected.columns else pl.lit(None).alias(name)
         for name in dict.fromkeys([*key, *data.columns])
@@ -43,23 +101,9 @@ def joined(
     has_key = ~pl.any_horizontal(
         pl.col(key).is_null()
     )  # stage validate puts rows without a key in quarantine
-    latest = pl.concat(
+    return pl.concat(
         [latest.filter(has_key).unique(key, keep="last", maintain_order=True), latest.filter(~has_key)]
     )
-    others = _with_typed_key(frame, key, data.columns).join(
-        latest, left_on=[f"{KEY}{name}" for name in key], right_on=key, how="anti", maintain_order="left"
-    )
-    texts = [
-        name for name in latest.columns if frame.schema[name] == pl.String
-    ]  # some value has not its type
-    latest = latest.with_columns(pl.col(texts).cast(pl.String, strict=False))
-    together = pl.concat([others.select(frame.columns), latest], how="diagonal_relaxed")
-    n_replaced = frame.height - others.height
-    told = (
-        f"; {len(batches)} batches with {collected.height:,} rows: {n_replaced:,} replace rows of the sources, "
-        f"{collected.height - latest.height:,} those of earlier batches, {latest.height - n_replaced:,} are new"
-    )
-    return joins.in_order(together, data), told
 
 
 def _read(batch: Batch, paths: Paths) -> pl.DataFrame:

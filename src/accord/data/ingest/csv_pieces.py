@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from accord.data.ingest import csv_text, sources
+from accord.data.ingest import csv_blocks, csv_text, sources
 from accord.errors import AccordError
 from accord.schema.data import Source
 
@@ -16,7 +16,6 @@ HEAD = 16 << 20
 """Bytes at the beginning of a file in which its names and first rows are."""
 STEP = 16 << 20
 """Bytes that are looked at at a time."""
-UTF8 = ("utf-8", "utf8", "utf-8-sig", "ascii")
 PLAIN = (".csv", ".tsv", ".txt", ".data")
 
 
@@ -41,14 +40,14 @@ class Cut:
 
 def is_plain(path: Path, source: Source) -> bool:
     """Whether pieces can be read from the file itself: it is neither packed nor written in another encoding than UTF-8."""
-    return path.suffix.lower() in PLAIN and source.encoding.lower().replace("_", "-") in UTF8
+    return path.suffix.lower() in PLAIN and csv_text.is_utf8(source)
 
 
 def write_plain(where: str, path: Path, source: Source, copy: Path) -> None:
     """Writes the file unpacked, and in UTF-8."""
     encoding = source.encoding
     with sources.readable(where), sources.unpacked(where, path) as packed, copy.open("wb") as file:
-        if encoding.lower().replace("_", "-") in UTF8:
+        if csv_text.is_utf8(source):
             for part in iter(lambda: packed.read(STEP), b""):
                 file.write(part)
             return
@@ -58,7 +57,7 @@ def write_plain(where: str, path: Path, source: Source, copy: Path) -> None:
                 file.write(decoder.decode(part).encode())
             file.write(decoder.decode(b"", final=True).encode())
         except UnicodeError as error:
-            raise AccordError(csv_text.wrongly_encoded(where, source, error)) from error
+            raise csv_text.other_encoding(where, source, error) from error
 
 
 def cut(where: str, path: Path, source: Source, n_rows: int) -> Cut:
@@ -74,7 +73,7 @@ def cut(where: str, path: Path, source: Source, n_rows: int) -> Cut:
     has_blank_lines = False
     nominal, before, last, is_quoted = begin + n_bytes, 0, b"", False
     for part in _parts(path):
-        has_blank_lines = has_blank_lines or any(mark in last + part for mark in csv_text.BLANK_LINES)
+        has_blank_lines = has_blank_lines or csv_text.has_blank_lines(last + part)
         # Where a part is looked at from, and whether that is between quotes.
         place, quoted = 0, is_quoted
         while nominal - before < len(part):
@@ -89,8 +88,8 @@ def cut(where: str, path: Path, source: Source, n_rows: int) -> Cut:
             nominal = before + place + n_bytes
         is_quoted ^= part.count(quote) % 2 == 1
         before, last = before + len(part), (last + part)[-2:]
-        if before - (ends[-1] if ends else begin) > n_bytes + sources.MAX_LINE + STEP:
-            raise AccordError(sources.too_long(where, csv_lines(path, ends[-1] if ends else begin)))
+        if before - (ends[-1] if ends else begin) > n_bytes + csv_blocks.BLOCK + STEP:
+            raise csv_blocks.endless(where, csv_lines(path, ends[-1] if ends else begin))
     if size > (ends[-1] if ends else begin) or not ends:
         ends.append(size)
     if begin or size == 0:

@@ -4,8 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -32,7 +31,6 @@ SEPARATORS = {",": '","', ";": '";"', "\t": r'"\t"', "|": '"|"'}
 NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x19\x1c-\x1f]")
 """Bytes that text in one byte a letter doesn't have."""
 BLANK_LINES = (b"\n\n", b"\n\r\n", b"\r\r")
-"""Where a line without anything is."""
 STEP = 16 << 20
 """Bytes that are looked at at a time."""
 SHOWN = 40
@@ -40,14 +38,17 @@ SHOWN = 40
 
 
 def read(
-    where: str, content: bytes, source: Source, lines_before: int = 0, has_blank_lines: bool | None = None
+    where: str, content: bytes, source: Source, n_skipped: int = 0, has_blank_lines: bool | None = None
 ) -> pl.DataFrame:
     """The rows of a file in text. `where` is the source, for the AccordError that a file raises which is written otherwise than
     the source says, has two columns of one name, or rows of other lengths. Raises NoDataError for an empty one.
 
     Of a piece of a file, behind the file's header, it has to be said how many lines of the file are left out before it, and whether the
     file has blank ones anywhere."""
-    return opened(where, content, source, lines_before).read(has_blank_lines)
+    text = opened(where, content, source, n_skipped)
+    if has_blank_lines is not None:
+        text = replace(text, has_blank_lines=has_blank_lines and len(text.names) > 1)
+    return text.read()
 
 
 @dataclass(frozen=True)
@@ -59,29 +60,20 @@ class Text:
     """In UTF-8."""
     source: Source
     names: list[str]
-    lines_before: int = 0
+    has_blank_lines: bool
+    """Whether the whole file has any. A blank line is read as a row of nulls, which can't be told from one that is written."""
+    n_skipped: int = 0
+    """Lines of the file that are left out before the rows, beside a header."""
 
-    @cached_property
-    def has_blank_lines(self) -> bool:
-        return len(self.names) > 1 and any(mark in self.content for mark in BLANK_LINES)
-
-    def read(self, has_blank_lines: bool | None = None) -> pl.DataFrame:
-        """All rows; of a piece of a file it has to be said whether the file has blank lines."""
+    def read(self) -> pl.DataFrame:
         frame = self.read_columns(range(len(self.names)))
-        is_filtered = self.has_blank_lines if has_blank_lines is None else has_blank_lines and frame.width > 1
-        return frame.filter(~pl.all_horizontal(pl.all().is_null())) if is_filtered else frame
+        return frame.filter(~pl.all_horizontal(pl.all().is_null())) if self.has_blank_lines else frame
 
     def read_columns(self, which: range) -> pl.DataFrame:
         """The columns at these positions, of all rows and of blank lines, which are rows without a value here."""
         indices = None if len(which) == len(self.names) else list(which)
-        frame = _parsed(
-            self.where,
-            self.content,
-            self.source,
-            self.lines_before,
-            has_header=self.source.header is not False,
-            columns=indices,
-        )
+        options = {"has_header": self.source.header is not False, "columns": indices}
+        frame = _parsed(self.where, self.content, self.source, self.n_skipped, **options)
         frame.columns = [self.names[i] for i in which]
         # A row that is too short lacks its last field.
         if which.stop == len(self.names) > 1 and frame.to_series(-1).has_nulls():
@@ -101,22 +93,36 @@ class Text:
             for row in reader:
                 if 0 < len(row) < len(self.names):
                     raise AccordError(
-                        f"{self.where}, line {self.lines_before + reader.line_num}: found {len(row)} fields; expected {len(self.names)}, as many as there are "
+                        f"{self.where}, line {reader.line_num + self.n_skipped}: found {len(row)} fields; expected {len(self.names)}, as many as there are "
                         "columns. The line may be cut short, or lack a separator: mend the file"
                     )
         except csv.Error:  # a field is too long for this reader, but no row too short
             return
 
 
-def opened(where: str, content: bytes, source: Source, lines_before: int = 0) -> Text:
+def opened(where: str, content: bytes, source: Source, n_skipped: int = 0) -> Text:
     """The file with the names of its columns."""
-    content = _in_utf8(where, content, source, lines_before)
+    content = _in_utf8(where, content, source, n_skipped)
     literal = source.model_copy(update={"nulls": []})
-    head = _parsed(where, content, literal, lines_before, has_header=False, n_rows=2)
-    return Text(where, content, source, _names(where, head, source), lines_before)
+    names = _names(where, _parsed(where, content, literal, n_skipped, has_header=False, n_rows=2), source)
+    return Text(where, content, source, names, len(names) > 1 and has_blank_lines(content), n_skipped)
 
 
-def _parsed(where: str, content: bytes, source: Source, lines_before: int, **options: Any) -> pl.DataFrame:
+def has_blank_lines(content: bytes) -> bool:
+    return any(mark in content for mark in BLANK_LINES)
+
+
+def following(first: Text, content: bytes, n_lines: int) -> Text:
+    """Rows of the file of which `first` are the first ones, that stand behind so many of its lines."""
+    end = b"\r" if b"\n" not in content else b"\n"
+    mark = first.source.separator.encode()
+    header = mark.join(str(i).encode() for i in range(len(first.names))) + end
+    source, n_skipped = first.source.model_copy(update={"header": None}), n_lines - 1
+    content = header + _in_utf8(first.where, content, source, n_lines)
+    return Text(first.where, content, source, first.names, first.has_blank_lines, n_skipped)
+
+
+def _parsed(where: str, content: bytes, source: Source, n_skipped: int = 0, **options: Any) -> pl.DataFrame:
     is_cr_alone, mark = b"\n" not in content and b"\r" in content, source.quote or '"'
     try:
         return pl.read_csv(
@@ -125,7 +131,7 @@ def _parsed(where: str, content: bytes, source: Source, lines_before: int, **opt
         )  # fmt: skip
     except PolarsError as error:
         if "more fields" in str(error):
-            raise AccordError(_too_many_fields(where, content, source, lines_before)) from error
+            raise AccordError(_too_many_fields(where, content, source, n_skipped)) from error
         if "could not parse" in str(error):
             raise AccordError(
                 f"{where} has a field that begins with the quote {mark} and doesn't end with one. Close the quote, or double it "
@@ -134,25 +140,18 @@ def _parsed(where: str, content: bytes, source: Source, lines_before: int, **opt
         raise
 
 
-def _in_utf8(where: str, content: bytes, source: Source, lines_before: int) -> bytes:
-    """The content in UTF-8, if it is written as the source says."""
-    other = next((kind for start, kind in OTHERS.items() if content.startswith(start)), None)
-    if other:
-        raise AccordError(f"{where} is no CSV but {other}, by its first bytes. Call it so, or save it as CSV")
-    mark = next((name for start, name in MARKS.items() if content.startswith(start)), None)
-    encoding = source.encoding.lower().replace("_", "-")
-    if mark and not encoding.startswith(mark[:6]):
-        raise AccordError(
-            _encoded(where, source, f"begins with the mark of {mark.removesuffix('-sig')}", mark)
-        )
-    if encoding in ("utf-8", "utf8", "utf-8-sig", "ascii"):
-        if which := of_two_bytes(content):
+def _in_utf8(where: str, content: bytes, source: Source, n_lines: int = 0) -> bytes:
+    """The content in UTF-8, if it is written as the source says. So many lines of the file stand before it."""
+    if not n_lines:
+        refuse_other_kinds(where, content, source)
+    if is_utf8(source):
+        if not n_lines and (which := of_two_bytes(content)):
             raise AccordError(_encoded(where, source, "has a zero byte beside each letter", which))
-        if NO_TEXT.search(content[:1000]):
+        if not n_lines and NO_TEXT.search(content[:1000]):
             raise AccordError(f"{where} is no CSV: its bytes are no text. Save it as CSV or Parquet")
         at = not_utf8(content)
         if at is not None:
-            line = lines_before + content.count(b"\n", 0, at) + 1
+            line = content.count(b"\n", 0, at) + n_lines + 1
             which = "cp1252" if _is_of_windows(content) else "latin-1"
             text = content[max(at - SHOWN // 2, 0) : at + SHOWN // 2].decode(which, errors="replace")
             shown = " ".join(text.split())
@@ -162,14 +161,34 @@ def _in_utf8(where: str, content: bytes, source: Source, lines_before: int) -> b
     try:
         return content.decode(source.encoding).encode()
     except UnicodeError as error:
-        raise AccordError(wrongly_encoded(where, source, error)) from error
+        raise other_encoding(where, source, error) from error
 
 
-def wrongly_encoded(where: str, source: Source, error: UnicodeError) -> str:
-    return (
+def is_utf8(source: Source) -> bool:
+    return _encoding(source) in ("utf-8", "utf8", "utf-8-sig", "ascii")
+
+
+def _encoding(source: Source) -> str:
+    return source.encoding.lower().replace("_", "-")
+
+
+def other_encoding(where: str, source: Source, error: UnicodeError) -> AccordError:
+    return AccordError(
         f"{where} is not written in {source.encoding}, as `encoding` says: {error}. Correct `encoding` in conf/data, or leave it "
         "out if it is utf-8"
     )
+
+
+def refuse_other_kinds(where: str, content: bytes, source: Source) -> None:
+    """Raises AccordError for a file that begins as no CSV does, or says that its encoding is another one."""
+    other = next((kind for start, kind in OTHERS.items() if content.startswith(start)), None)
+    if other:
+        raise AccordError(f"{where} is no CSV but {other}, by its first bytes. Call it so, or save it as CSV")
+    mark = next((name for start, name in MARKS.items() if content.startswith(start)), None)
+    if mark and not _encoding(source).startswith(mark[:6]):
+        raise AccordError(
+            _encoded(where, source, f"begins with the mark of {mark.removesuffix('-sig')}", mark)
+        )
 
 
 def of_two_bytes(content: bytes) -> str | None:
@@ -236,13 +255,13 @@ def _separator(header: str, row: str) -> str | None:
     return max(found, key=lambda mark: counts[mark], default=None)
 
 
-def _too_many_fields(where: str, content: bytes, source: Source, lines_before: int) -> str:
+def _too_many_fields(where: str, content: bytes, source: Source, n_skipped: int) -> str:
     reader = csv.reader(io.StringIO(content.decode(errors="replace"), newline=""), delimiter=source.separator)
     header = next(reader, [])
     for row in reader:
         if len(row) > len(header):
             return (
-                f"{where}, line {lines_before + reader.line_num}: found {len(row)} fields; expected at most {len(header)}, as many as the header has. "
+                f"{where}, line {reader.line_num + n_skipped}: found {len(row)} fields; expected at most {len(header)}, as many as the header has. "
                 f"Put a field that holds a '{source.separator}' in quotes, or correct `separator` in conf/data; above the header nothing may stand"
             )
     return f"{where}: a row has more fields than the header; expected at most {len(header)}. Correct the file"

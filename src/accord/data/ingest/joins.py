@@ -1,10 +1,10 @@
 """Makes the rows of a data set: joins its sources by SQL, and as of the time when values were available."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import polars as pl
 from polars.exceptions import PolarsError
@@ -12,23 +12,18 @@ from polars.exceptions import PolarsError
 from accord.data import declared
 from accord.data.advice import advice, quoted, shown
 from accord.data.casting import cast
-from accord.data.ingest import sources
+from accord.data.ingest import doubtful_order, sources
+from accord.data.ingest.doubtful_order import Table, Whole
 from accord.errors import AccordError, nearest
-from accord.schema.data import AVAILABLE, ROW_ID, AsOfJoin, Column, Data, Reading
+from accord.schema.data import AVAILABLE, ROW_ID, AsOfJoin, Column, Data
 from accord.sql.rows import parse, reason, with_floats
 
 INSTANT = "decision|instant"
 """Names in the config can't hold a bar, so this never clashes with a column."""
 EARLIER_ROW_ID = "row_id"
 """What SQL called the rows' number before its name had a bar; it still may where no source has a column of that name."""
-Kind = Literal["integer", "number", "datetime"]
-GUESSES: tuple[Kind, ...] = ("integer", "number", "datetime")
-"""The types that an error proposes for a column of text, the narrowest first."""
-ORDERING = re.compile(
-    r"<(?!>)|(?<!<)>|\b(order\s+by|between|min|max|least|greatest|median|quantile_cont|quantile_disc)\b",
-    re.IGNORECASE,
-)
-"""What in SQL depends on the order of values."""
+Available = Callable[[str, pl.DataFrame], pl.DataFrame]
+"""What of a source is joined as of a time to these rows: see `available`."""
 
 
 @dataclass(frozen=True)
@@ -39,45 +34,69 @@ class Ingested:
     """The columns of the joined rows that the config doesn't list."""
 
 
-def ingest(data: Data, root: Path) -> Ingested:
-    """All rows of the data set. Paths of sources are relative to `root`.
+def ingest(data: Data, root: Path, rows: pl.DataFrame | None = None) -> Ingested:
+    """All rows of the data set. Paths of sources are relative to `root`. The rows of the source that has them may be read already.
 
     Raises AccordError for a source that can't be read, a query that fails, a join that adds or drops rows, and
     columns of the contract that aren't there.
     """
-    frames = {name: _source(name, data, root, fed=True) for name in data.sources}
+    frames = {
+        name: prepared(name, frame, data, fed=True)
+        for name in data.sources
+        for frame in [rows if rows is not None and name == data.rows else _read(name, data, root)]
+    }
     joined = _joined(data, frames, root)
-    frames = {name: frames[name] for name in data.as_of}
-    if not data.key and ROW_ID not in joined.columns:
+    found = completed(joined, joined.columns, data, lambda name, _: available(name, frames[name], data))
+    return Ingested(in_order(declared.typed(found, data.columns), data), left_aside(joined.columns, data))
+
+
+def _read(name: str, data: Data, root: Path) -> pl.DataFrame:
+    return sources.read(name, data.sources[name], root)
+
+
+def completed(
+    joined: pl.DataFrame, columns: Sequence[str], data: Data, right: Available, lost: Collection[str] = ()
+) -> pl.DataFrame:
+    """The joined rows with what is known of other sources as of their decision, in the columns of the contract, untyped. `columns` are
+    all those of the joined rows, of which some may be left out already; those that are `lost` don't get the contract's type."""
+    if not data.key and ROW_ID not in columns:
         raise AccordError(
             f"data.joins of {data.name} leaves out \"{ROW_ID}\", which numbers the rows of '{data.rows}'; select it too, or declare a key"
         )
     rows = declared.named(joined, data.columns)
     for name, join in data.as_of.items():
-        rows = rows.drop(_named_alike(name, join, rows, joined, data))
-        rows = _as_of(rows, name, join, frames[name], data)
+        rows = rows.drop(_named_alike(name, join, rows, columns, data))
+        _refuse_unknown(name, data.rows, rows.columns, [decision(data), *join.by])
+        rows = _as_of(rows, name, right(name, rows), data, lost)
     declared.refuse_missing(
         data.columns,
         [name for name in rows.columns if name != ROW_ID],
         f"the rows of {data.name}",
         f"Add them to the source or to `joins`, or mend conf/data/{data.name}.yaml",
     )
-    kept = [*data.columns, *(f"{name}{AVAILABLE}" for name in data.as_of), *([] if data.key else [ROW_ID])]
-    known = {*kept, *(column.source for column in data.columns.values())}
-    left_aside = [name for name in joined.columns if name not in known and not _is_used(name, data)]
-    typed = declared.typed(rows.select(kept), data.columns)
-    return Ingested(in_order(typed, data), left_aside)
+    return rows.select(kept(data))
+
+
+def kept(data: Data) -> list[str]:
+    """The columns of the rows of a data set."""
+    return [*data.columns, *(f"{name}{AVAILABLE}" for name in data.as_of), *([] if data.key else [ROW_ID])]
+
+
+def left_aside(columns: Sequence[str], data: Data) -> list[str]:
+    """Those of the joined rows' columns that the config doesn't list."""
+    known = {*kept(data), *(column.source for column in data.columns.values())}
+    return [name for name in columns if name not in known and not _is_used(name, data)]
 
 
 def _named_alike(
-    name: str, join: AsOfJoin, rows: pl.DataFrame, joined: pl.DataFrame, data: Data
+    name: str, join: AsOfJoin, rows: pl.DataFrame, joined: Sequence[str], data: Data
 ) -> list[str]:
     """Columns of the contract that the source gives, although the rows have one that only the contract calls so. Raises AccordError
     for one that the rows have by itself: of the two columns one would silently stand for the other."""
     fed = {column.source or own for own, column in data.columns.items()} | data.columns.keys()
     alike = [column for column in join.columns if column in rows.columns and column not in join.by]
     for column in alike:
-        if column in fed and (column in joined.columns or column not in data.columns):
+        if column in fed and (column in joined or column not in data.columns):
             raise AccordError(
                 f"data.as_of.{name}.columns: '{column}' is a column of the rows too, so that it can't be told which is meant; leave it out "
                 f"of the rows by `joins`, such as SELECT * EXCLUDE ({quoted(column)}) FROM {data.rows}, or out of `as_of`"
@@ -87,24 +106,28 @@ def _named_alike(
 
 def in_order(rows: pl.DataFrame, data: Data) -> pl.DataFrame:
     """The rows, sorted by event time and key."""
-    order = [*([data.time.event] if data.time else []), *data.identity]
-    by = [cast(rows[name], data.columns[name])[0] if name in data.columns else rows[name] for name in order]
-    return rows.sort(by, nulls_last=True, maintain_order=True)
+    return rows.sort(keys(rows, data), nulls_last=True, maintain_order=True)
 
 
-def _source(name: str, data: Data, root: Path, fed: bool) -> pl.DataFrame:
+def ordering(data: Data) -> list[str]:
+    """The columns by which rows are sorted."""
+    return list(dict.fromkeys([*([data.time.event] if data.time else []), *data.identity]))
+
+
+def keys(rows: pl.DataFrame, data: Data) -> list[pl.Series]:
+    """The values (n) by which rows are sorted."""
+    return [
+        cast(rows[name], data.columns[name])[0] if name in data.columns else rows[name]
+        for name in ordering(data)
+    ]
+
+
+def prepared(name: str, frame: pl.DataFrame, data: Data, fed: bool) -> pl.DataFrame:
     """The source with the types that it declares itself and, if `fed`, with those of the contract's columns that it feeds. The rows'
     own source is numbered before any join, which may change their order."""
-    frame = sources.read(name, data.sources[name], root)
-    for own in (ROW_ID, INSTANT, *(f"{other}{AVAILABLE}" for other in data.as_of)):
-        if own in frame.columns:
-            raise AccordError(
-                f"source '{name}' of {data.name} has a column '{own}', as a column that is added to the rows is called; give it another name "
-                "in the source"
-            )
-    frame = _with_declared_types(name, frame, data)
+    frame = with_declared_types(name, frame, data)
     if fed:
-        frame = _with_contract_types(name, frame, data)
+        frame = declared.typed(frame, fed_columns(name, frame.schema, data))
     if name == data.rows and not data.key:
         frame = frame.with_columns(pl.int_range(frame.height, eager=True).alias(ROW_ID))
     return frame
@@ -113,57 +136,83 @@ def _source(name: str, data: Data, root: Path, fed: bool) -> pl.DataFrame:
 def _is_used(name: str, data: Data) -> bool:
     """Whether the config names a column that is none of the contract."""
     by = {column for join in data.as_of.values() for column in join.by}
-    return name in {*data.sources[data.rows].columns, *by} or _names(data.joins or "", name)
-
-
-def _names(sql: str, column: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(column)}(?!\w)", sql) is not None
+    return name in {*data.sources[data.rows].columns, *by} or doubtful_order.names(data.joins or "", name)
 
 
 def _joined(data: Data, frames: Mapping[str, pl.DataFrame], root: Path) -> pl.DataFrame:
     rows = frames[data.rows]
     if data.joins is None:
         return rows
-    timeless = {name: frame for name, frame in frames.items() if data.sources[name].available_at is None}
-    for name, frame in timeless.items():
-        if name != data.rows and not data.sources[name].timeless:
-            _refuse_times(name, frame, data)
+    timeless = {name: frames[name] for name in joined_by_sql(data)}
+    refuse_times(timeless, data)
     try:
-        joined = _queried(data, timeless)
+        joined = queried(data, timeless)
     except PolarsError as error:
         try:  # where SQL itself reads the text of a column, such as by strptime
-            texts = {name: _source(name, data, root, fed=False) for name in timeless}
-            joined = _queried(data, texts)
+            texts = {name: prepared(name, _read(name, data, root), data, fed=False) for name in timeless}
+            joined = queried(data, texts)
         except PolarsError:
-            raise AccordError(
-                f"data.joins of {data.name} fails: {reason(error)}. {_without_types(data, timeless)}Correct conf/data/{data.name}.yaml or "
-                "the source"
-            ) from error
+            raise failed(data, {name: Whole(frame) for name, frame in timeless.items()}, error) from error
         timeless = texts
-    _refuse_doubtful_order(data, timeless, joined)
-    if joined.height != rows.height:
-        raise AccordError(
-            f"data.joins of {data.name} gives {joined.height:,} rows; expected the {rows.height:,} of source '{data.rows}': "
-            "joins may not add or drop rows. Join on a unique key, and leave rows out by a rule, which counts them"
-        )
+    tables = {name: Whole(frame) for name, frame in timeless.items()}
+    doubtful = doubtful_order.doubtful(data, tables)
+    doubtful_order.refuse(data, tables, timeless, joined, partial(queried, data), doubtful)
+    refuse_other_number(data, rows.height, joined.height)
     return joined
 
 
-def _queried(data: Data, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    sql, rows = data.joins or "", frames[data.rows]
+def joined_by_sql(data: Data) -> list[str]:
+    """The sources that SQL may join: the others join as of a time."""
+    return [name for name, source in data.sources.items() if source.available_at is None]
+
+
+def failed(data: Data, tables: Mapping[str, Table], error: PolarsError) -> AccordError:
+    """What to say if the SQL can't be run."""
+    declaring = doubtful_order.to_declare(data, tables)
+    return AccordError(
+        f"data.joins of {data.name} fails: {reason(error)}. {f'{declaring}. ' if declaring else ''}Correct conf/data/{data.name}.yaml or "
+        "the source"
+    )
+
+
+def refuse_other_number(data: Data, n_rows: int, n_joined: int) -> None:
+    if n_joined != n_rows:
+        raise AccordError(
+            f"data.joins of {data.name} gives {n_joined:,} rows; expected the {n_rows:,} of source '{data.rows}': "
+            "joins may not add or drop rows. Join on a unique key, and leave rows out by a rule, which counts them"
+        )
+
+
+def queried(data: Data, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """What the SQL makes of these tables, in the order of the rows wherever Polars keeps it."""
+    return query(data, frames).collect(engine="in-memory")
+
+
+def query(data: Data, frames: Mapping[str, pl.DataFrame]) -> pl.LazyFrame:
+    """The SQL over these tables; the rows as they are where there is none."""
+    rows, sql = frames[data.rows], data.joins
+    if sql is None:
+        return rows.lazy()
     is_taken = any(EARLIER_ROW_ID in frame.columns for frame in frames.values())
-    if ROW_ID in rows.columns and _names(sql, EARLIER_ROW_ID) and not is_taken:
+    if ROW_ID in rows.columns and doubtful_order.names(sql, EARLIER_ROW_ID) and not is_taken:
         frames = {**frames, data.rows: rows.rename({ROW_ID: EARLIER_ROW_ID})}
-        return _executed(sql, frames).rename({EARLIER_ROW_ID: ROW_ID}, strict=False)
-    return _executed(sql, frames)
+        return _parsed(sql, frames).rename({EARLIER_ROW_ID: ROW_ID}, strict=False)
+    return _parsed(sql, frames)
 
 
-def _executed(sql: str, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    return pl.SQLContext(frames, eager=True).execute(with_floats(sql))
+def _parsed(sql: str, frames: Mapping[str, pl.DataFrame]) -> pl.LazyFrame:
+    return pl.SQLContext(frames, eager=False).execute(with_floats(sql))
 
 
-def _with_declared_types(name: str, frame: pl.DataFrame, data: Data) -> pl.DataFrame:
-    """The source with the types that it declares itself. Raises AccordError for one that would lose a value."""
+def with_declared_types(name: str, frame: pl.DataFrame, data: Data, n_before: int = 0) -> pl.DataFrame:
+    """The source, or the part of it behind so many rows, with the types that it declares itself. Raises AccordError for one that would
+    lose a value, and for a column that is called as one that is added."""
+    for own in (ROW_ID, INSTANT, *(f"{other}{AVAILABLE}" for other in data.as_of)):
+        if own in frame.columns:
+            raise AccordError(
+                f"source '{name}' of {data.name} has a column '{own}', as a column that is added to the rows is called; give it another name "
+                "in the source"
+            )
     source = data.sources[name]
     for column, reading in source.columns.items():
         if column not in frame.columns:
@@ -174,139 +223,30 @@ def _with_declared_types(name: str, frame: pl.DataFrame, data: Data) -> pl.DataF
         if lost.any():
             raise AccordError(
                 f"data.sources.{name}.columns.{column}: {lost.sum():,} values are no {reading.type}, the first in row "
-                f"{lost.arg_max() + 1}: {shown(frame[column].filter(lost)[0])}. Mend the type in conf/data/{data.name}.yaml: "  # type: ignore[operator]
+                f"{n_before + lost.arg_max() + 1}: {shown(frame[column].filter(lost)[0])}. Mend the type in conf/data/{data.name}.yaml: "  # type: ignore[operator]
                 f"{advice(quoted(column), reading, frame[column], lost)}"
             )
         frame = frame.with_columns(value)
     return frame
 
 
-def _with_contract_types(name: str, frame: pl.DataFrame, data: Data) -> pl.DataFrame:
-    """The source with columns of text as the contract's columns that they feed, by name, as long as that loses no value."""
+def fed_columns(name: str, schema: pl.Schema, data: Data) -> dict[str, Column]:
+    """The source's columns of text with the contract's columns that they feed, by name. They get the types of these as long as that
+    loses no value."""
     fed: dict[str, list[Column]] = {}
     for own, column in data.columns.items():
         fed.setdefault(column.source or own, []).append(column)
-    texts = [
-        n for n, found in frame.schema.items() if found == pl.String and n not in data.sources[name].columns
-    ]
-    return declared.typed(frame, {n: fed[n][0] for n in texts if len(fed.get(n, ())) == 1})
+    texts = [n for n, found in schema.items() if found == pl.String and n not in data.sources[name].columns]
+    return {n: fed[n][0] for n in texts if len(fed.get(n, ())) == 1}
 
 
-def _refuse_doubtful_order(data: Data, frames: Mapping[str, pl.DataFrame], joined: pl.DataFrame) -> None:
-    """Raises AccordError if SQL sorts or compares numbers as text, in which 10 is less than 9, and that makes a difference."""
-    if not ORDERING.search(data.joins or ""):
-        return
-    doubtful = {
-        name: [
-            *(n for n in _untyped(frame, data, GUESSES[:2]) if not _sorts_as_numbers(frame[n])),
-            *_in_part_numbers(frame, data),
-        ]
-        for name, frame in frames.items()
-    }
-    if not any(doubtful.values()):
-        return
-    numbers = {
-        name: frame.with_columns(pl.col(doubtful[name]).str.strip_chars().cast(pl.Float64, strict=False))
-        for name, frame in frames.items()
-    }
-    try:
-        other = _queried(data, numbers)
-    except PolarsError:  # SQL has no other reading of them than text
-        return
-    if other.height != joined.height or not all(
-        _say_the_same(joined[name], other[name]) for name in joined.columns
-    ):
-        types = _types_to_declare(data, frames, GUESSES[:2])
-        in_part = [column for frame in frames.values() for column in _in_part_numbers(frame, data)]
-        raise AccordError(
-            f"data.joins of {data.name} sorts or compares text that may be meant as numbers, with another result",
-            [
-                *([f"{types}; or category, where text is meant"] if types else []),
-                *(
-                    f"column '{name}' has values that are no numbers; name them in its nulls, or mend the source"
-                    for name in in_part
-                ),
-            ],
-        )
-
-
-def _in_part_numbers(frame: pl.DataFrame, data: Data) -> list[str]:
-    """The columns that the SQL names and that feed a number of the contract, but have values that are none."""
-    fed = {column.source or name for name, column in data.columns.items() if column.type in GUESSES[:2]}
-    return [
-        name
-        for name, found in frame.schema.items()
-        if found == pl.String
-        and name in fed
-        and _names(data.joins or "", name)
-        and cast(frame[name], Reading(type="number"))[1].any()
-    ]
-
-
-def _sorts_as_numbers(text: pl.Series) -> bool:
-    return text.drop_nulls().sort().str.strip_chars().cast(pl.Float64, strict=False).is_sorted()
-
-
-def _say_the_same(one: pl.Series, other: pl.Series) -> bool:
-    texts = (
-        (one.cast(pl.String, strict=False), other.cast(pl.String, strict=False))
-        if not one.dtype.is_nested()
-        else (one, other)
-    )
-    differs = texts[0].ne_missing(texts[1])
-    if not differs.any() or one.dtype.is_nested():
-        return not differs.any()
-    left, right = (text.filter(differs).str.strip_chars().cast(pl.Float64, strict=False) for text in texts)
-    is_no_number = left.is_null() & texts[1].filter(differs).is_null()
-    return bool(((left == right).fill_null(False) | is_no_number).all())
-
-
-def _without_types(data: Data, frames: Mapping[str, pl.DataFrame]) -> str:
-    """What to declare, if SQL failed for columns that are text in it although all their values are numbers or instants."""
-    declared = _types_to_declare(data, frames, GUESSES)
-    return f"{declared}. " if declared else ""
-
-
-def _types_to_declare(data: Data, frames: Mapping[str, pl.DataFrame], kinds: Sequence[Kind]) -> str:
-    sources = {name: _untyped(frame, data, kinds) for name, frame in frames.items()}
-    lines = [
-        f"{name}: {{columns: {{{', '.join(f'{_key(n)}: {{type: {kind}}}' for n, kind in columns.items())}}}}}"
-        for name, columns in sources.items()
-        if columns
-    ]
-    if not lines:
-        return ""
-    return f"A column of CSV is text in SQL, unless it has a type; declare those that it computes on under data.sources: {'; '.join(lines)}"
-
-
-def _key(name: str) -> str:
-    return name if name.isidentifier() else quoted(name)
-
-
-def _untyped(frame: pl.DataFrame, data: Data, kinds: Sequence[Kind]) -> dict[str, Kind]:
-    """The columns of text that the SQL names and whose values are all of one of these kinds, with the first of them."""
-    fitting: dict[str, Kind] = {}
-    for column in frame.iter_columns():
-        is_named = column.dtype == pl.String and _names(data.joins or "", column.name)
-        if is_named and column.null_count() < len(column) and column.name not in _categories(data):
-            fits = [kind for kind in kinds if not cast(column, Reading(type=kind))[1].any()]
-            fitting |= {column.name: fits[0]} if fits else {}
-    return fitting
-
-
-def _categories(data: Data) -> set[str]:
-    """The columns of the sources that are declared to be text."""
-    declared = {name: reading for source in data.sources.values() for name, reading in source.columns.items()}
-    declared |= {column.source or name: column for name, column in data.columns.items()}
-    return {name for name, reading in declared.items() if reading.type == "category"}
-
-
-def _refuse_times(name: str, frame: pl.DataFrame, data: Data) -> None:
+def refuse_times(frames: Mapping[str, pl.DataFrame], data: Data) -> None:
     """Raises AccordError if a source that is joined by SQL has times: its values may be from after the decision."""
-    for column in frame.iter_columns():
-        if _holds_times(column):
+    others = [name for name in frames if name != data.rows and not data.sources[name].timeless]
+    for name in others:
+        if columns := [column for column in frames[name].iter_columns() if _holds_times(column)]:
             raise AccordError(
-                f"Possible leak: source '{name}' of {data.name} has times ('{column.name}') but does not say when its values "
+                f"Possible leak: source '{name}' of {data.name} has times ('{columns[0].name}') but does not say when its values "
                 f"became available. Give it `available_at` and join it by `as_of`, or declare it `timeless: true` in conf/data/{data.name}.yaml"
             )
 
@@ -320,40 +260,63 @@ def _holds_times(column: pl.Series) -> bool:
         return False
 
 
-def _as_of(rows: pl.DataFrame, name: str, join: AsOfJoin, right: pl.DataFrame, data: Data) -> pl.DataFrame:
+def available(name: str, source: pl.DataFrame, data: Data, lost: Collection[str] = ()) -> pl.DataFrame:
+    """The columns of a source that are joined as of a time, and the time at which each row was available; rows without one are left
+    out. Columns that are `lost` aren't put in the contract's types. Raises AccordError for a column that isn't there."""
+    join = data.as_of[name]
+    named, wanted = declared.named(source, data.columns), list(dict.fromkeys([*join.by, *join.columns]))
+    _refuse_unknown(name, name, named.columns, wanted)
+    at = parse(data.sources[name].available_at or "", f"data.sources.{name}.available_at")
+    with _explained(name, data):
+        times = source.select(at.cast(pl.Datetime("us")).alias(f"{name}{AVAILABLE}"))
+        typed = declared.typed(named.select(wanted), _by(join, data, lost))
+        return times.with_columns(typed).drop_nulls(f"{name}{AVAILABLE}")
+
+
+def decided(rows: pl.DataFrame, data: Data) -> pl.Series:
+    """The instant at which each row (n) is decided."""
+    return cast(rows[decision(data)], data.columns[decision(data)])[0].alias(INSTANT)
+
+
+def decision(data: Data) -> str:
+    """The column that says when a row is decided."""
     assert data.time is not None
-    decision = data.time.decision or data.time.event
-    available = f"{name}{AVAILABLE}"
-    named = declared.named(right, data.columns)
-    for side, frame, needed in (
-        (data.rows, rows, [decision, *join.by]),
-        (name, named, [*join.by, *join.columns]),
-    ):
-        for column in needed:
-            if column not in frame.columns:
-                raise AccordError(
-                    f"data.as_of.{name}: source '{side}' has no column '{column}'; {nearest(column, frame.columns)}"
-                )
-    by = {n: data.columns[n] for n in join.by if n in data.columns}
-    left = declared.typed(rows, by).with_columns(
-        cast(rows[decision], data.columns[decision])[0].alias(INSTANT)
-    )
-    try:
-        available_at = data.sources[name].available_at or ""
-        instant = parse(available_at, f"data.sources.{name}.available_at").cast(pl.Datetime("us"))
-        times = right.select(instant.alias(available))
-        right = times.with_columns(
-            declared.typed(named.select(*dict.fromkeys([*join.by, *join.columns])), by)
-        )
-        right = right.drop_nulls(available)
+    return data.time.decision or data.time.event
+
+
+def _as_of(
+    rows: pl.DataFrame, name: str, right: pl.DataFrame, data: Data, lost: Collection[str] = ()
+) -> pl.DataFrame:
+    """The rows with what was the latest of the source's that was `available` when they were decided."""
+    join, at = data.as_of[name], f"{name}{AVAILABLE}"
+    left = declared.typed(rows, _by(join, data, lost)).with_columns(decided(rows, data))
+    with _explained(name, data):
         # Of two rows with the same time the later one in the source counts, whatever order the engine reads them in.
-        right = right.unique([available, *join.by], keep="last", maintain_order=True).sort(
-            available, maintain_order=True
-        )
+        latest = right.unique([at, *join.by], keep="last", maintain_order=True)
         return left.sort(INSTANT, maintain_order=True).join_asof(
-            right, left_on=INSTANT, right_on=available, by=join.by or None, strategy="backward",
-            tolerance=join.tolerance, coalesce=False, check_sortedness=False,
+            latest.sort(at, maintain_order=True), left_on=INSTANT, right_on=at, by=join.by or None,
+            strategy="backward", tolerance=join.tolerance, coalesce=False, check_sortedness=False,
         ).drop(INSTANT)  # fmt: skip
+
+
+def _by(join: AsOfJoin, data: Data, lost: Collection[str]) -> dict[str, Column]:
+    """The contract's columns that must be equal on both sides, in which no value is lost."""
+    return {n: data.columns[n] for n in join.by if n in data.columns and n not in lost}
+
+
+def _refuse_unknown(name: str, side: str, found: Sequence[str], needed: Sequence[str]) -> None:
+    for column in needed:
+        if column not in found:
+            raise AccordError(
+                f"data.as_of.{name}: source '{side}' has no column '{column}'; {nearest(column, found)}"
+            )
+
+
+@contextmanager
+def _explained(name: str, data: Data) -> Iterator[None]:
+    """Errors of Polars in words."""
+    try:
+        yield
     except PolarsError as error:
         raise AccordError(
             f"data.as_of.{name} fails: {reason(error)}. A column of CSV is text in SQL and by itself; declare those of other types, such as "

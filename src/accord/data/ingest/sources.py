@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
@@ -16,12 +17,12 @@ import polars as pl
 from polars.exceptions import NoDataError, PanicException, PolarsError
 
 from accord.data.casting import MAX_EXACT
-from accord.data.ingest import csv_text
+from accord.data.ingest import csv_blocks, csv_text
 from accord.errors import AccordError
 from accord.schema.data import Column, Source
 
-MAX_LINE = 64 << 20
-"""Bytes that a line of CSV may have."""
+ChunkRows = Callable[[int], int]
+"""How many rows of so many columns may be in memory at once."""
 
 
 def read(name: str, source: Source, root: Path) -> pl.DataFrame:
@@ -29,6 +30,97 @@ def read(name: str, source: Source, root: Path) -> pl.DataFrame:
     AccordError if it can't be read, holds no row, or has two columns of one name."""
     where = f"Source '{name}' ({source.path})"
     return not_empty(where, _read(where, source, root))
+
+
+def pieces(name: str, source: Source, root: Path, chunk_rows: ChunkRows) -> Iterator[pl.DataFrame]:
+    """The rows of the source as `read` returns them, in order, a chunk at a time: each but the last has as many rows as may be in memory.
+    Raises as `read` does, but not before it meets the mistake."""
+    where = f"Source '{name}' ({source.path})"
+    waiting: list[pl.DataFrame] = []
+    is_empty = True
+    for frame in _frames(where, source, root, chunk_rows):
+        is_empty &= frame.is_empty()
+        waiting.append(frame)
+        most = chunk_rows(frame.width)
+        while sum(part.height for part in waiting) > most:
+            together = pl.concat(waiting)
+            yield together.head(most)
+            waiting = [together.slice(most)]
+    if is_empty:
+        not_empty(where, pl.DataFrame())
+    yield pl.concat(waiting)
+
+
+def _frames(where: str, source: Source, root: Path, chunk_rows: ChunkRows) -> Iterator[pl.DataFrame]:
+    """The rows of all files in order, in frames of the same columns and types."""
+    scheme, separator, rest = source.path.partition("://")
+    if separator and scheme == "sklearn":
+        yield _sklearn(where, rest)
+        return
+    found = files(where, source.path, root)
+    named = {file: f"{where}, file {file.name}" if len(found) > 1 else where for file in found}
+    schema = _schema_of_all(where, {file: _schema(named[file], file) for file in found})
+    for file in found:
+        for frame in _frames_of(named[file], file, source, chunk_rows):
+            if not schema:
+                schema = dict(frame.schema)
+            if len(found) == 1:
+                yield frame
+                continue
+            _refuse_other_columns(where, found[0], list(schema), file, frame.columns)
+            for column, wanted in schema.items():
+                if frame.schema[column] != wanted and not _fits(frame[column], wanted):
+                    raise _of_two_types(where, column, frame.schema[column], file, wanted, "the other files")
+            yield frame.select(pl.col(name).cast(wanted) for name, wanted in schema.items())
+
+
+def _schema(where: str, file: Path) -> dict[str, pl.DataType]:
+    """The columns of a file of Parquet; none for CSV, whose columns are all text."""
+    if file.suffix.lower() != ".parquet":
+        return {}
+    with readable(where):
+        return dict(pl.read_parquet_schema(file))
+
+
+def _schema_of_all(where: str, schemas: Mapping[Path, dict[str, pl.DataType]]) -> dict[str, pl.DataType]:
+    """The types that hold the values of all files of Parquet among them."""
+    known = {file: schema for file, schema in schemas.items() if schema}
+    if not known:
+        return {}
+    first = next(iter(known))
+    for file, schema in known.items():
+        _refuse_other_columns(where, first, list(known[first]), file, list(schema))
+        for column, found in schema.items():
+            expected = known[first][column]
+            if found != expected and not fit(pl.Series(dtype=found), pl.Series(dtype=expected)):
+                raise _of_two_types(where, column, found, file, expected, first.name)
+    empty = [pl.DataFrame(schema=schema).select(list(known[first])) for schema in known.values()]
+    return dict(pl.concat(empty, how="vertical_relaxed").schema)
+
+
+def _fits(values: pl.Series, wanted: pl.DataType) -> bool:
+    """Whether a type that holds the values of all files holds these exactly."""
+    return not (values.dtype.is_integer() and wanted.is_float() and (values.abs() >= MAX_EXACT).any()) and (
+        values.dtype != pl.String or wanted == pl.String
+    )
+
+
+def _frames_of(where: str, path: Path, source: Source, chunk_rows: ChunkRows) -> Iterator[pl.DataFrame]:
+    """The rows of a file in order, in as many frames as it takes."""
+    if path.suffix.lower() != ".parquet":
+        with readable(where):
+            yield from csv_blocks.frames(where, partial(unpacked, where, path), source)
+        return
+    with readable(where):
+        table = pl.scan_parquet(path, glob=False)
+        n_rows = int(table.select(pl.len()).collect().item())
+        n_columns = len(table.collect_schema())
+    most = chunk_rows(n_columns)
+    for start in range(0, max(n_rows, 1), most):
+        rows = f", rows {start + 1:,} to {min(start + most, n_rows):,}," if n_rows > most else ""
+        with readable(f"{where}{rows}"):
+            frame = table.slice(start, most).collect()
+        yield frame
 
 
 def handed_over(
@@ -98,22 +190,34 @@ def stacked(where: str, files: Sequence[Path], frames: Sequence[pl.DataFrame]) -
     """The rows of all files, whose columns may stand in any order. Raises AccordError for one that has other columns."""
     expected = frames[0].columns
     for file, frame in zip(files, frames, strict=True):
-        lacking = [name for name in expected if name not in frame.columns]
-        more = [name for name in frame.columns if name not in expected]
-        if lacking or more:
-            said = [f"lacks {', '.join(map(repr, lacking))}"] if lacking else []
-            said += [f"has {', '.join(map(repr, more))} besides"] if more else []
-            raise AccordError(
-                f"{where}: file {file.name} {' and '.join(said)}, compared with {files[0].name}; expected the same columns, in any "
-                "order. Mend the file, or make it a source of its own"
-            )
+        _refuse_other_columns(where, files[0], expected, file, frame.columns)
         for name, found in frame.schema.items():
             if found != frames[0].schema[name] and not fit(frame[name], frames[0][name]):
-                raise AccordError(
-                    f"{where}: column '{name}' is {found} in {file.name} and {frames[0].schema[name]} in {files[0].name}, which no type "
-                    "holds exactly. Write it in one type"
-                )
+                raise _of_two_types(where, name, found, file, frames[0].schema[name], files[0].name)
     return pl.concat([frame.select(expected) for frame in frames], how="vertical_relaxed")
+
+
+def _refuse_other_columns(
+    where: str, first: Path, expected: Sequence[str], file: Path, found: Sequence[str]
+) -> None:
+    lacking = [name for name in expected if name not in found]
+    more = [name for name in found if name not in expected]
+    if lacking or more:
+        said = [f"lacks {', '.join(map(repr, lacking))}"] if lacking else []
+        said += [f"has {', '.join(map(repr, more))} besides"] if more else []
+        raise AccordError(
+            f"{where}: file {file.name} {' and '.join(said)}, compared with {first.name}; expected the same columns, in any "
+            "order. Mend the file, or make it a source of its own"
+        )
+
+
+def _of_two_types(
+    where: str, name: str, found: pl.DataType, file: Path, expected: pl.DataType, others: str
+) -> AccordError:
+    return AccordError(
+        f"{where}: column '{name}' is {found} in {file.name} and {expected} in {others}, which no type "
+        "holds exactly. Write it in one type"
+    )
 
 
 def fit(one: pl.Series, other: pl.Series) -> bool:
@@ -191,21 +295,14 @@ OPENED: Mapping[str, Callable[[Path], IO[bytes]]] = {
 def _bounded(where: str, stream: IO[bytes]) -> bytes:
     """All of the stream, unless a line is so long that it is no row: that is seen before the line fills the memory."""
     parts, since, n_lines = io.BytesIO(), 0, 0
-    while part := stream.read(MAX_LINE // 4):
+    while part := stream.read(csv_blocks.BLOCK // 4):
         parts.write(part)
         n_lines += part.count(b"\n")
         end = max(part.rfind(b"\n"), part.rfind(b"\r"))
         since = since + len(part) if end < 0 else len(part) - end - 1
-        if since > MAX_LINE:
-            raise AccordError(too_long(where, n_lines))
+        if since > csv_blocks.BLOCK:
+            raise csv_blocks.endless(where, n_lines)
     return parts.getvalue()
-
-
-def too_long(where: str, n_lines: int) -> str:
-    return (
-        f"{where} has a line of more than {MAX_LINE >> 20} MB after line {n_lines:,}; expected rows of CSV, one a line. It "
-        "may be another kind of file, or a quote may lack its end: mend the file"
-    )
 
 
 DAMAGED = (
