@@ -26,6 +26,7 @@ LEFT_OUT = {
     ("accord.stages", "accord.config.slices"): "composes a config afresh, for a stage that is run with words",
     ("*", "accord.engines.bound"): "ends what takes too much memory",
     ("*", "accord.engines.memory"): "says how many rows are in memory at once, which no output depends on",
+    ("*", "accord.engines.room"): "says what training may take of the machine",
     ("*", "accord.engines.scratch"): "says where files are that no output depends on",
     ("*", "accord.errors"): "says what was wrong with an input that no output came of",
     ("*", "accord.data.advice"): "says how to mend an input that no output came of",

@@ -57,6 +57,13 @@ def end_with(parent: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def limit(n_bytes: int) -> None:
+    """This process, and each that it starts, gets no more memory than that."""
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    wanted = n_bytes if most == resource.RLIM_INFINITY else min(n_bytes, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (wanted, most))
+
+
 @contextmanager
 def limited(work: str, n_bytes: int) -> Iterator[None]:
     """This process, and each that it starts, gets no more memory than that; what then fails in the block is an AccordError, and so is
@@ -65,10 +72,7 @@ def limited(work: str, n_bytes: int) -> Iterator[None]:
         raise AccordError(
             f"engine.memory is {n_bytes / 1e9:.2f} GB; {work} and its libraries need {least / 1e9:.2f} GB before they read a row. Raise it"
         )
-    _, most = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(
-        resource.RLIMIT_DATA, (n_bytes if most == resource.RLIM_INFINITY else min(n_bytes, most), most)
-    )
+    limit(n_bytes)
     try:
         yield
     except BaseException as error:  # as a panic of Polars is
@@ -87,11 +91,11 @@ def _end_as(child: int, work: str, reading: int, mask: Iterable[int]) -> NoRetur
         signal.signal(number, pass_on)
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     held, taken = _followed(child, reading)
-    limit = resource.prlimit(child, resource.RLIMIT_DATA)[0] if sys.platform == "linux" else 0
+    may_take = resource.prlimit(child, resource.RLIMIT_DATA)[0] if sys.platform == "linux" else 0
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    said = _why(code, held, taken, limit)
+    said = _why(code, held, taken, may_take)
     if said is not None:
-        complain(f"accord: {_refused(work, said, limit)}")
+        complain(f"accord: {_refused(work, said, may_take)}")
         os._exit(2)
     if held:
         complain(*([line for line in held if line.startswith("accord: ")] or held))

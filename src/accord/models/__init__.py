@@ -3,13 +3,16 @@
 from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
+
+from accord.engines import mapped
+from accord.engines.room import Room
 
 if TYPE_CHECKING:
     from accord.losses import Loss
@@ -20,6 +23,8 @@ Vector = NDArray[np.float64]
 Contributions = NDArray[np.float64]
 Row: TypeAlias = "array[float]"
 """One row of the matrix, of type code 'd'."""
+NUMBER_BYTES = 8
+"""Of a number of the matrix."""
 
 
 @dataclass(frozen=True)
@@ -42,17 +47,45 @@ class Examples:
     is_next: bool = False
     """Whether these rows, of tune, are what came after train's: the data set has a time."""
 
+    room: Room = field(default_factory=Room)
+
     def part(self, mask: "NDArray[np.bool_]") -> "Examples":
-        return Examples(self.X[mask], self.y[mask], None if self.weight is None else self.weight[mask])
+        scratch, weight = self.room.scratch, self.weight
+        return Examples(
+            mapped.kept(self.X, mask, scratch),
+            mapped.kept(self.y, mask, scratch),
+            None if weight is None else mapped.kept(weight, mask, scratch),
+            room=self.room,
+        )
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much there is to learn from, known before it is read."""
+
+    n_train: int
+    n_tune: int
+    later: bool = False
+    """As `Examples` of tune have it, and so has `is_next`."""
+    is_next: bool = False
+    threads: int = 1
+
+    @property
+    def n_rows(self) -> int:
+        return self.n_train + self.n_tune
 
 
 def together(*parts: Examples) -> Examples:
     """The parts one after another."""
-    weights = [np.ones(len(part.y)) if part.weight is None else part.weight for part in parts]
-    weight = None if all(part.weight is None for part in parts) else np.concatenate(weights)
-    return Examples(
-        np.concatenate([part.X for part in parts]), np.concatenate([part.y for part in parts]), weight
-    )
+    room, n = parts[0].room, sum(len(part.y) for part in parts)
+    X, y, weight = (mapped.empty(room.scratch, shape) for shape in ((n, parts[0].X.shape[1]), n, n))
+    start = 0
+    for part in parts:
+        end = start + len(part.y)
+        X[start:end], y[start:end] = part.X, part.y
+        weight[start:end] = 1.0 if part.weight is None else part.weight
+        start = end
+    return Examples(X, y, None if all(part.weight is None for part in parts) else weight, room=room)
 
 
 class Fitted(Protocol):
@@ -104,6 +137,11 @@ class Model(BaseModel, ABC):
         """As `fit`, with what else training has to tell. A model that learns from tune's rows too says here what they would
         have been predicted without."""
         return Trained(self.fit(features, loss, train, tune, seed), self.model_dump(mode="json"))
+
+    def needs(self, extent: Extent, features: list[Feature], loss: "Loss") -> int:
+        """About how many bytes of memory training takes at most, beside the matrix and the outcomes, which are mapped. By default
+        as many as four copies of them."""
+        return 4 * NUMBER_BYTES * extent.n_rows * (len(features) + 1)
 
     @classmethod
     def lacks(cls, loss: "Loss") -> str | None:

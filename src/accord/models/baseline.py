@@ -8,7 +8,7 @@ import numpy as np
 
 from accord.files import read_json, write_json
 from accord.losses import Loss
-from accord.models import Contributions, Examples, Feature, Matrix, Model, Row
+from accord.models import NUMBER_BYTES, Contributions, Examples, Extent, Feature, Matrix, Model, Row
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,9 @@ class FittedBaseline:
 
 
 class Baseline(Model):
+    def needs(self, extent: Extent, features: list[Feature], loss: Loss) -> int:
+        return 4 * NUMBER_BYTES * extent.n_train  # of the outcomes
+
     def fit(
         self, features: list[Feature], loss: Loss, train: Examples, tune: Examples, seed: int
     ) -> FittedBaseline:

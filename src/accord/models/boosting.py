@@ -1,5 +1,6 @@
 """Grows gradient-boosted trees by LightGBM's Python package."""
 
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,13 @@ OURS = (
     "n_estimators", "early_stopping_rounds", "early_stopping_share", "stopping_folds", "refit", "min_leaf_rows", "min_leaf_share",
 )  # fmt: skip
 """Settings that are no parameters of LightGBM."""
+ROW_BYTES, SCORE_BYTES, OWN_GRADIENT_BYTES = 50, 16, 40
+"""What LightGBM takes of a row whatever its features, for each raw score, and for gradients that Python makes; measured, as is all that
+`bytes_of` adds up, on up to 50 million rows."""
+SAMPLE_ROWS, SAMPLED_BYTES, HISTOGRAM_BYTES = 200_000, 20, 16
+"""Of so many rows it finds the bins; the bytes of a number meanwhile, and of a bin in the histogram of a leaf."""
+BINNING = ("min_data_in_leaf", "seed")
+"""Parameters that decide how rows are binned, beside those that LightGBM counts to a data set's."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +61,13 @@ def grown(
     lightgbm, asked = _lightgbm(), _Asked(settings, loss, examples, seed)
     found, losses = [], []
     for place, params in enumerate(asked.params):
-        dataset = _dataset(examples, features, params)
+        dataset = _dataset("train", examples, features, params)
         if tune is None:
             n = settings.n_estimators if n_rounds is None else n_rounds[place]
             booster = lightgbm.train(dict(params), dataset, n)
             losses.append(np.nan)
         else:
-            watched = lightgbm.Dataset(tune.X, tune.y, weight=tune.weight, reference=dataset)
+            watched = _dataset("tune", tune, features, params, reference=dataset)
             stopping = _Stopping(settings)
             booster = lightgbm.train(
                 dict(params), dataset, settings.n_estimators,
@@ -67,8 +75,27 @@ def grown(
             )  # fmt: skip
             n = stopping.best
             losses.append(stopping.loss)
-        found.append((str(booster.model_to_string(num_iteration=n)), n))
+        text = _as_by_one_thread(booster.model_to_string(num_iteration=n))
+        found.append((text, n))
+        del booster  # before the next takes memory
     return Grown([text for text, _ in found], asked.constants, [n for _, n in found], float(sum(losses)))
+
+
+def bytes_of(settings: Settings, n_train: int, n_tune: int, n_features: int, loss: Loss, threads: int) -> int:
+    """About how many bytes LightGBM takes at most to train on so many rows. Of a row it has bins; by rows, these a second time, and those
+    of the features that a tree gets; indices, for bagging and for leaves; gradients, twice; scores, and the outcome."""
+    n_bins = max(n_features, 1) * settings.max_bin
+    bins = n_features * (1 if settings.max_bin <= 255 else 2)
+    copies = 1.0 if threads > 1 else 2.0 + (settings.feature_fraction if settings.feature_fraction < 1 else 0)
+    own = 0 if loss.lightgbm else OWN_GRADIENT_BYTES * loss.n_raw
+    of_row = bins * copies + ROW_BYTES + SCORE_BYTES * loss.n_raw + own
+    grown = (
+        n_train * of_row
+        + n_tune * (bins + 8 * loss.n_raw + 4)
+        + settings.num_leaves * n_bins * HISTOGRAM_BYTES
+    )
+    binned = n_train * bins + min(n_train, SAMPLE_ROWS) * n_features * SAMPLED_BYTES
+    return round(max(grown, binned))
 
 
 def rounds_by_folds(
@@ -84,7 +111,7 @@ def rounds_by_folds(
         stopping = _Stopping(settings)
         params = {**params, "feature_pre_filter": False}  # folds have fewer rows than what bins are made of
         lightgbm.cv(
-            params, _dataset(examples, features, params), settings.n_estimators,
+            params, _dataset("train", examples, features, params), settings.n_estimators,
             folds=folds, callbacks=[stopping], feval=asked.measure,
         )  # fmt: skip
         best.append(stopping.best)
@@ -102,7 +129,7 @@ class _Asked:
     """What a loss asks of LightGBM for these examples: parameters, a set per booster, and how to measure it."""
 
     def __init__(self, settings: Settings, loss: Loss, examples: Examples, seed: int) -> None:
-        params = _params(settings, len(examples.X), seed)
+        params = _params(settings, len(examples.X), seed, examples.room.threads)
         self.constants: list[float] | None = None
         self.measure: Callable[[Any, Any], tuple[str, float, bool]] | None = None
         if loss.lightgbm:
@@ -120,12 +147,44 @@ def _lightgbm() -> Any:
     return lightgbm
 
 
-def _dataset(examples: Examples, features: list[Feature], params: Mapping[str, Any]) -> Any:
+def _dataset(
+    role: str, examples: Examples, features: list[Feature], params: Mapping[str, Any], reference: Any = None
+) -> Any:
+    """The rows as LightGBM has them, binned: what the last training in this role had, if it was on the same, with these outcomes."""
     categories = [j for j, feature in enumerate(features) if feature.n_codes is not None]
     of_data = {name: value for name, value in params.items() if not callable(value)}
-    return _lightgbm().Dataset(
-        examples.X, examples.y, weight=examples.weight, params=of_data, categorical_feature=categories
+    made = _lightgbm().Dataset(
+        examples.X,
+        examples.y,
+        weight=examples.weight,
+        params=of_data,
+        categorical_feature=categories,
+        reference=reference,
     )
+    decisive = ({**made.get_params(), **{name: params[name] for name in BINNING}}, categories)
+    if role in (kept := examples.room.kept):
+        (X, weight), (of_last, of_reference), last = kept[role]
+        if (
+            X is examples.X
+            and weight is examples.weight
+            and of_last == decisive
+            and of_reference is reference
+        ):
+            return last.set_label(examples.y)
+    if role == "train":
+        kept.clear()  # its memory is needed
+    kept[role] = (examples.X, examples.weight), (decisive, reference), made
+    return made
+
+
+def _as_by_one_thread(text: str) -> str:
+    """The booster's text as one thread would have written it, since how it was trained makes no other difference."""
+    trees, found, parameters = text.partition("\nparameters:\n")
+    for name, value in (("num_threads", 1), ("force_col_wise", 0), ("force_row_wise", 1)):
+        parameters = re.sub(
+            rf"^\[{name}: \d+\]$", f"[{name}: {value}]", parameters, count=1, flags=re.MULTILINE
+        )
+    return trees + found + parameters
 
 
 class _Stopping:
@@ -145,15 +204,17 @@ class _Stopping:
             raise EarlyStopException(self.best - 1, results)
 
 
-def _params(settings: Settings, n_rows: int, seed: int) -> dict[str, Any]:
+def _params(settings: Settings, n_rows: int, seed: int, threads: int) -> dict[str, Any]:
     return {
         **{name: value for name, value in vars(settings).items() if name not in OURS},
         "min_data_in_leaf": max(settings.min_leaf_rows, round(settings.min_leaf_share * n_rows)),
         "bagging_freq": 1,
         "seed": seed,
         "deterministic": True,
-        "force_row_wise": True,
-        "num_threads": 1,  # more would wait for each other on small data, and two models train side by side
+        # By columns each sum is one thread's, in the order of rows, as by rows on one thread; it takes less memory, and a bit longer.
+        "force_row_wise": threads == 1,
+        "force_col_wise": threads > 1,
+        "num_threads": threads,
         "verbosity": -1,
     }
 

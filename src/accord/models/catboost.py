@@ -16,7 +16,7 @@ from pydantic import Field
 from accord.errors import AccordError
 from accord.files import write_text
 from accord.losses import Loss
-from accord.models import Contributions, Examples, Feature, Matrix, Model, Row
+from accord.models import Contributions, Examples, Extent, Feature, Matrix, Model, Row
 from accord.models.boosting import without
 from accord.tasks.regression import TWEEDIE_POWER
 
@@ -28,6 +28,8 @@ LOSSES = {
     "tweedie": f"Tweedie:variance_power={TWEEDIE_POWER}",
 }
 """By family."""
+ARENA_BYTES, CELL_BYTES = 900_000_000, 30
+"""What CatBoost reserves for itself, and takes of a value with the copies of it; measured on up to 600,000 rows."""
 LARGEST = float(np.finfo(np.float32).max)
 """CatBoost compares numbers in single precision."""
 UNLIKE = ("model_guid", "train_finish_time", "catboost_version_info")
@@ -83,6 +85,9 @@ class CatBoost(Model):
 
     def model_post_init(self, context: Any) -> None:
         _catboost()
+
+    def needs(self, extent: Extent, features: list[Feature], loss: Loss) -> int:
+        return ARENA_BYTES + CELL_BYTES * extent.n_rows * (len(features) + loss.n_raw)
 
     @classmethod
     def lacks(cls, loss: Loss) -> str | None:

@@ -20,8 +20,19 @@ from pydantic import Field
 from accord.errors import AccordError
 from accord.files import write_text
 from accord.losses import Loss
-from accord.models import Contributions, Examples, Feature, Fitted, Matrix, Model, Row, Trained, together
-from accord.models.boosting import Grown, folds_of, grown, rounds_by_folds
+from accord.models import (
+    Contributions,
+    Examples,
+    Extent,
+    Feature,
+    Fitted,
+    Matrix,
+    Model,
+    Row,
+    Trained,
+    together,
+)
+from accord.models.boosting import Grown, bytes_of, folds_of, grown, rounds_by_folds
 from accord.models.boosting_rule import AUTO, Problem, Settings, best_of, choices, rounds_again
 from accord.models.mean import averaged, mean_of
 
@@ -184,12 +195,16 @@ class Boosting(Model):
         members = json.loads(text).get("members") if text.startswith("{") else None
         return _read(text) if members is None else mean_of([_read(member) for member in members])
 
-    def _choices(
-        self, features: list[Feature], loss: Loss, train: Examples, tune: Examples
-    ) -> list[Settings]:
+    def _choices(self, extent: Extent, features: list[Feature], loss: Loss) -> list[Settings]:
         """The settings to try, each once: those that differ in a key that is set by hand are alike."""
         problem = Problem(
-            len(train.X), len(tune.X), len(features), loss.n_raw, loss.family, tune.later, tune.is_next
+            extent.n_train,
+            extent.n_tune,
+            len(features),
+            loss.n_raw,
+            loss.family,
+            extent.later,
+            extent.is_next,
         )
         known = {field.name for field in fields(Settings)}
         own = {name: value for name, value in self.model_dump().items() if value != AUTO and name in known}
@@ -204,10 +219,22 @@ class LightGBM(Boosting):
     n_seeds: int = Field(ge=1)
     """Models trained alike but for their seeds, whose mean is the model."""
 
+    def needs(self, extent: Extent, features: list[Feature], loss: Loss) -> int:
+        def of(settings: Settings, n_train: int, n_tune: int) -> int:
+            return bytes_of(settings, n_train, n_tune, len(features), loss, extent.threads)
+
+        settings, n = self._choices(extent, features, loss)[0], extent.n_rows
+        most = of(settings, extent.n_train, extent.n_tune)
+        if settings.refit and extent.n_tune:
+            most = max(most, of(settings, n, 0))
+        if (n_folds := settings.stopping_folds) > 1:
+            most = max(most, n_folds * of(settings, n - n // n_folds, n // n_folds))
+        return most
+
     def trained(
         self, features: list[Feature], loss: Loss, train: Examples, tune: Examples, seed: int
     ) -> Trained:
-        tried = self._choices(features, loss, train, tune)
+        tried = self._choices(_extent(train, tune), features, loss)
         seeds = [seed, *np.random.SeedSequence(seed).generate_state(self.n_seeds - 1).tolist()]
         return averaged([_one(tried, features, loss, train, tune, one % MAX_SEED) for one in seeds])
 
@@ -217,10 +244,16 @@ class LightGBMBag(Boosting):
     """Of train and tune. The model is the mean of one for each fold, which is trained on the others and stops on it. Where tune
     is not to be learned from, folds are of train alone, and all stop on tune."""
 
+    def needs(self, extent: Extent, features: list[Feature], loss: Loss) -> int:
+        settings, n = self._choices(extent, features, loss)[0], extent.n_rows
+        return bytes_of(
+            settings, n - n // self.n_folds, n // self.n_folds, len(features), loss, extent.threads
+        )
+
     def trained(
         self, features: list[Feature], loss: Loss, train: Examples, tune: Examples, seed: int
     ) -> Trained:
-        tried = self._choices(features, loss, train, tune)
+        tried = self._choices(_extent(train, tune), features, loss)
         rows = train if tune.later else together(train, tune)
         members, tune_raw = [], None if tune.later else np.empty((len(tune.X), loss.n_raw))
         for fold in folds_of(len(rows.X), self.n_folds, seed):
@@ -236,6 +269,10 @@ class LightGBMBag(Boosting):
         return replace(averaged(members), tune_raw=tune_raw)
 
 
+def _extent(train: Examples, tune: Examples) -> Extent:
+    return Extent(len(train.X), len(tune.X), tune.later, tune.is_next)
+
+
 def _stopped(
     tried: list[Settings], features: list[Feature], loss: Loss, train: Examples, tune: Examples, seed: int
 ) -> tuple[Settings, Grown]:
@@ -248,8 +285,9 @@ def _stopped(
 def _one(
     tried: list[Settings], features: list[Feature], loss: Loss, train: Examples, tune: Examples, seed: int
 ) -> Trained:
-    both, has_tune = together(train, tune), len(tune.X) > 0
+    has_tune = len(tune.X) > 0
     if tried[0].stopping_folds > 1:
+        both = together(train, tune)
         stopped = [rounds_by_folds(settings, features, loss, both, seed) for settings in tried]
         place = best_of([way.loss for way in stopped])
         settings, best = tried[place], stopped[place].n_rounds
@@ -266,7 +304,7 @@ def _one(
     if not (settings.refit and has_tune):
         return Trained(_fitted(first), said, notes)
     again = rounds_again(settings, best, tune.is_next)
-    model = _fitted(grown(settings, features, loss, both, seed, n_rounds=again))
+    model = _fitted(grown(settings, features, loss, together(train, tune), seed, n_rounds=again))
     return Trained(model, {**said, "refit_rounds": again}, notes, _fitted(first).raw(tune.X))
 
 

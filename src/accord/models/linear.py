@@ -11,7 +11,7 @@ from pydantic import Field
 
 from accord.files import read_json, write_json
 from accord.losses import Loss
-from accord.models import Contributions, Examples, Feature, Matrix, Model, Row, Vector
+from accord.models import NUMBER_BYTES, Contributions, Examples, Extent, Feature, Matrix, Model, Row, Vector
 from accord.tasks.regression import TWEEDIE_POWER
 
 MAX_NUMBER = 1e140
@@ -113,6 +113,12 @@ class Linear(Model):
     C: float = Field(gt=0)
     """Inverse strength of the L2 penalty, as in scikit-learn's LogisticRegression."""
     max_iter: int = Field(ge=1)
+
+    def needs(self, extent: Extent, features: list[Feature], loss: Loss) -> int:
+        """The design matrix twice, and a copy of it by the solver, measured on up to a million rows; a Newton solver's Hessian too."""
+        n_columns = sum(feature.n_codes or 2 for feature in features)
+        hessian = 0 if loss.family == OF_SEVERAL else 3 * NUMBER_BYTES * n_columns**2
+        return extent.n_train * (48 * len(features) + 40 * loss.n_raw) + hessian
 
     @classmethod
     def lacks(cls, loss: Loss) -> str | None:
