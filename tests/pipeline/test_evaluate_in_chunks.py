@@ -9,6 +9,7 @@ from shipped import shipped
 
 from accord.config import lock
 from accord.engines import mapped
+from accord.expectation import expectation
 from accord.files import sha256
 from accord.paths import Paths
 from accord.schema.config import Config
@@ -75,6 +76,7 @@ def test_chunks_of_rows_change_no_byte(
 ) -> None:
     whole = outputs(project, tmp_path / "whole", configured(project, None, DATA[data]))
     monkeypatch.setattr(mapped, "MAX_BYTES", 0)
+    monkeypatch.setattr(expectation, "MAX_CELLS", 0)
     for rows in (7 if data == "time" else 101, 1000):
         config = configured(project, rows, DATA[data])
         assert outputs(project, tmp_path / str(rows), config) == whole

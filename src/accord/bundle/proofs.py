@@ -14,6 +14,9 @@ from accord.schema.data import Column
 from accord.schema.objective import Policy
 from accord.sql.compiled import Tree, compile_sql, proof
 
+MAX_CELLS = 16_000_000
+"""Of training rows with more values than these an evenly spread part is evidence enough."""
+
 Proven = tuple[dict[str, Tree | None], dict[str, str]]
 """The compiled form of each expression by config key, None if none could be proven, and the result of the proof in words."""
 
@@ -21,7 +24,7 @@ Proven = tuple[dict[str, Tree | None], dict[str, str]]
 def of(
     train: pl.DataFrame, contract: Contract, transform: Transform, policy: Policy | None, seed: int
 ) -> Proven:
-    """The expressions that answer a row, compiled where that could be proven equal to Polars on every training row and on
+    """The expressions that answer a row, compiled where that could be proven equal to Polars on these training rows and on
     random ones. The policy's weights are not among what they are proven with."""
     columns = {**contract.columns, **contract.context}
     types: dict[str, str] = {name: column.type for name, column in columns.items()}

@@ -31,6 +31,11 @@ class Rows:
     engine: Engine
     scratch: Path
 
+    @cached_property
+    def columns(self) -> list[str]:
+        """Those of the data, and the derived features."""
+        return [*partitions.scan(self.folder).collect_schema().names(), *self.derived]
+
     def chunks(self, columns: Iterable[str] | None = None) -> Iterator[tuple[slice, pl.DataFrame]]:
         """Where each chunk of the rows is among them, and these columns of it, as far as the data have them; by default all."""
         there = partitions.scan(self.folder).collect_schema().names()
@@ -43,8 +48,10 @@ class Rows:
             yield slice(start, start + frame.height), with_derived(frame, derived)
             start += frame.height
 
-    def all(self) -> pl.DataFrame:
-        return pl.concat([frame for _, frame in self.chunks()])
+    def spread(self, n_cells: int) -> pl.DataFrame:
+        """All columns of rows that are evenly spread: of all rows, unless they have more values than that."""
+        step = -(-self.n * len(self.columns) // n_cells)
+        return pl.concat([frame[-some.start % step :: step] for some, frame in self.chunks()])
 
     def vector(
         self, columns: Iterable[str], of: Callable[[pl.DataFrame], NDArray[np.float64]]

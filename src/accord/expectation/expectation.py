@@ -6,7 +6,7 @@ test.parquet       test rows with their predictions: what metrics are expected t
 reference.parquet  a sample of all rows before the cutoff, for Evidently
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +14,11 @@ import polars as pl
 from pydantic import TypeAdapter
 
 from accord.data import splitting
+from accord.data.scored import Columns, Rows
 from accord.errors import AccordError
 from accord.expectation.calibration import MIN_VALUES, Calibration, calibrate
 from accord.expectation.drift import KINDS, Kind
+from accord.expectation.ordered import SPLIT, Ordered, Places, in_order
 from accord.files import read_json, replacing, write_json
 from accord.schema.config import Config
 from accord.schema.data import Column, Data, Time
@@ -31,7 +33,6 @@ BLOCK = "test|block"
 column of the data."""
 SUBJECT = "subject|block"
 """In the reference the group of subjects that each row is of, where rows have no time and the data name a subject."""
-SPLIT = "split|name"
 PLAIN_ACTION = "action"
 """What the action is called where no column of the data stands beside it."""
 GROUPS = {"features": "features", "predictions": "predictions", "action": "predictions", "targets": "targets"}
@@ -42,6 +43,10 @@ SHARES = {"features": 0.5, "predictions": 0.25, "targets": 0.25}
 calibration.calibrate), which leaves as much for means and for what columns are only together."""
 MAX_TEST_ROWS = 50_000
 MAX_REFERENCE_ROWS = 20_000
+MAX_CALIBRATED_ROWS = 4_000_000
+"""Drift is calibrated on no more rows, in runs of neighbours."""
+MAX_CELLS = 16_000_000
+"""Values that are in memory at once for this: of more, one column after the other is read."""
 
 
 @dataclass(frozen=True)
@@ -73,24 +78,28 @@ def build(
     config: Config,
     columns: Mapping[str, Column],
     context: Iterable[str],
-    rows: Mapping[str, pl.DataFrame],
-    predictions: Mapping[str, pl.DataFrame],
+    rows: Mapping[str, Rows],
+    predictions: Mapping[str, Columns],
 ) -> Undecided:
-    """The expectation of the columns that a row brings and of its context, from the rows of the scored splits, with derived
-    features, and their predictions. A model's predictions on rows that it was trained on are no reference; columns and outcomes are.
+    """The expectation of the columns that a row brings and of its context, from the rows of the scored splits and their
+    predictions. A model's predictions on rows that it was trained on are no reference; columns and outcomes are.
 
     It leaves with every bundle and image, so in the rows that it keeps what identifies a person is null, as in the log's.
     """
+    data, time = config.data, config.data.time
     targets = all_of(config.objective.targets)
     names = {column: f"{PREDICTED}{column}" for one in targets.values() for column in one.columns}
-    splits = {split: rows[split].with_columns(predictions[split].rename(names)) for split in rows}
-    everything = with_actuals(in_order(splits, config.data.time), config.objective)
-    unseen = everything.filter(pl.col(SPLIT) != "train")
-    personal = config.data.personal
+    beside = {
+        split: Columns({names[name]: values for name, values in one.of.items()})
+        for split, one in predictions.items()
+    }
+    outcomes = {f"{ACTUAL}{name}": (name, target) for name, target in config.objective.targets.items()}
+    ordered = in_order(rows, beside, outcomes, time)
+    unseen = [split for split in rows if split != "train"]
     of_features: dict[str, Kind] = {
         name: KINDS[column.type]
         for name, column in columns.items()
-        if column.role == "feature" and name not in personal
+        if column.role == "feature" and name not in data.personal
     }
     of_predictions: dict[str, Kind] = dict.fromkeys(names.values(), "number")
     of_targets: dict[str, Kind] = {
@@ -101,23 +110,26 @@ def build(
     if config.objective.policy is not None:
         levels["predictions"] /= 2
     found = {
-        "features": _calibrated(everything, of_features, levels["features"], config),
-        "predictions": _calibrated(unseen, of_predictions, levels["predictions"], config),
-        "targets": _calibrated(everything, of_targets, levels["targets"], config),
+        "features": _calibrated(ordered, [*rows], of_features, levels["features"], config),
+        "predictions": _calibrated(ordered, unseen, of_predictions, levels["predictions"], config),
+        "targets": _calibrated(ordered, [*rows], of_targets, levels["targets"], config),
     }
-    kept = [name for name in [*columns, *context] if name in everything.columns]
-    outcomes = [name for name, column in config.data.columns.items() if column.role == "outcome"]
-    shown = [*kept, *outcomes, *of_predictions, *of_targets]
-    test = thinned(everything.filter(pl.col(SPLIT) == "test"), MAX_TEST_ROWS)
-    dealt_by = [name for name in config.data.dealt_by if name in everything.columns] or kept
-    blocks = splitting.blocks(test, dealt_by, config.data.time)
-    unlearned = pl.when(pl.col(SPLIT) != "train")
-    reference = _of_reference(everything, config.data).with_columns(
-        unlearned.then(name).alias(name) for name in of_predictions
+    kept = [name for name in [*columns, *context] if name in ordered.columns]
+    raw = [name for name, column in data.columns.items() if column.role == "outcome"]
+    shown = [*kept, *raw, *of_predictions, *of_targets]
+    dealt_by = [name for name in data.dealt_by if name in ordered.columns] or kept
+    events = [] if time is None else [time.event]
+    test = ordered.gathered(
+        ordered.spread(["test"], MAX_TEST_ROWS), [*dict.fromkeys([*shown, *dealt_by, *events])]
     )
-    came_by = [] if config.data.time else comes_by(config.data)
-    groups = [splitting.blocks(reference, came_by, None).alias(SUBJECT)] if came_by else []
-    nobodys = [pl.lit(None, everything.schema[name]).alias(name) for name in shown if name in personal]
+    blocks = splitting.blocks(test, dealt_by, time)
+    came_by = comes_by(data)
+    places = _of_reference(ordered, data)
+    reference = ordered.gathered(places, [*dict.fromkeys([*shown, *came_by, SPLIT])])
+    unlearned = pl.when(pl.col(SPLIT) != "train")
+    reference = reference.with_columns(unlearned.then(name).alias(name) for name in of_predictions)
+    groups = [] if time else [splitting.blocks(reference, came_by, None).alias(SUBJECT) for _ in came_by]
+    nobodys = [pl.lit(None, test.schema[name]).alias(name) for name in shown if name in data.personal]
     return Undecided(
         {group: calibration for group, calibration in found.items() if calibration is not None},
         test.select(*shown).with_columns(*nobodys, blocks.alias(BLOCK)),
@@ -128,30 +140,29 @@ def build(
 def decided(
     config: Config,
     undecided: Undecided,
-    rows: Mapping[str, pl.DataFrame],
-    decisions: Mapping[str, pl.DataFrame],
+    rows: Mapping[str, Rows],
+    decisions: Mapping[str, Columns],
     baselines: dict[str, float],
 ) -> Expectation:
     """The whole expectation, from the rows that the rest of it was built from and the policy's score and action for them; no
     decisions without a policy."""
     drift, test, reference, time = undecided.drift, undecided.test, undecided.reference, config.data.time
     if decisions:
-        came_by = comes_by(config.data)
-        splits = {
-            split: one.rename({"score": SCORE, "action": ACTION}).with_columns(
-                rows[split][name] for name in came_by
-            )
+        beside = {
+            split: Columns({SCORE: one.of["score"], ACTION: one.of["action"]})
             for split, one in decisions.items()
         }
-        everything = in_order(splits, time)
-        unseen = everything.filter(pl.col(SPLIT) != "train")
+        ordered = in_order(rows, beside, {}, time)
+        unseen = [split for split in rows if split != "train"]
         level = (1 - config.monitoring.level) * SHARES["predictions"] / 2
-        actions = unseen.select(*came_by, pl.col(ACTION).alias(PLAIN_ACTION))
-        calibration = _calibrated(actions, {PLAIN_ACTION: "category"}, level, config)
+        calibration = _calibrated(
+            ordered, unseen, {ACTION: "category"}, level, config, {ACTION: PLAIN_ACTION}
+        )
         drift = drift if calibration is None else {**drift, "action": calibration}
-        of_test = thinned(everything.filter(pl.col(SPLIT) == "test"), MAX_TEST_ROWS)
+        of_test = ordered.gathered(ordered.spread(["test"], MAX_TEST_ROWS), [ACTION, SCORE])
+        of_reference = ordered.gathered(_of_reference(ordered, config.data), [ACTION, SCORE, SPLIT])
         unlearned = pl.when(pl.col(SPLIT) != "train").then(ACTION).alias(ACTION)
-        of_reference = _of_reference(everything, config.data).select(unlearned, SCORE)
+        of_reference = of_reference.select(unlearned, SCORE)
         test = test.with_columns(of_test[ACTION], of_test[SCORE])
         reference = reference.with_columns(of_reference[ACTION], of_reference[SCORE])
     return Expectation(
@@ -160,21 +171,24 @@ def decided(
     )  # fmt: skip
 
 
-def in_order(splits: Mapping[str, pl.DataFrame], time: Time | None) -> pl.DataFrame:
-    """The rows of all splits by event time, with the name of each row's split."""
-    rows = pl.concat([part.with_columns(pl.lit(name).alias(SPLIT)) for name, part in splits.items()])
-    return rows if time is None else rows.sort(time.event, maintain_order=True)
-
-
 def _calibrated(
-    rows: pl.DataFrame, kinds: Mapping[str, Kind], level: float, config: Config
-) -> Calibration | None:
-    """The columns' calibration at this share of false alarms; None with too few rows."""
-    if rows.height < 2 * MIN_VALUES:
+    ordered: Ordered, splits: Sequence[str], kinds: Mapping[str, Kind], level: float, config: Config,
+    called: Mapping[str, str] | None = None,
+) -> Calibration | None:  # fmt: skip
+    """The columns' calibration at this share of false alarms, by the names that they are called; None with too few rows."""
+    data, called = config.data, called or {}
+    if data.time or not data.subject:
+        places = ordered.runs(splits, MAX_CALIBRATED_ROWS)
+    else:
+        places = ordered.of_subjects(splits, MAX_CALIBRATED_ROWS, data.subject)
+    if len(places) < 2 * MIN_VALUES:
         return None
-    came_by = next((rows[name] for name in comes_by(config.data)), None)
-    time, subject = (came_by, None) if config.data.time else (None, came_by)
-    return calibrate(rows, kinds, time, level=level, seed=config.seed, subject=subject)
+    gather = ordered.gathered if len(places) * len(kinds) <= MAX_CELLS else ordered.lazily
+    rows = gather(places, [*kinds, SPLIT]).rename(called)
+    came_by = next((ordered.gathered(places, [name])[name] for name in comes_by(data)), None)
+    time, subject = (came_by, None) if data.time else (None, came_by)
+    named = {called.get(name, name): kind for name, kind in kinds.items()}
+    return calibrate(rows, named, time, level=level, seed=config.seed, subject=subject)
 
 
 def comes_by(data: Data) -> list[str]:
@@ -182,12 +196,11 @@ def comes_by(data: Data) -> list[str]:
     return [data.time.event] if data.time else [data.subject] if data.subject else []
 
 
-def _of_reference(everything: pl.DataFrame, data: Data) -> pl.DataFrame:
+def _of_reference(ordered: Ordered, data: Data) -> Places:
     """About as many rows as are kept of the reference, evenly spread; where rows come by subject, all of those that are kept."""
-    if data.time or not data.subject or everything.height <= MAX_REFERENCE_ROWS:
-        return thinned(everything, MAX_REFERENCE_ROWS)
-    number = pl.col(data.subject).cast(pl.String).fill_null("").rank("dense")
-    return everything.filter(number % -(-everything.height // MAX_REFERENCE_ROWS) == 0)
+    if data.time or not data.subject:
+        return ordered.spread(ordered.rows, MAX_REFERENCE_ROWS)
+    return ordered.of_subjects(ordered.rows, MAX_REFERENCE_ROWS, data.subject)
 
 
 def with_actuals(rows: pl.DataFrame, objective: Objective) -> pl.DataFrame:

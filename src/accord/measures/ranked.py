@@ -78,4 +78,4 @@ def _scattered(columns: Columns, scratch: Path | None) -> tuple[NDArray[np.intp]
 def _bucket(score: Vector, cuts: Vector) -> NDArray[np.intp]:
     """Below, on and between the cuts in turn."""
     below = np.searchsorted(cuts, score)
-    return np.asarray(2 * below + (np.append(cuts, np.nan)[below] == score))
+    return np.asarray(2 * below + (np.append(cuts, cuts[-1])[below] == score))

@@ -19,9 +19,7 @@ def decide(config: Config, paths: Paths) -> str:
     result = decisions.decide(config, rows, predictions, paths.trained)
     scored.write(paths.decisions, result.decisions)
     undecided = expectation.load_undecided(paths.evaluated)
-    whole = {split: one.all() for split, one in rows.items()}
-    made = {split: one.part(slice(None)) for split, one in result.decisions.items()}
-    expected = expectation.decided(config, undecided, whole, made, result.baselines)
+    expected = expectation.decided(config, undecided, rows, result.decisions, result.baselines)
     expectation.save(expected, paths.decided)
     write_json(paths.team_metrics, result.metrics)
     write_json(paths.teams, result.report)

@@ -18,11 +18,10 @@ def evaluate(config: Config, paths: Paths) -> str:
     asked = interface.contract(config.data, transform, config.objective)
     with replacing(paths.plots) as plots, replacing(paths.evaluated) as folder:
         write_plots(plots, result.plots)
-        whole = {split: one.all() for split, one in rows.items()}
-        predicted = {split: columns.part(slice(None)) for split, columns in result.predictions.items()}
-        expected = expectation.build(config, asked.columns, asked.context, whole, predicted)
+        expected = expectation.build(config, asked.columns, asked.context, rows, result.predictions)
         expectation.save_undecided(expected, folder)
-        proofs.save(proofs.of(whole["train"], asked, transform, config.objective.policy, config.seed), folder)
+        train = rows["train"].spread(proofs.MAX_CELLS)
+        proofs.save(proofs.of(train, asked, transform, config.objective.policy, config.seed), folder)
     write_json(paths.metrics, result.metrics)
     write_json(paths.evaluation, result.report)
     return result.summary
