@@ -3,17 +3,21 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from projects import Project
 from shipped import shipped
 
+from accord.bundle.bundle import load_bundle
 from accord.config import lock
 from accord.engines import mapped
 from accord.expectation import expectation
 from accord.files import sha256
+from accord.objective import teams
 from accord.paths import Paths
+from accord.promotion import pairs
 from accord.schema.config import Config
-from accord.schema.objective import Policy, Target
+from accord.schema.objective import Metric, Policy, Target
 from accord.stages import decide, evaluate
 
 LATE = "CASE WHEN rain IS NOT NULL THEN delay > 10 END"
@@ -81,3 +85,29 @@ def test_chunks_of_rows_change_no_byte(
         config = configured(project, rows, DATA[data])
         assert outputs(project, tmp_path / str(rows), config) == whole
     assert not [*(tmp_path / "1000" / config.engine.scratch).glob("*")]
+
+
+def test_chunks_of_rows_change_no_bit_of_what_models_are_judged_on(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = load_bundle(project.paths.bundle)
+
+    def judged(chunk_rows: int | None) -> list[Any]:
+        config = configured(project, chunk_rows, {})
+        pair = pairs.pair_on(config, "holdout", bundle, bundle, project.paths)
+        assert pair is not None
+        once = np.ones((1, pair.candidate.n_blocks))
+        metrics = {"width": "AVG(delay_minutes * late)", "gap": "AVG(actual_late)"}
+        found = [
+            teams.statistic(
+                name, shipped(Metric, team="riders", better="higher", sql=sql, group="station" if name == "gap" else None),
+                pair.candidate, config.objective.targets, None, 1,
+            )(once).tolist()
+            for name, sql in metrics.items()
+        ]  # fmt: skip
+        assert pair.champion is not None
+        return [pair.candidate.n, pair.champion.n, found]
+
+    whole = judged(None)
+    monkeypatch.setattr(mapped, "MAX_BYTES", 0)
+    assert judged(7) == whole

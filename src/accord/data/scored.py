@@ -1,7 +1,7 @@
 """The rows on which models are scored, as the stages after training read them: as many at once as fit."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,14 @@ from accord.sql.rows import columns_of, with_derived
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows (n) of a split, with derived features."""
+    """The rows (n) of a split, with derived features; some of them, if `keep` says of all that the split has which."""
 
     folder: Path
     n: int
     derived: Mapping[str, str]
     engine: Engine
     scratch: Path
+    keep: NDArray[np.bool_] | None = None
 
     @cached_property
     def columns(self) -> list[str]:
@@ -43,10 +44,20 @@ class Rows:
         derived = {name: sql for name, sql in self.derived.items() if name in wanted}
         wanted = wanted.union(*(columns_of(sql, f"data.derived.{name}") for name, sql in derived.items()))
         read = [name for name in there if name in wanted] or there[:1]
-        start = 0
+        start = read_so_far = 0
         for frame in partitions.chunks(self.folder, memory.chunk_rows(self.engine, len(read)), read):
-            yield slice(start, start + frame.height), with_derived(frame, derived)
-            start += frame.height
+            whole = slice(read_so_far, read_so_far + frame.height)
+            some = frame if self.keep is None else frame.filter(self.keep[whole])
+            yield slice(start, start + some.height), with_derived(some, derived)
+            start, read_so_far = start + some.height, whole.stop
+
+    def kept(self, columns: Iterable[str], of: Callable[[pl.DataFrame], NDArray[np.bool_]]) -> "Rows":
+        """The rows of which this holds, computed from these columns."""
+        assert self.keep is None, "rows are left out once"
+        keep = mapped.empty(self.scratch, self.n, np.bool_)
+        for rows, frame in self.chunks(columns):
+            keep[rows] = of(frame)
+        return replace(self, n=int(np.count_nonzero(keep)), keep=keep)
 
     def spread(self, n_cells: int) -> pl.DataFrame:
         """All columns of rows that are evenly spread: of all rows, unless they have more values than that."""

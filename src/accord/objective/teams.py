@@ -15,6 +15,7 @@ from accord.engines import mapped
 from accord.intervals import Bounded, Size, combined
 from accord.measures.metrics import Sample
 from accord.objective import grouping, limits
+from accord.objective.grouping import Chunked
 from accord.objective.limits import Figure
 from accord.objective.policy import decide, inputs
 from accord.schema.objective import Metric, Policy, Target
@@ -135,7 +136,7 @@ def _outcomes(name: str, target: Target, rows: Rows) -> Vector:
 
 
 def decided(
-    policy: Policy, rows: Rows, predictions: Mapping[str, Vector]
+    policy: Policy, rows: Chunked, predictions: Mapping[str, Vector]
 ) -> tuple[Vector, NDArray[np.bool_]]:
     """The policy's score (n,) and action (n,) for rows that are read a chunk at a time."""
     score, action = mapped.empty(rows.scratch, rows.n), mapped.empty(rows.scratch, rows.n, np.bool_)

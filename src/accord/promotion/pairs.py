@@ -9,8 +9,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from accord.bundle.bundle import Bundle, load_bundle
-from accord.data import accounts, partitions, splitting
+from accord.data import accounts, scored, splitting
 from accord.data.partitions import local
+from accord.data.scored import Rows
+from accord.engines import mapped
 from accord.errors import AccordError
 from accord.evaluation.evaluated import EvaluationReport
 from accord.files import read_as, write_json
@@ -22,7 +24,6 @@ from accord.promotion.card import Scorecard
 from accord.schema.config import Config
 from accord.schema.data import ROW_ID, Split
 from accord.schema.objective import Objective
-from accord.sql.rows import with_derived
 from accord.tasks.registry import all_of
 
 MIN_ROWS = 30
@@ -54,14 +55,14 @@ def judge_candidate(config: Config, candidate: Bundle, measured: judge.Measured,
     )
     attempt = None
     if champion.bundle is not None and champion.obstacle is None:
-        attempt = _attempt(config, pairs["test"].candidate.rows, candidate, champion.bundle, paths)
+        attempt = _attempt(config, pairs["test"].candidate, candidate, champion.bundle, paths)
     nth = 1 if attempt is None else attempt.n
     judgement = judge.judge(config.objective, pairs, measured, champion.obstacle, settings, nth)
     card = Scorecard(
         **vars(judgement),
         candidate=candidate.model_id,
         champion=releases.champion_id(paths),
-        n_rows={split: pair.candidate.rows.height for split, pair in pairs.items()},
+        n_rows={split: pair.candidate.n for split, pair in pairs.items()},
         n_blocks={split: pair.candidate.n_blocks for split, pair in pairs.items()},
         unit=limits.unit(pairs["test"].candidate.blocks),
         level=settings.level,
@@ -74,11 +75,12 @@ def judge_candidate(config: Config, candidate: Bundle, measured: judge.Measured,
 
 
 def _attempt(
-    config: Config, rows: pl.DataFrame, candidate: Bundle, champion: Bundle, paths: Paths
+    config: Config, played: teams.Played, candidate: Bundle, champion: Bundle, paths: Paths
 ) -> tries.Attempt:
     """Which try on these rows the candidate is."""
     data = config.data
-    by = [*data.dealt_by, *([] if data.time is None else [data.time.event])]
+    by = [*dict.fromkeys([*data.dealt_by, *([] if data.time is None else [data.time.event])])]
+    rows = pl.concat([frame.select(by) for _, frame in played.chunks(by)])
     return tries.attempt(
         (candidate.model_id, paths.bundle),
         (champion.model_id, paths.releases / champion.model_id),
@@ -144,21 +146,30 @@ def pair_on(
     config: Config, split: str, candidate: Bundle, champion: Bundle | None, paths: Paths
 ) -> judge.Pair | None:
     """What both would have done with the split's rows; None where there are fewer than MIN_ROWS for it."""
-    data = config.data
-    rows = with_derived(partitions.read(paths.splits / split), data.derived)
-    if champion is not None and rows.height:
-        rows = rows.filter(_unlearned(rows, config, champion))
-    if rows.height < MIN_ROWS:
+    rows = scored.rows(config, paths).get(split)
+    if rows is not None and champion is not None:
+        time = config.data.time
+        columns = config.data.dealt_by if time is None else [time.event]
+        rows = rows.kept(columns, lambda frame: _unlearned(frame, config, champion))
+    if rows is None or rows.n < MIN_ROWS:
         return None
-    blocks = splitting.blocks(rows, data.dealt_by, data.time)
-    baselines = baselines_of(config.objective, rows.height, paths)
+    blocks = scored.blocks(rows, config.data)
+    baselines = {name: float(one[0]) for name, one in baselines_of(config.objective, 1, paths).items()}
 
     def played(bundle: Bundle) -> teams.Played:
-        return teams.play(
-            rows, config.objective.targets, bundle.policy, bundle.predict(rows), baselines, blocks
-        )
+        predictions = _predictions(bundle, rows)
+        return teams.stream(rows, config.objective.targets, bundle.policy, predictions, baselines, blocks)
 
     return judge.Pair(played(candidate), None if champion is None else played(champion))
+
+
+def _predictions(bundle: Bundle, rows: Rows) -> dict[str, Vector]:
+    """Each column (n,) of the targets' predictions."""
+    found = {name: mapped.empty(rows.scratch, rows.n) for name in bundle.predictions}
+    for some, frame in rows.chunks(bundle.columns):
+        for name, values in bundle.predict(frame).items():
+            found[name][some] = values
+    return found
 
 
 def baselines_of(objective: Objective, n_rows: int, paths: Paths) -> dict[str, Vector]:

@@ -20,7 +20,6 @@ from accord.errors import AccordError, nearest
 from accord.intervals import Estimate
 from accord.objective import limits, teams
 from accord.objective.limits import Figure
-from accord.objective.policy import decide
 from accord.objective.teams import Played
 from accord.promotion import judge
 from accord.schema.objective import Metric, Objective, Policy
@@ -221,7 +220,7 @@ def tradeoff(objective: Objective, played: Played, moved: Sweep, settings: judge
         teams=list(dict.fromkeys(metric.team for metric in metrics.values())),
         points=[replace(point, dominated_by=found) for point, found in zip(points, by, strict=True)],
         settings=Levels(**vars(settings), promotion_level=objective.promotion.level),
-        n_rows=played.rows.height,
+        n_rows=played.n,
         n_blocks=played.n_blocks,
     )
 
@@ -298,7 +297,7 @@ def _tried(
     settings: judge.Settings,
 ) -> _Tried:  # fmt: skip
     """What comes of the swept policy, measured with the shipped policy's weights as constants."""
-    number, action = decide(swept, played.rows, played.predictions)
+    number, action = teams.decided(swept, played, played.predictions)
     decided = replace(played, score=number, action=action)
     statistics, value, resampled = {}, {}, {}
     for name, metric in metrics.items():
