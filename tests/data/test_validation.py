@@ -11,6 +11,7 @@ from shipped import shipped
 
 from accord.data import buckets, partitions
 from accord.data.ingest.joins import in_order
+from accord.data.leaks import beyond
 from accord.data.validated import Validated
 from accord.data.validation import summary, validate
 from accord.errors import AccordError
@@ -21,6 +22,7 @@ from accord.schema.data import ROW_ID, Data
 from accord.sql.rows import NotComputedError
 
 N_ROWS = 400
+LEAK = {"late": {"type": "number", "nullable": True}}
 TARGETS = {"late": {"task": "binary", "sql": "delay > 10"}, "delay": {"task": "regression", "sql": "delay"}}
 TRIPS: dict[str, Any] = {
     "name": "trips",
@@ -102,6 +104,24 @@ def test_all_outputs_are_the_same_however_many_rows_are_in_memory(tmp_path: Path
     for made in ("valid", "quarantine", "validation"):
         whole, chunked = (sha256(getattr(path, made)) for path in paths)
         assert whole == chunked, made
+
+
+@pytest.mark.parametrize("way", ["the key has no time", "no key"])
+def test_a_sample_is_looked_at_for_leaks_of_a_large_table_the_same_in_any_chunks(
+    tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(beyond, "MAX_ROWS", 60)
+    changes = {"derived": {"far": "distance * 2"}, "columns": {**TRIPS["columns"], **LEAK}}
+    data = data_of(WAYS[way] | changes)
+    rows = trips().with_columns(late=pl.col("delay").cast(pl.Int64, strict=False) * 3)
+    if not data.key:
+        rows = rows.with_row_index(ROW_ID)
+    said = [ran(tmp_path, data, rows, most).validation for most in (N_ROWS, 7, 60)]
+    report = read_as(said[0], Validated)
+    assert [leak.feature for leak in report.leaks] == ["late"]
+    assert 40 < (report.n_looked_at or 0) <= 60
+    assert "leaks looked for in" in summary(report)
+    assert len({sha256(one) for one in said}) == 1
 
 
 @pytest.mark.usefixtures("small")

@@ -14,3 +14,5 @@ class Validated:
     """How many rows break each rule of the contract; a row may break several."""
     leaks: list[Suspect] = field(default_factory=list)
     """Suspected features, which predict a target too well."""
+    n_looked_at: int | None = None
+    """How many rows were looked at for leaks, if not all."""

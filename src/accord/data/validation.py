@@ -8,16 +8,15 @@ from pathlib import Path
 
 import polars as pl
 
-from accord.data import contract, keys, leaks, partitions
+from accord.data import contract, keys, leaks, partitions, suspicion
 from accord.data.validated import Validated
 from accord.errors import AccordError
-from accord.features.transform import feature_names
 from accord.files import replacing, write_json
 from accord.paths import Paths
 from accord.schema.config import Features
-from accord.schema.data import AVAILABLE, Data
+from accord.schema.data import Data
 from accord.schema.objective import Target
-from accord.sql.rows import NotComputedError, columns_of, errors_after, with_derived
+from accord.sql.rows import NotComputedError, errors_after
 from accord.tasks.registry import task_of
 
 REPORT = "reports/validation.json"
@@ -48,20 +47,28 @@ def validate(
     with replacing(paths.valid) as valid:
         with replacing(paths.quarantine) as quarantine:
             apart = _apart(_chunks(paths.rows, data, most, scratch), data, targets, valid, quarantine)
-            rows = apart.checked.valid if apart.is_whole else partitions.read(valid)
-            found = _leaks(rows, data, features, targets)
+            rows = apart.checked.valid if apart.is_whole else None
+            looked_at = suspicion.look(rows, valid, apart.n_valid, data, features, targets, most)
             failure = _too_many_broken(apart, data, quarantine)
-        report = Validated(apart.n_rows, apart.n_valid, apart.n_quarantined, apart.broken, found)
-        write_json(paths.validation, report)
-        leak = leaks.refusal(found, data.name, data.checks.leaks, REPORT)
+        report = Validated(
+            apart.n_rows,
+            apart.n_valid,
+            apart.n_quarantined,
+            apart.broken,
+            looked_at.suspects,
+            looked_at.n_rows,
+        )
+        write_json(paths.validation, {key: value for key, value in vars(report).items() if value is not None})
+        leak = leaks.refusal(report.leaks, data.name, data.checks.leaks, REPORT)
         if failure or leak:
             raise failure or AccordError(str(leak))
     return report
 
 
 def summary(report: Validated) -> str:
+    some = f"; leaks looked for in {report.n_looked_at:,} rows" if report.n_looked_at else ""
     warning = leaks.warning(report.leaks, REPORT)
-    return f"{report.n_valid:,} rows valid, {report.n_quarantined:,} in quarantine{warning}"
+    return f"{report.n_valid:,} rows valid, {report.n_quarantined:,} in quarantine{some}{warning}"
 
 
 Chunk = tuple[pl.DataFrame, pl.Series | None]
@@ -148,67 +155,7 @@ def _before(error: NotComputedError, rules: Mapping[str, str]) -> dict[str, str]
     return dict(takewhile(lambda rule: f"data.rules.{rule[0]}" != error.where, rules.items()))
 
 
-def _leaks(
-    valid: pl.DataFrame, data: Data, features: Features, targets: Mapping[str, Target]
-) -> list[leaks.Suspect]:
-    found = [
-        leaks.Suspect(
-            name,
-            "all",
-            "time",
-            f"{late:,} values of source '{name}' became available after the decision time",
-            name in data.checks.leaks.accepted,
-        )
-        for name in data.as_of
-        if data.time and (late := _late(valid, name, data.time.decision or data.time.event))
-    ]
-    if valid.is_empty():
-        return found
-    names = feature_names(data.columns, data.derived, features)
-    frame = _features(valid, data, names)
-    values = {
-        name: (
-            task_of(t).outcomes(valid, t.sql, f"objective.targets.{name}.sql"),
-            task_of(t).outcome,
-        )
-        for name, t in targets.items()
-    }
-    classes = {name: task_of(t).classes for name, t in targets.items()}
-    return found + leaks.suspects(frame, values, data.checks.leaks, _around(valid, data, names), classes)
-
-
 def _of_outcomes(targets: Mapping[str, Target]) -> dict[str, str]:
     """The rules that outcomes keep which their target's config names, by what breaks them, as SQL."""
     rules = {f"{name} is one of its classes": task_of(t).rule(t.sql) for name, t in targets.items()}
     return {name: sql for name, sql in rules.items() if sql is not None}
-
-
-def _features(valid: pl.DataFrame, data: Data, names: list[str]) -> pl.DataFrame:
-    """The features of all rows; columns are shared with them rather than copied."""
-    derived = {name: sql for name, sql in data.derived.items() if name in names}
-    used = sorted(
-        {column for name, sql in derived.items() for column in columns_of(sql, f"data.derived.{name}")}
-    )
-    computed = with_derived(valid.select(used), derived).select(list(derived))
-    columns = [computed[name] if name in derived else valid[name] for name in names]
-    return pl.DataFrame(columns)
-
-
-def _around(valid: pl.DataFrame, data: Data, features: list[str]) -> leaks.Surroundings:
-    """What is known of a row beside its features; who or what it is about comes first."""
-    info = [name for name, column in data.columns.items() if column.role == "info"]
-    wanted = dict.fromkeys([*([data.subject] if data.subject else []), *data.key, *info])
-    columns = valid.select(name for name in wanted if name in data.columns and name not in features)
-    if data.time is None:
-        return leaks.Surroundings(columns)
-    times = [t for t in (data.time.event, data.time.decision) if t and t not in columns.columns]
-    return leaks.Surroundings(
-        columns.with_columns(valid[name] for name in times),
-        data.time.event,
-        data.time.decision,
-        data.time.zone,
-    )
-
-
-def _late(valid: pl.DataFrame, source: str, decision: str) -> int:
-    return int((valid[f"{source}{AVAILABLE}"] > valid[decision]).sum())

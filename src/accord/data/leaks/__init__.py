@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
+from accord.data.leaks.beyond import Chunk, LookedAt, Sampling, Table, add_what_lies_beyond, most_looked_at
 from accord.data.leaks.combined import telling_pairs, telling_slices
 from accord.data.leaks.copies import told_alone
 from accord.data.leaks.cutting import Vector
@@ -49,11 +50,35 @@ def suspects(
     check: LeakCheck,
     around: Surroundings | None = None,
     classes: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    table: Table | None = None,
 ) -> list[Suspect]:
     """Suspects among the features (n rows) for targets given as name to (values (n,), their kind), feature by feature. Infinite
     values count as missing, as in training, which refuses conditions that have other values than 0 and 1. `classes` has the
-    names of a target's classes; each of the commonest is looked at against the rest."""
+    names of a target's classes; each of the commonest is looked at against the rest. Where the rows are a sample, `table` is what they
+    are a sample of."""
     around = around or Surroundings()
+    looked_at = _looked_at(features, targets, around, classes)
+    if table is not None:
+        add_what_lies_beyond(looked_at, features, around, table)
+    found = []
+    for name, kind, rows, outcomes in looked_at:
+        findings = [
+            finding
+            for i, outcome in enumerate(outcomes)
+            for finding in _findings(Case(rows, outcome, check), CHECKS if i == 0 else OF_EACH_CLASS)
+        ]
+        found += [(name, finding) for finding in (_once(findings) if kind == "class" else findings)]
+    place = {feature: i for i, feature in enumerate(features.columns)}
+    found.sort(key=lambda one: place[one[1].feature])
+    return [Suspect(f.feature, name, f.kind, f.detail, f.feature in check.accepted) for name, f in found]
+
+
+def _looked_at(
+    features: pl.DataFrame,
+    targets: Mapping[str, tuple[Vector, "Kind"]],
+    around: Surroundings,
+    classes: Mapping[str, Sequence[str]],
+) -> list[LookedAt]:
     shared: dict[bytes, Rows] = {}  # targets mostly have the same rows
     found = []
     for name, (y, kind) in targets.items():
@@ -64,16 +89,8 @@ def suspects(
         if kind == "condition" and not np.isin(y[known], (0, 1)).all():
             continue
         rows = shared.setdefault(np.packbits(np.isnan(y)).tobytes(), Rows(features, around, known))
-        looked_at = _outcomes(name, kind, y, classes.get(name, ()))
-        findings = [
-            finding
-            for i, outcome in enumerate(looked_at)
-            for finding in _findings(Case(rows, outcome, check), CHECKS if i == 0 else OF_EACH_CLASS)
-        ]
-        found += [(name, finding) for finding in (_once(findings) if kind == "class" else findings)]
-    place = {feature: i for i, feature in enumerate(features.columns)}
-    found.sort(key=lambda one: place[one[1].feature])
-    return [Suspect(f.feature, name, f.kind, f.detail, f.feature in check.accepted) for name, f in found]
+        found.append(LookedAt(name, kind, rows, _outcomes(name, kind, y, classes.get(name, ()))))
+    return found
 
 
 def _outcomes(name: str, kind: "Kind", y: Vector, classes: Sequence[str]) -> list[Outcome]:
@@ -84,7 +101,7 @@ def _outcomes(name: str, kind: "Kind", y: Vector, classes: Sequence[str]) -> lis
     commonest = numbers[np.argsort(-counts, kind="stable")][:MAX_CLASSES].tolist()
     names = {k: f"'{classes[k]}'" if k < len(classes) else str(k) for k in commonest}
     is_it = {k: np.where(np.isnan(y), np.nan, y == k) for k in commonest}
-    return [Outcome(name, kind, is_it[k], f"being {names[k]} ") for k in commonest]
+    return [Outcome(name, kind, is_it[k], f"being {names[k]} ", k) for k in commonest]
 
 
 def _findings(case: Case, checks: Sequence[Check]) -> list[Finding]:
@@ -123,4 +140,17 @@ def refusal(found: Sequence[Suspect], data: str, check: LeakCheck, report: str) 
     )
 
 
-__all__ = ["CHECKS", "Part", "Surroundings", "Suspect", "across_splits", "refusal", "suspects", "warning"]
+__all__ = [
+    "CHECKS",
+    "Chunk",
+    "Part",
+    "Sampling",
+    "Surroundings",
+    "Suspect",
+    "Table",
+    "across_splits",
+    "most_looked_at",
+    "refusal",
+    "suspects",
+    "warning",
+]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import polars as pl
@@ -21,6 +21,7 @@ from accord.data.leaks.cutting import (
     has_order,
     units_of,
 )
+from accord.data.leaks.means import Means
 from accord.data.partitions import local
 from accord.schema.data import LeakCheck
 
@@ -77,6 +78,15 @@ class Face(NamedTuple):
     """Not just the upper half of an amount."""
 
 
+class Cut(NamedTuple):
+    """What makes a yes or no of an outcome: None where it is one."""
+
+    value: float | None
+    """The commonest value, if that is natural, or the median."""
+    words: str
+    is_natural: bool
+
+
 @dataclass(frozen=True)
 class Outcome:
     name: str
@@ -85,20 +95,95 @@ class Outcome:
     """The target's value in each row, NaN where unknown; of a class whether it is the one that is looked at."""
     words: str = ""
     """Which class is looked at."""
+    number: int | None = None
+    """The number of that class."""
+
+    def of(self, values: Vector) -> Vector:
+        """The same of other rows, from the target's values there (n,)."""
+        y = np.where(np.isfinite(values), values, np.nan)
+        return y if self.number is None else _where_known(y, y == self.number)
 
     @cached_property
     def face(self) -> Face:
-        """A zero-inflated amount has one of its own: whether it is the commonest value."""
+        return Face(self.face_of(self.y), self._cut.words, self._cut.is_natural)
+
+    def face_of(self, y: Vector) -> Vector:
+        """The face of other rows, from the outcome's values there (n,)."""
+        if self._cut.value is None:
+            return y
+        return _where_known(y, y != self._cut.value if self._cut.is_natural else y > self._cut.value)
+
+    @cached_property
+    def _cut(self) -> "Cut":
+        """A zero-inflated amount has a face of its own: whether it is the commonest value."""
         if self.kind in ("condition", "class"):
-            return Face(self.y, self.words, True)
+            return Cut(None, self.words, True)
         known = self.y[~np.isnan(self.y)]
         values, counts = np.unique(known, return_counts=True)
         if not len(values):
-            return Face(self.y, "", False)
+            return Cut(None, "", False)
         common, share = values[counts.argmax()], counts.max() / len(known)
         if 0.05 <= share <= 0.995:
-            return Face(_where_known(self.y, self.y != common), f"being other than {common:g} ", True)
-        return Face(_where_known(self.y, self.y > np.median(known)), "being in its upper half ", False)
+            return Cut(float(common), f"being other than {common:g} ", True)
+        return Cut(float(np.median(known)), "being in its upper half ", False)
+
+
+class Grouping(Protocol):
+    """All rows grouped by a column, as far as the rows that NumPy looks at (n,) need to know of them."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def codes(self) -> NDArray[np.integer[Any]]:
+        """Each row's group (n,), -1 for rows whose group is left out."""
+
+    @property
+    def is_first(self) -> NDArray[np.bool_]:
+        """Whether each row is in the first quarter of its group (n,)."""
+
+    def means(self, outcome: Outcome) -> Means:
+        """The outcome's value per group, over the whole table."""
+
+    def later_means(self, outcome: Outcome) -> Means:
+        """The share of rows per group that have the outcome, over all but the first quarter of the group."""
+
+    def following(self, outcome: Outcome) -> Vector:
+        """Whether the next row of each row's group has the outcome (n,), NaN where that is unknown."""
+
+
+class Near:
+    """The rows grouped where all of them are in memory."""
+
+    def __init__(self, groups: Groups, index: NDArray[np.intp]) -> None:
+        self._groups, self._index, self.name = groups, index, groups.name
+        self.codes: NDArray[np.integer[Any]] = groups.codes[index]
+
+    @cached_property
+    def _is_first(self) -> NDArray[np.bool_]:
+        return self._groups.is_first
+
+    @property
+    def is_first(self) -> NDArray[np.bool_]:
+        return self._is_first[self._index]
+
+    def means(self, outcome: Outcome) -> Means:
+        return Means.of(outcome.y, self._groups.codes)
+
+    def later_means(self, outcome: Outcome) -> Means:
+        return Means.of(np.where(self._is_first, np.nan, outcome.face.y), self._groups.codes)
+
+    def following(self, outcome: Outcome) -> Vector:
+        return _at(outcome.face.y, self._groups.following[self._index])
+
+
+class Beyond(Protocol):
+    """What is known of all rows of a table of which a sample is in memory, for those at `index` in the sample."""
+
+    def entities(self, index: NDArray[np.intp]) -> list[Grouping]: ...
+    def days(self, index: NDArray[np.intp]) -> list[Grouping]: ...
+    def by_value(self, feature: str, index: NDArray[np.intp]) -> Grouping | None: ...
+    def next_in_table(self, outcome: Outcome, index: NDArray[np.intp]) -> Vector: ...
 
 
 class Rows:
@@ -108,6 +193,8 @@ class Rows:
         self.features, self.around, self.known = features, around, known
         self.index = sample(known, MAX_RANKED)
         """The rows that NumPy looks at, in their order."""
+        self.beyond: Beyond | None = None
+        """Where these are a sample of a large table, what is known of all its rows."""
 
     @cached_property
     def frame(self) -> pl.DataFrame:
@@ -152,26 +239,42 @@ class Rows:
         return [units_of(column) for column in self.features[self.counted].iter_columns()]
 
     @cached_property
-    def entities(self) -> list[Groups]:
+    def entities(self) -> list[Grouping]:
         """Columns that may name an entity, those beside the features first: their values have more rows than one."""
-        found: list[Groups] = []
+        if self.beyond:
+            return self.beyond.entities(self.index)
+        found: list[Grouping] = []
         for column in [*self.around.columns.iter_columns(), *self.features.iter_columns()]:
             if len(found) == MAX_ENTITIES:
                 break
-            if column.dtype.is_float() or column.dtype in (pl.Boolean, pl.Datetime):
-                continue
-            if 2 <= column.n_unique() <= column.len() / 2:
-                found.append(Groups(column))
+            if may_name(column.dtype) and 2 <= column.n_unique() <= column.len() / 2:
+                found.append(Near(Groups(column), self.index))
         return found
 
     @cached_property
-    def days(self) -> list[Groups]:
+    def days(self) -> list[Grouping]:
         """The day of the event, if there is one."""
+        if self.beyond:
+            return self.beyond.days(self.index)
         event = self.around.event
         if event is None:
             return []
-        day = self.around.columns.select(local(pl.col(event), self.around.zone).dt.date()).to_series()
-        return [Groups(day.alias(f"day of {event}"))]
+        return [Near(Groups(day_of(self.around.columns, event, self.around.zone)), self.index)]
+
+    def by_value(self, feature: str, least: int) -> "Grouping | None":
+        """The rows with the same value of the feature together, if there are so many values, and rows that share them."""
+        if self.beyond:
+            return self.beyond.by_value(feature, self.index)
+        column = self.features[feature]
+        if not least <= column.n_unique() <= column.len() / 2:
+            return None
+        return Near(Groups(column), self.index)
+
+    def next_in_table(self, outcome: "Outcome") -> Vector:
+        """Whether the row after each that NumPy looks at has the outcome (n,), NaN where that is unknown."""
+        if self.beyond:
+            return self.beyond.next_in_table(outcome, self.index)
+        return _at(outcome.face.y, np.where(self.index + 1 < self.features.height, self.index + 1, -1))
 
 
 class Case:
@@ -264,6 +367,20 @@ def logit(share: float) -> float:
 def critical(n_tests: int) -> float:
     """The standard errors that a finding needs where so many tests could have found something."""
     return NormalDist().inv_cdf(1 - FALSE_ALARMS / max(n_tests, 1))
+
+
+def may_name(kind: pl.DataType) -> bool:
+    """Whether a column of that type may name an entity."""
+    return not kind.is_float() and kind not in (pl.Boolean, pl.Datetime)
+
+
+def day_of(columns: pl.DataFrame, event: str, zone: str) -> pl.Series:
+    """The day of each row's event (n,)."""
+    return columns.select(local(pl.col(event), zone).dt.date().alias(f"day of {event}")).to_series()
+
+
+def _at(values: Vector, positions: NDArray[np.intp]) -> Vector:
+    return np.where(positions < 0, np.nan, values[positions])
 
 
 def _where_known(y: Vector, face: NDArray[np.bool_]) -> Vector:

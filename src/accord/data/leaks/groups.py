@@ -12,10 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from accord.data.leaks.cutting import Groups, Vector, codes_of
+from accord.data.leaks.cutting import Vector, codes_of
 from accord.data.leaks.evidence import MAX_ENTITIES, Case, Finding, critical, mean_ranks
+from accord.data.leaks.means import Means
 
 MIN_GROUPS = 5
+MIN_VALUES = 2 * MIN_GROUPS
+"""Values that a feature has which is the mean of the rows with each of them."""
 EXACT = 0.02
 """If the means scatter around a feature by less than this share of the sampling error, it is the means, perhaps rounded."""
 LESS = 0.8
@@ -46,17 +49,6 @@ class Scatter(NamedTuple):
         return is_sure and self.ratio < EXACT * min(self.total, 1.0)
 
 
-class Means(NamedTuple):
-    """The target's mean per group (n_groups,), NaN for groups with fewer than two rows."""
-
-    n: NDArray[np.intp]
-    mean: Vector
-    within: float
-    """The variance within groups, averaged over groups."""
-    kurtosis: float
-    """The excess kurtosis of a single row's target."""
-
-
 def group_means(case: Case) -> list[Finding]:
     """Features that hold the target's mean per group over the whole table."""
     rows, words = case.rows, case.outcome.face.words
@@ -64,10 +56,8 @@ def group_means(case: Case) -> list[Finding]:
     sure = critical(len(numbers) * 2 * (MAX_ENTITIES + 2))
     findings: dict[str, Finding] = {}
     for groups in [*rows.days, *rows.entities] if numbers else ():
-        codes, first = groups.codes[rows.index], groups.is_first
-        whole = _means(case.outcome.y, groups.codes)
-        later = _means(np.where(first, np.nan, case.outcome.face.y), groups.codes)
-        is_first = first[rows.index]
+        codes, is_first = groups.codes, groups.is_first
+        whole, later = groups.means(case.outcome), groups.later_means(case.outcome)
         for name in numbers:
             if name in findings or name == groups.name:
                 continue
@@ -87,31 +77,18 @@ def group_means(case: Case) -> list[Finding]:
 
 def _holds_its_own_means(case: Case, name: str, sure: float) -> bool:
     """Whether each value of the feature is the mean of the target over the rows with that value."""
-    rows, column = case.rows, case.rows.features[name]
-    x, y = rows.ordered[name], case.y
+    if not may_be_means(case.rows.ordered[name], case.y):
+        return False
+    groups = case.rows.by_value(name, MIN_VALUES)
+    return groups is not None and _lies_on(
+        case.rows.ordered[name], groups.codes, groups.means(case.outcome), sure
+    )
+
+
+def may_be_means(x: Vector, y: Vector) -> bool:
+    """Whether a feature's values (n,) have a mean and a variance such as means of a target's values (n,) have."""
     near = float(np.std(y)) / 10 + 1e-12
-    if not np.isfinite(x).all() or abs(x.mean() - y.mean()) > near or np.var(x) >= np.var(y):
-        return False
-    if not 2 * MIN_GROUPS <= column.n_unique() <= column.len() / 2:
-        return False
-    groups = Groups(column)
-    return _lies_on(x, groups.codes[rows.index], _means(case.outcome.y, groups.codes), sure)
-
-
-def _means(y: Vector, codes: NDArray[np.integer[Any]]) -> Means:
-    known = ~np.isnan(y) & (codes >= 0)
-    if not known.any():
-        return Means(np.zeros(0, np.intp), np.zeros(0), 0.0, 0.0)
-    y, codes = y[known], codes[known]
-    n = np.bincount(codes)
-    total, square = np.bincount(codes, y), np.bincount(codes, y * y)
-    several = n >= 2
-    mean = np.where(several, total / np.maximum(n, 1), np.nan)
-    squares = np.maximum(square - total**2 / np.maximum(n, 1), 0)[several]
-    within = float((squares / (n[several] - 1)).mean()) if several.any() else 0.0
-    from_mean = (y - y.mean()) ** 2
-    kurtosis = float((from_mean**2).mean() / from_mean.mean() ** 2) - 3 if from_mean.any() else 0.0
-    return Means(n, mean, within, max(kurtosis, 0.0))
+    return bool(np.isfinite(x).all() and abs(x.mean() - y.mean()) <= near and np.var(x) < np.var(y))
 
 
 def _scatter(x: Vector, codes: NDArray[np.integer[Any]], means: Means) -> Scatter | None:

@@ -12,7 +12,6 @@ from accord.data.leaks.evidence import (
     MAX_ENTITIES,
     Case,
     Finding,
-    Rows,
     auc,
     certainty,
     critical,
@@ -32,8 +31,7 @@ def next_targets(case: Case) -> list[Finding]:
     rows, limit = case.rows, case.check.score
     sure = critical((MAX_ENTITIES + 1) * len(rows.bins))
     findings: dict[str, Finding] = {}
-    for words, following in _next_rows(rows):
-        later = np.where(following < 0, np.nan, case.outcome.face.y[following])
+    for words, later in _next_outcomes(case):
         known = ~np.isnan(later)
         about = dict(zip(rows.ordered, _about(rows.ranks, later), strict=True)) if rows.ordered else {}
         for name, codes in rows.bins.items():
@@ -60,11 +58,11 @@ def _about(ranks: NDArray[np.float32], face: Vector) -> Vector:
     return 0.5 + between
 
 
-def _next_rows(rows: Rows) -> Iterator[tuple[str, NDArray[np.intp]]]:
-    """The position of each row's next row (n,), -1 for a last one: in the table, then per column that may name an entity."""
-    yield "", np.where(rows.index + 1 < rows.features.height, rows.index + 1, -1)
-    for groups in rows.entities:
-        yield f" of its {groups.name}", groups.following[rows.index]
+def _next_outcomes(case: Case) -> Iterator[tuple[str, Vector]]:
+    """Whether each row's next row has the outcome (n,): in the table, then per column that may name an entity."""
+    yield "", case.rows.next_in_table(case.outcome)
+    for groups in case.rows.entities:
+        yield f" of its {groups.name}", groups.following(case.outcome)
 
 
 def late_times(case: Case) -> list[Finding]:

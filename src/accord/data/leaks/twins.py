@@ -53,15 +53,22 @@ class Sides:
     def counted(self, by: Sequence[str], rows: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """How many learned and judged rows have the same values in all columns but IS_LEARNED; all with the same values `by`
         are in one frame."""
+        if self.n_rows <= self._most:
+            yield _counts(pl.concat(rows))
+            return
         buckets = Buckets(self._scratch / "cells", by, self.n_rows, self._most)
         for some in rows:
-            learned, values = pl.col(IS_LEARNED), pl.exclude(IS_LEARNED)
-            sums = {LEARNED_ROWS: learned.sum(), JUDGED_ROWS: (~learned).sum()}
-            buckets.add(some.group_by(values).agg(**{name: n.cast(pl.Int64) for name, n in sums.items()}))
+            buckets.add(_counts(some))
         for cells in buckets:
             yield cells.group_by(pl.exclude(LEARNED_ROWS, JUDGED_ROWS)).agg(
                 pl.col(LEARNED_ROWS, JUDGED_ROWS).sum()
             )
+
+
+def _counts(rows: pl.DataFrame) -> pl.DataFrame:
+    learned = pl.col(IS_LEARNED)
+    sums = {LEARNED_ROWS: learned.sum(), JUDGED_ROWS: (~learned).sum()}
+    return rows.group_by(pl.exclude(IS_LEARNED)).agg(**{name: n.cast(pl.Int64) for name, n in sums.items()})
 
 
 def across_splits(parts: Mapping[str, Part], data: Data, most: int, scratch: Path) -> list[Suspect]:
