@@ -1,6 +1,6 @@
 """Which rows SQL has to see together, where it can't see all of them at once."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -9,8 +9,29 @@ from accord.errors import AccordError, nearest
 from accord.schema.data import Data
 from accord.sql import across
 
-MARK = "rows|mark"
-"""A column that only the rows have. Names in the config can't hold a bar."""
+MARK, GROUP = "rows|mark", "row|group"
+"""A column that only the rows have, and one that is the same for rows that belong together. Names in the config can't hold a bar."""
+N_CELLS, NOWHERE = 1 << 24, 2**32 - 1
+
+
+class Groups:
+    """Numbers rows so that all with the same values in some columns have the same number: about the place of the first of them, so that
+    rows whose neighbours have the same values stay near each other. In the memory of N_CELLS numbers some values share one."""
+
+    def __init__(self, by: Sequence[str]) -> None:
+        self._by = by
+        self._first = pl.repeat(NOWHERE, N_CELLS if by else 0, dtype=pl.UInt32, eager=True)
+
+    def numbered(self, rows: pl.DataFrame, n_before: int) -> pl.DataFrame:
+        """The rows with their numbers; so many rows were numbered before."""
+        if not self._by:
+            return rows
+        cells = _hashed(rows, self._by) % N_CELLS
+        places = pl.int_range(n_before, n_before + rows.height, dtype=pl.UInt32, eager=True)
+        new = pl.DataFrame({"cell": cells, "place": places}).filter(self._first.gather(cells) == NOWHERE)
+        new = new.unique("cell", keep="first")
+        self._first.scatter(new["cell"], new["place"])
+        return rows.with_columns(self._first.gather(cells).alias(GROUP))
 
 
 def together(data: Data, frames: Mapping[str, pl.DataFrame]) -> list[str]:
@@ -43,7 +64,7 @@ def together(data: Data, frames: Mapping[str, pl.DataFrame]) -> list[str]:
     return sorted(common)
 
 
-def prove(data: Data, frames: Mapping[str, pl.DataFrame], by: Collection[str], joined: pl.DataFrame) -> None:
+def prove(data: Data, frames: Mapping[str, pl.DataFrame], by: Sequence[str], joined: pl.DataFrame) -> None:
     """Raises AccordError if SQL makes of two halves of the rows in `frames`, cut as rows are cut, another thing than `joined`, what
     it makes of all of them."""
     rows = frames[data.rows]
@@ -57,16 +78,15 @@ def prove(data: Data, frames: Mapping[str, pl.DataFrame], by: Collection[str], j
         )
 
 
-def hashed(rows: pl.DataFrame, by: Sequence[str]) -> pl.Series:
-    """A number (n) that is the same for all rows with the same values."""
-    return rows.select(pl.struct(by).hash().alias("hash"))["hash"]
+def _hashed(rows: pl.DataFrame, by: Sequence[str]) -> pl.Series:
+    return rows.select(pl.struct(by).hash().alias(GROUP))[GROUP]
 
 
-def _halves(rows: pl.DataFrame, by: Collection[str]) -> list[pl.DataFrame]:
+def _halves(rows: pl.DataFrame, by: Sequence[str]) -> list[pl.DataFrame]:
     if not by:
         half = rows.height // 2
         return [rows.head(half), rows.slice(half)] if half else []
-    numbers = hashed(rows, list(by))
+    numbers = _hashed(rows, by)
     first = numbers <= numbers.unique().sort()[(numbers.n_unique() - 1) // 2]
     return [] if first.all() else [rows.filter(first), rows.filter(~first)]
 

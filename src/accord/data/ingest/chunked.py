@@ -152,15 +152,15 @@ class _Large:
     def _staged_once(self, name: str, by: Sequence[str], fed: bool, lost: set[str]) -> Runs:
         """The same, with columns that are lost as text; those that turn out to be are added."""
         remove(self.folder / name)
-        runs, n_rows = None, 0
+        runs, n_rows, groups = None, 0, belonging.Groups(by)
         for piece in self._pieces(name):
             rows = joins.with_declared_types(name, piece, self.data, n_rows)
             columns = joins.fed_columns(name, rows.schema, self.data) if fed else {}
             rows = _typed(rows, {n: column for n, column in columns.items() if n not in lost}, lost)
+            rows = groups.numbered(rows, n_rows)
             if runs is None:
-                runs = self._runs(
-                    name, by, lambda rows: [belonging.hashed(rows, by)] if by else [], rows.width
-                )
+                order = [belonging.GROUP] if by else []
+                runs = self._runs(name, order, lambda rows: [rows[belonging.GROUP]] if by else [], rows.width)
             runs.add(_numbered(rows, PLACE, n_rows))
             n_rows += rows.height
         assert runs is not None, "a source without rows is refused"
@@ -260,7 +260,7 @@ class _Large:
                     f"data.joins of {self.data.name} looks at rows with the same values of {', '.join(by)} together, and {chunk.height:,} rows "
                     f"have nearly the same; expected at most {most:,}, as engine.memory allows. Raise it, or let windows look at fewer rows"
                 )
-            rows = chunk.sort(PLACE)
+            rows = chunk.sort(PLACE).drop(belonging.GROUP, strict=False)
             places = rows[PLACE]
             yield rows.drop(PLACE) if self.data.key else rows.rename({PLACE: ROW_ID}), places
 
