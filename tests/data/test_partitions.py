@@ -65,6 +65,14 @@ def test_chunks_are_all_rows_in_order_and_none_is_too_large(tmp_path: Path, most
     assert most < N_ROWS or len(found) == 1
 
 
+def test_a_partition_is_named_for_its_month_in_the_zone_of_the_data(tmp_path: Path) -> None:
+    time = shipped(Time, event="at", zone="America/New_York")
+    at = [datetime(1, 1, 1), datetime(999, 5, 2), datetime(2024, 3, 1, 4), datetime(9999, 12, 31, 23), None]
+    frame = pl.DataFrame({"at": at}, schema={"at": pl.Datetime("us")})
+    partitions.write(tmp_path / "rows", frame, time)
+    assert partitions.names(tmp_path / "rows") == ["0001-01", "0999-05", "2024-02", "9999-12", "unknown"]
+
+
 def test_wide_rows_make_smaller_partitions() -> None:
     assert partitions.max_rows(20) == 1_000_000
     assert partitions.max_rows(2000) == 32_000

@@ -4,7 +4,7 @@ memory at once is a chunk: neighbouring partitions, or a part of one, as many ro
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -91,10 +91,14 @@ def _by_month(rows: pl.DataFrame, time: Time | None) -> list[tuple[str | None, p
     """The rows by month of event time in the data's zone; all of them as None where they have no time."""
     if time is None or rows.is_empty() or rows.schema[time.event] != pl.Datetime("us"):
         return [(None, rows)]
-    month = local(pl.col(time.event), time.zone).dt.strftime("%Y-%m").fill_null("unknown")
+    month = local(pl.col(time.event), time.zone).dt.truncate("1mo").dt.date()  # text would take twice as long
     parts = rows.with_columns(month.alias(MONTH)).partition_by(MONTH, as_dict=True, include_key=False)
-    named = {str(key[0]): part for key, part in parts.items()}
+    named = {_name(first_day): part for (first_day,), part in parts.items()}
     return [(name, named[name]) for name in sorted(named)]
+
+
+def _name(first_day: date | None) -> str:
+    return f"{first_day.year:04}-{first_day.month:02}" if first_day else "unknown"
 
 
 def local(instant: pl.Expr, zone: str) -> pl.Expr:
