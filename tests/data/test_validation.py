@@ -86,6 +86,7 @@ WAYS = {
     "the key has no time": {"key": ["trip"], "time": TIME},
     "no time": {"key": ["trip"], "subject": "place"},
     "a number in the key": {"key": ["distance", "trip"], "time": TIME},
+    "a text in the key": {"key": ["place", "trip"]},
     "no key": {"time": TIME},
 }
 

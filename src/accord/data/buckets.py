@@ -17,7 +17,7 @@ BUCKET = "bucket|of"
 
 class Buckets:
     """Rows dealt to buckets by the hash of the columns `by`, so that all rows with the same values, null among them, are in one.
-    A bucket is read from the folder at its turn; rows of one chunk, or few, are one bucket in memory."""
+    A bucket is files of the folder, which are mapped at its turn; rows of one chunk, or few, are one bucket in memory."""
 
     def __init__(self, folder: Path, by: Sequence[str], n_rows: int, most: int) -> None:
         """For so many rows at most, of which so many may be in memory at once."""

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 
@@ -76,11 +77,13 @@ Chunk = tuple[pl.DataFrame, pl.Series | None]
 
 
 def _chunks(rows: Path, data: Data, most: int, scratch: Path) -> Iterator[Chunk]:
-    n_rows, key = partitions.n_rows(rows), [name for name in data.key if name in data.columns]
+    n_rows, first = partitions.n_rows(rows), data.time.event if data.time else None
+    key = sorted((name for name in data.key if name in data.columns), key=lambda name: name != first)
     if n_rows <= most or not key:
         yield from ((chunk, None) for chunk in partitions.chunks(rows, most))
         return
-    found = keys.elsewhere(partitions.chunks(rows, most, key), data.columns, key, n_rows, most, scratch)
+    read = partial(partitions.chunks, rows, most)
+    found = keys.elsewhere(read, data.columns, key, n_rows, most, scratch)
     n_before = 0
     for chunk in partitions.chunks(rows, most):
         yield chunk, pl.Series(found[n_before : n_before + chunk.height])

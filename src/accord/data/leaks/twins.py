@@ -53,16 +53,10 @@ class Sides:
     def counted(self, by: Sequence[str], rows: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """How many learned and judged rows have the same values in all columns but IS_LEARNED; all with the same values `by`
         are in one frame."""
-        if self.n_rows <= self._most:
-            yield _counts(pl.concat(rows))
-            return
         buckets = Buckets(self._scratch / "cells", by, self.n_rows, self._most)
         for some in rows:
-            buckets.add(_counts(some))
-        for cells in buckets:
-            yield cells.group_by(pl.exclude(LEARNED_ROWS, JUDGED_ROWS)).agg(
-                pl.col(LEARNED_ROWS, JUDGED_ROWS).sum()
-            )
+            buckets.add(some)
+        yield from map(_counts, buckets)
 
 
 def _counts(rows: pl.DataFrame) -> pl.DataFrame:
