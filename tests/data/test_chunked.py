@@ -1,7 +1,12 @@
 """Rows in order that don't fit into memory: the same bytes as in one chunk, however few rows a chunk has."""
 
 import gzip
+import json
 import random
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -107,7 +112,7 @@ def test_rows_in_no_order_are_the_same(tmp_path: Path, kind: str, chunk_rows: in
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """CSV is read 300 bytes at a time, so that quoted fields lie across blocks."""
-    monkeypatch.setattr(csv_blocks, "BLOCK", 300)
+    monkeypatch.setattr(csv_blocks, "MAX_ROW", 1200)
 
 
 WRITTEN: dict[str, tuple[Callable[[bytes], bytes], Settings]] = {
@@ -137,7 +142,7 @@ def test_csv_in_blocks_is_the_same(tmp_path: Path, how: str, monkeypatch: pytest
         for i, column in enumerate(made["columns"].values(), 1):
             column["source"] = f"column_{i}"
     expected = ingested(made, tmp_path, None)
-    monkeypatch.setattr(csv_blocks, "BLOCK", 300)
+    monkeypatch.setattr(csv_blocks, "MAX_ROW", 1200)
     assert ingested(made, tmp_path, 50) == expected
     assert ingested(made, tmp_path, None) == expected
 
@@ -383,7 +388,7 @@ def test_a_damaged_piece_is_named_and_nothing_is_written(tmp_path: Path) -> None
 def test_lines_of_text_that_can_not_be_read_are_counted_from_the_beginning_of_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv_blocks, "BLOCK", 300)
+    monkeypatch.setattr(csv_blocks, "MAX_ROW", 1200)
     lines = [b"ride,begun,minutes,place,note,late", *(b"%d,2024-01-20,3,north,x,1" % i for i in range(300))]
     for change, said in (
         (b"7,2024-01-20,3", "line 251: found 3 fields; expected 6"),
@@ -398,8 +403,33 @@ def test_lines_of_text_that_can_not_be_read_are_counted_from_the_beginning_of_th
 def test_a_quote_without_its_end_is_found_before_it_fills_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv_blocks, "BLOCK", 300)
+    monkeypatch.setattr(csv_blocks, "MAX_ROW", 1200)
     text = table().write_csv().replace("plain", 'pl"ain', 1)
     (tmp_path / "rides.csv").write_text(text)
     with pytest.raises(AccordError, match=r"a quote may lack its end|quote \"|can't be read"):
         ingested(settings("rides.csv"), tmp_path, 50)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "reached",
+    [".accord/scratch/ingest/rides", ".accord/scratch/ingest/joined/000001.arrow", "data/.rows.tmp/2024-02*"],
+)
+def test_a_kill_leaves_no_half_of_the_rows_and_its_scratch_is_swept(tmp_path: Path, reached: str) -> None:
+    made = with_weather(whole(pl.concat([table(i) for i in range(12)]), tmp_path, "csv"), tmp_path)
+    expected = ingested(made, tmp_path, None)
+    program = (
+        "import json, sys; from pathlib import Path; sys.path[:0] = json.loads(sys.argv[3])\n"
+        "import test_chunked\ntest_chunked.ingested(json.loads(sys.argv[1]), Path(sys.argv[2]), 60)"
+    )
+    path = [str(Path(__file__).parent), *sys.path]
+    with subprocess.Popen(
+        [sys.executable, "-c", program, json.dumps(made), str(tmp_path), json.dumps(path)]
+    ) as process:
+        while process.poll() is None and not any(tmp_path.glob(reached)):
+            time.sleep(0.001)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL, "it was too fast to be killed"
+    assert any((tmp_path / ".accord/scratch").rglob("*"))
+    assert sha256_of(tmp_path / "data/rows") in expected, "what was there before is there as it was"
+    assert ingested(made, tmp_path, 500) == expected

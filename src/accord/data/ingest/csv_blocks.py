@@ -4,7 +4,7 @@ import codecs
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from itertools import chain
+from itertools import islice
 from typing import IO
 
 import polars as pl
@@ -13,25 +13,27 @@ from accord.data.ingest import csv_text
 from accord.errors import AccordError
 from accord.schema.data import Source
 
-BLOCK = 64 << 20
-"""Bytes that are read at a time; no row may have more."""
+MAX_ROW = 64 << 20
+"""Bytes that a row may have. A file that has fewer is read at once."""
+PARTS = 4
+"""How many blocks as many bytes are."""
 Opened = Callable[[], AbstractContextManager[IO[bytes]]]
 
 
 def frames(where: str, opened: Opened, source: Source) -> Iterator[pl.DataFrame]:
-    """The rows of a file, which each call of `opened` opens from its beginning: in order, and at most a block of them at a time.
-    Raises as `csv_text.read` does, and AccordError for a row of more than a block."""
+    """The rows of a file, which each call of `opened` opens from its beginning: in order, and a block of them at a time.
+    Raises as `csv_text.read` does, and AccordError for a row that is too long."""
     with opened() as stream:
-        head = _read(stream)
-        if len(head) < BLOCK:
-            yield csv_text.read(where, head, source)
+        begun = list(islice(_blocks(stream), PARTS))
+        if len(begun) < PARTS or len(begun[-1]) < MAX_ROW // PARTS:
+            yield csv_text.read(where, b"".join(begun), source)
             return
-        csv_text.refuse_other_kinds(where, head, source)
+        csv_text.refuse_other_kinds(where, begun[0], source)
         line_end, has_blank_lines = _marks(where, opened, source)
         in_utf8 = source if csv_text.is_utf8(source) else source.model_copy(update={"encoding": "utf-8"})
         first, n_lines = None, 0
-        blocks = chain([head], iter(lambda: _read(stream), b""))
-        for rows in _whole_rows(where, _decoded(where, blocks, source), source, line_end):
+        blocks = _decoded(where, _continued(begun, _blocks(stream)), source)
+        for rows in _whole_rows(where, blocks, source, line_end):
             if first is None:
                 text = first = replace(csv_text.opened(where, rows, in_utf8), has_blank_lines=has_blank_lines)
             else:
@@ -43,18 +45,31 @@ def frames(where: str, opened: Opened, source: Source) -> Iterator[pl.DataFrame]
 
 def endless(where: str, n_lines: int) -> AccordError:
     return AccordError(
-        f"{where} has a line of more than {BLOCK >> 20} MB after line {n_lines:,}; expected rows of CSV, one a line. It "
+        f"{where} has a line of more than {MAX_ROW >> 20} MB after line {n_lines:,}; expected rows of CSV, one a line. It "
         "may be another kind of file, or a quote may lack its end: mend the file"
     )
 
 
-def _read(stream: IO[bytes]) -> bytes:
-    """A block, shorter only at the end of the stream."""
+def _blocks(stream: IO[bytes]) -> Iterator[bytes]:
+    """All that follows in the stream; only the last block is shorter than the others."""
+    while block := _read(stream, MAX_ROW // PARTS):
+        yield block
+
+
+def _read(stream: IO[bytes], n_bytes: int) -> bytes:
+    """So many bytes, fewer only at the end of the stream."""
     parts, n = [], 0
-    while n < BLOCK and (part := stream.read(BLOCK - n)):
+    while n < n_bytes and (part := stream.read(n_bytes - n)):
         parts.append(part)
         n += len(part)
     return b"".join(parts)
+
+
+def _continued(begun: list[bytes], following: Iterator[bytes]) -> Iterator[bytes]:
+    """All of them; those that were begun with are held no longer than the others."""
+    while begun:
+        yield begun.pop(0)
+    yield from following
 
 
 def _decoded(where: str, blocks: Iterable[bytes], source: Source) -> Iterator[bytes]:
@@ -76,7 +91,7 @@ def _marks(where: str, opened: Opened, source: Source) -> tuple[bytes, bool]:
     has_newlines = has_blank_lines = False
     with opened() as stream:
         before = b""
-        for block in _decoded(where, iter(lambda: _read(stream), b""), source):
+        for block in _decoded(where, _blocks(stream), source):
             has_newlines |= b"\n" in block
             has_blank_lines |= csv_text.has_blank_lines(block) or csv_text.has_blank_lines(before + block[:2])
             before = block[-2:]
@@ -93,7 +108,7 @@ def _whole_rows(where: str, blocks: Iterable[bytes], source: Source, line_end: b
             yield content[:end]
             n_lines += content.count(line_end, 0, end)
         rest = content[end:]
-        if len(rest) > BLOCK:
+        if len(rest) > MAX_ROW:
             raise endless(where, n_lines)
     if rest:
         yield rest

@@ -295,12 +295,12 @@ OPENED: Mapping[str, Callable[[Path], IO[bytes]]] = {
 def _bounded(where: str, stream: IO[bytes]) -> bytes:
     """All of the stream, unless a line is so long that it is no row: that is seen before the line fills the memory."""
     parts, since, n_lines = io.BytesIO(), 0, 0
-    while part := stream.read(csv_blocks.BLOCK // 4):
+    while part := stream.read(csv_blocks.MAX_ROW // 4):
         parts.write(part)
         n_lines += part.count(b"\n")
         end = max(part.rfind(b"\n"), part.rfind(b"\r"))
         since = since + len(part) if end < 0 else len(part) - end - 1
-        if since > csv_blocks.BLOCK:
+        if since > csv_blocks.MAX_ROW:
             raise csv_blocks.endless(where, n_lines)
     return parts.getvalue()
 
