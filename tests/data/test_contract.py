@@ -219,3 +219,40 @@ def test_every_row_lands_in_exactly_one_frame(values: list[tuple]):
     assert found.valid["key"].is_unique().all()
     again = check(found.valid, COLUMNS, key=["key"], rules={"near": "number < key * 3"})
     assert again.valid.equals(found.valid)
+
+
+VALUES = {
+    "integer": st.integers(-3, 9),
+    "number": st.sampled_from([-3.5, -0.0, 0.0, 2.5, 9.0, float("nan"), float("inf"), -float("inf")]),
+    "category": st.sampled_from(["a", "b", "c", ""]),
+    "boolean": st.booleans(),
+}
+
+
+@given(data=st.data(), kind=st.sampled_from([*VALUES]), is_rule_kept=st.sampled_from([True, None, False]))
+@settings(max_examples=300, deadline=None)
+def test_rows_that_all_keep_the_contract_are_told_from_others_as_by_looking_at_each(
+    data: st.DataObject, kind: str, is_rule_kept: bool | None
+):
+    found = data.draw(st.lists(st.none() | VALUES[kind], max_size=5))
+    given: dict[str, Any] = {"type": kind, "nullable": data.draw(st.booleans())}
+    if kind in ("integer", "number"):
+        bounds = sorted(data.draw(st.lists(st.sampled_from([-3.0, 0.0, 2.0, 8.0]), min_size=2, max_size=2)))
+        given |= {
+            name: at for name, at in zip(("min", "max"), bounds, strict=True) if data.draw(st.booleans())
+        }
+    if kind == "category" and data.draw(st.booleans()):
+        given["values"] = ["a", "b"]
+    dtype = {"integer": pl.Int64, "number": pl.Float64, "category": pl.String, "boolean": pl.Boolean}[kind]
+    rows = pl.DataFrame(
+        {"n": range(len(found)), "x": pl.Series(found, dtype=dtype), "kept": [is_rule_kept] * len(found)}
+    )
+    columns = {
+        "n": shipped(Column, type="integer"), "x": shipped(Column, **given),
+        "kept": shipped(Column, type="boolean", nullable=True),
+    }  # fmt: skip
+    quick, by_row = (check(rows, columns, key, {"holds": "kept"}) for key in ((), ("n",)))
+    assert quick.valid.equals(by_row.valid)
+    assert quick.quarantine.equals(by_row.quarantine)
+    assert quick.quarantine.schema == by_row.quarantine.schema
+    assert (quick.broken, quick.is_broken.to_list()) == (by_row.broken, by_row.is_broken.to_list())

@@ -23,6 +23,8 @@ NOT_A_NUMBER = ["", "nan", "+nan", "-nan"]
 def cast(values: pl.Series, reading: Reading) -> tuple[pl.Series, pl.Series]:
     """The values (n) in their declared type, and where one was there that the type doesn't hold exactly: it is null."""
     found = _without_missing(values, reading)
+    if found.dtype == TYPES[reading.type]:
+        return found, pl.Series(values.name, [False]).new_from_index(0, len(values))
     way = WAYS[kind(found.dtype)].get(reading.type)
     if way is None:
         taken = pl.Series(values.name, [None], TYPES[reading.type]).new_from_index(0, len(values))
