@@ -222,3 +222,35 @@ def test_any_text_is_an_expression_or_one_clear_error(text: str):
     except AccordError as error:
         expression, message = None, str(error)
     assert isinstance(expression, pl.Expr) or message.startswith("data.rules.x: not a SQL expression")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "extract(dow FROM date(concat('2013-02-', distance)))",
+        "CASE WHEN carrier IS NULL THEN distance / 7 ELSE distance * 1.5 END",
+        "late OR carrier = 'AA'",
+        "distance / temp",
+        "3",
+    ],
+)
+def test_rows_that_are_alike_over_and_over_have_the_values_of_each_row(sql: str):
+    n = 6_000
+    frame = pl.DataFrame({
+        "distance": pl.Series([i % 3 + 1 for i in range(n)], dtype=pl.Int64),
+        "carrier": [("AA", None, "UA")[i % 7 % 3] for i in range(n)],
+        "late": [(True, False, None)[i // 1000 % 3] for i in range(n)],
+        "temp": [(0.0, -0.0, 2.5)[i % 3] for i in range(n)],
+    })  # fmt: skip
+    found = with_derived(frame, {"value": sql, "again": "carrier"})
+    assert found.columns == [*frame.columns, "value", "again"]
+    parts = [with_derived(frame.slice(i, 1000), {"value": sql}) for i in range(0, n, 1000)]
+    assert found["value"].equals(pl.concat(parts)["value"])
+    assert found["value"].dtype == parts[0]["value"].dtype
+    assert found["again"].equals(frame["carrier"].alias("again"))
+
+
+def test_a_row_among_alike_ones_that_has_no_value_is_named():
+    frame = pl.DataFrame({"day": [1 + i % 28 for i in range(9_000)] + [30] * 1000})
+    with pytest.raises(NotComputedError, match="from row 9001: "):
+        with_derived(frame, {"at": "date(concat('2013-02-', day))"})

@@ -54,9 +54,10 @@ class Transform:
         columns = with_derived(
             rows.select(pl.col(name).cast(TYPES[kind]) for name, kind in self.inputs.items()), derived
         )
+        encoded = columns.select(_encoded(columns.schema[e.name], e) for e in self.encodings)
         X = np.empty((rows.height, len(self.encodings)))
-        for j, encoding in enumerate(self.encodings):
-            X[:, j] = _encoded(columns[encoding.name], encoding).to_numpy()
+        for j, values in enumerate(encoded.get_columns()):
+            X[:, j] = values.to_numpy()
         return X
 
     def matrices(self, chunks: Iterable[pl.DataFrame]) -> Iterator[Matrix]:
@@ -166,9 +167,11 @@ def _fitted(name: str, counts: pl.DataFrame | None, rare_level_rows: int) -> Enc
     return Encoding(name, tuple(counts.filter(pl.col("rows") >= rare_level_rows)["level"].sort()))
 
 
-def _encoded(column: pl.Series, encoding: Encoding) -> pl.Series:
+def _encoded(kind: pl.DataType, encoding: Encoding) -> pl.Expr:
+    """The numbers of a column of this type."""
+    column = pl.col(encoding.name)
     if encoding.levels is None:
-        if column.dtype.is_temporal():
+        if kind.is_temporal():
             column = column.cast(pl.Datetime("us")).to_physical()
         return column.cast(pl.Float64).fill_null(float("nan"))
     n = len(encoding.levels)
@@ -177,7 +180,7 @@ def _encoded(column: pl.Series, encoding: Encoding) -> pl.Series:
         if n
         else column.is_null().cast(pl.Float64) * 0
     )
-    return pl.select(pl.when(column.is_null()).then(float(n + 1)).otherwise(codes)).to_series()
+    return pl.when(column.is_null()).then(float(n + 1)).otherwise(codes).alias(encoding.name)
 
 
 def save_matrix(path: Path, X: Matrix) -> None:

@@ -40,6 +40,12 @@ OF_OTHER_ROWS = {
 """Nodes that read other rows or tables in other ways, with the SQL that makes them."""
 
 
+MANY_ROWS = 5_000
+"""From here on it pays to look for rows that are alike."""
+VALUE = "row|value"
+"""Names in the config can't hold a bar, so this never clashes with a column."""
+
+
 class NotComputedError(AccordError):
     """An expression has no value for a row that keeps the contract, such as a date that does not exist."""
 
@@ -160,7 +166,33 @@ def values_of(frame: pl.DataFrame, expression: pl.Expr, sql: str, where: str) ->
 def with_derived(frame: pl.DataFrame, derived: Mapping[str, str]) -> pl.DataFrame:
     """The frame with derived features added to its columns. Raises NotComputedError if one can't be computed for a row."""
     named = {name: (f"data.derived.{name}", sql) for name, sql in derived.items()}
-    return _values(frame, {name: (*where, parse(where[1], where[0])) for name, where in named.items()})
+    parsed = {name: (*where, parse(where[1], where[0])) for name, where in named.items()}
+    known = {name: _of_distinct(frame, expression) for name, (_, _, expression) in parsed.items()}
+    found = {name: values for name, values in known.items() if values is not None}
+    if not found:
+        return _values(frame, parsed)
+    rest = _values(frame, {name: one for name, one in parsed.items() if name not in found})
+    return frame.with_columns(found[name].alias(name) if name in found else rest[name] for name in derived)
+
+
+def _of_distinct(frame: pl.DataFrame, expression: pl.Expr) -> pl.Series | None:
+    """The value for each row of an expression that reads alike rows over and over, such as a date's weekday: computed once for
+    those that are alike. None if few are, or if one of them has no value. Floats that are equal may be unlike: 0.0 and -0.0."""
+    inputs = expression.meta.root_names()
+    if frame.height < MANY_ROWS or not inputs or any(frame.schema[name].is_float() for name in inputs):
+        return None
+    read = frame.select(list(dict.fromkeys(inputs)))
+    if read.head(MANY_ROWS // 10).n_unique() > MANY_ROWS // 50:
+        return None
+    distinct = read.unique(maintain_order=True)
+    if not 1 < distinct.height <= frame.height // 10:
+        return None
+    try:
+        values = _together(distinct, {VALUE: expression})
+    except (PolarsError, PanicException):  # for all rows it is found out which has none
+        return None
+    found = read.join(values, on=read.columns, how="left", maintain_order="left", nulls_equal=True)
+    return found[VALUE]
 
 
 def _values(frame: pl.DataFrame, expressions: Mapping[str, tuple[str, str, pl.Expr]]) -> pl.DataFrame:
