@@ -11,6 +11,7 @@ import polars as pl
 
 from accord import __version__
 from accord.bundle.bundle import Bundle
+from accord.code import PACKAGE
 from accord.data.ingest import sources
 from accord.engines import memory
 from accord.errors import AccordError
@@ -89,7 +90,7 @@ def predict(bundle: Bundle, source: Source, output: Path, place: Place, explain:
     stamps = {file: stamp(file) for one in outputs for file in one.files}
     about = {
         "model": bundle.model_id, "explain": explain, "source": source.model_dump(mode="json"),
-        "versions": [__version__, *map(version, LIBRARIES)],
+        "versions": [__version__, *map(version, LIBRARIES)], "code": _changed_at(),
         "outputs": [[str(one.path.resolve()), *(asdict(stamps[file]) for file in one.files)] for one in outputs],
         "rows": [place.rows_at_once(n) for n in (10, 1000)],
     }  # fmt: skip
@@ -105,6 +106,11 @@ def predict(bundle: Bundle, source: Source, output: Path, place: Place, explain:
             finished.begin_moving(moves)
         finished.move_all(moves)
     return sum(int(Path(name).stem.rpartition("+")[2]) for name in moves)
+
+
+def _changed_at() -> int:
+    """When the code was changed last."""
+    return max(path.stat().st_mtime_ns for path in PACKAGE.rglob("*.py"))
 
 
 def _jobs(
