@@ -42,6 +42,12 @@ def proportional(pid: int) -> float:
     return sum(float(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")) / MEGABYTE
 
 
+def anonymous(pid: int) -> float:
+    """Anonymous memory of the tree in MB: what no file stands behind, so that it can't be given up."""
+    lines = "\n".join(_read(f"/proc/{p}/status") for p in tree(pid)).splitlines()
+    return sum(float(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:")) / MEGABYTE
+
+
 def cpu_seconds(pid: int) -> float:
     """CPU time that the tree has used, user and system."""
     fields = [_read(f"/proc/{p}/stat").rpartition(")")[2].split() for p in tree(pid)]

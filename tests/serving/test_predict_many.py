@@ -21,8 +21,10 @@ from shipped import shipped
 
 from accord.bundle.bundle import Bundle, load_bundle
 from accord.errors import AccordError
+from accord.predict import kept as module
 from accord.predict import pieces
 from accord.predict.predict import Place, predict
+from accord.program import machines_reason
 from accord.schema.config import Engine
 from accord.schema.data import Source
 
@@ -72,6 +74,7 @@ WAYS: dict[str, Callable[[pl.DataFrame, Path], Path]] = {
     "csv with line breaks in fields": lambda rows, folder: write(
         rows.with_columns(note=pl.lit('two\nlines, "quoted"')), folder / "rows.csv"
     ),
+    "csv of a source without a header": lambda rows, folder: write(rows, folder / "rows.csv"),
     "csv, packed": lambda rows, folder: packed(write(rows, folder / "rows.csv")),
 }
 
@@ -89,7 +92,8 @@ def test_tiny_pieces_give_the_bytes_of_a_whole_file(
     bundle: Bundle, rows: pl.DataFrame, place: Callable[..., Place], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     way: str, explain: bool, suffix: str,
 ):  # fmt: skip
-    given = source(WAYS[way](rows, tmp_path / "in"))
+    header = False if way == "csv of a source without a header" else None
+    given = source(WAYS[way](rows, tmp_path / "in"), header=header)
     whole, parts = tmp_path / f"whole{suffix}", tmp_path / f"parts{suffix}"
     assert predict(bundle, given, whole, place(), explain) == rows.height
     monkeypatch.setattr(pieces, "PACKED_BYTES", 0)
@@ -104,7 +108,13 @@ def test_a_large_file_has_the_same_bytes_however_it_is_cut(
     bundle: Bundle, rows: pl.DataFrame, place: Callable[..., Place], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     workers: int,
 ):  # fmt: skip
-    given = source(write(rows, tmp_path / "rows.parquet"))
+    names = pl.col("station")
+    odd = rows.with_columns(
+        a=names.cast(pl.Categorical), b=names.cast(pl.Enum(["north", "south", "harbour"])), c=names.cast(pl.Binary),
+        d=pl.col("distance").cast(pl.Decimal(12, 3)), e=pl.col("started_at").dt.replace_time_zone("Europe/Berlin", ambiguous="earliest", non_existent="null"),
+        f=pl.concat_list("distance", "rain"), g=pl.struct("distance", "rain"), h=pl.lit(None),
+    )  # fmt: skip
+    given = source(write(odd, tmp_path / "rows.parquet"))
     predict(bundle, given, tmp_path / "whole.parquet", place())
     monkeypatch.setattr(pieces, "SMALL_VALUES", 100)
     for n in (TINY, 2 * rows.height * workers):
@@ -259,6 +269,48 @@ def test_a_full_disk_keeps_what_is_finished(
     predict(bundle, given, tmp_path / "out.csv", place())
     assert (small_disk / "out.csv").read_bytes() == (tmp_path / "out.csv").read_bytes()
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_a_full_disk_of_pieces_is_said_and_nothing_is_lost(
+    bundle: Bundle, rows: pl.DataFrame, place: Callable[..., Place], small_disk: Path, tmp_path: Path
+):
+    given = source(write(rows, tmp_path / "rows.parquet"))
+    tight = replace(place(chunk_rows=TINY), scratch=small_disk / "scratch")
+    fill(small_disk / "filler")
+    with pytest.raises(Exception) as found:  # noqa: PT011 - it is Polars' own, or the system's
+        predict(bundle, given, tmp_path / "out.parquet", tight)
+    assert str(machines_reason(found.value)).startswith("The disk is full")
+    assert not (tmp_path / "out.parquet").exists()
+    (small_disk / "filler").unlink()
+    assert predict(bundle, given, tmp_path / "out.parquet", tight) == rows.height
+
+
+def test_outputs_that_were_moved_before_a_kill_and_removed_since_are_made_again(
+    bundle: Bundle, rows: pl.DataFrame, place: Callable[..., Place], tmp_path: Path
+):
+    given, output = source(write(rows, tmp_path / "rows.parquet")), tmp_path / "out.parquet"
+    made = place()
+
+    class Killed(BaseException):
+        pass
+
+    def forgets_nothing(*_: object) -> None:
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_forget", forgets_nothing)
+        with pytest.raises(Killed):
+            predict(bundle, given, output, made)
+    before = output.read_bytes()
+    assert predict(bundle, given, output, made) == rows.height
+    assert output.read_bytes() == before
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_forget", forgets_nothing)
+        with pytest.raises(Killed):
+            predict(bundle, given, output, made)
+    output.unlink()
+    assert predict(bundle, given, output, made) == rows.height
+    assert output.read_bytes() == before
 
 
 def test_what_another_model_or_input_had_begun_is_swept(

@@ -45,8 +45,13 @@ class Kept:
 
     @property
     def moving(self) -> dict[str, str] | None:
+        """What was noted so; None if it wasn't, or if a file that has left is gone from its place."""
         path = self.folder / MOVING
-        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+        moves: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        is_there = all(
+            (self.folder / name).exists() or Path(target).exists() for name, target in moves.items()
+        )
+        return moves if moves and is_there else None
 
     def move_all(self, moves: dict[str, str]) -> None:
         """Puts the files into their places, each whole. What is missing has left before a kill."""
