@@ -6,7 +6,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accord.bootstrap import Blocks
-from accord.intervals import Bounded, Estimate, Size, combined, estimate, nudged, t_quantile
+from accord.intervals import (
+    MAX_BLOCKS,
+    Bounded,
+    Estimate,
+    Size,
+    combined,
+    estimate,
+    groups,
+    nudged,
+    t_quantile,
+    together,
+)
 from accord.measures.metrics import Sample
 from accord.tasks.binary import LOG
 from accord.tasks.registry import METRICS
@@ -195,3 +206,22 @@ def test_a_size_without_noise_is_what_it_is():
 )
 def test_the_quantile_is_students(share: float, freedom: float, expected: float):
     assert t_quantile(share, freedom) == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_metric_of_groups_of_blocks_has_the_interval_of_the_blocks():
+    generator = np.random.default_rng(4)
+    n_blocks = 3 * MAX_BLOCKS + 7
+    block = generator.integers(0, n_blocks, 20_000)
+    p = generator.random(len(block))
+    y = (generator.random(len(block)) < p).astype(float)
+    group, blocks = groups(n_blocks), days(n_blocks)
+    for name in ("log_loss", "auc", "calibration_error"):
+        metric = METRICS[name]
+        of_blocks = metric.statistic(Sample(y, p[:, None], block, n_blocks, LOG))
+        of_groups = metric.statistic(Sample(y, p[:, None], group[block], MAX_BLOCKS, LOG))
+        found = estimate(together(of_groups, n_blocks), blocks, 0.95)
+        expected = estimate(of_blocks, blocks, 0.95)
+        assert found.n_blocks == expected.n_blocks == n_blocks
+        assert (found.value, found.low, found.high) == pytest.approx(
+            (expected.value, expected.low, expected.high)
+        )

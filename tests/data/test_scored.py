@@ -114,10 +114,17 @@ def test_rows_of_all_splits_are_gathered_in_order(
         assert_frame_equal(found.gathered(found.spread(wanted, most), names), part.gather_every(step))
     every = found.runs(SPLITS, 1000)
     assert_frame_equal(found.gathered(every, names), splits(*SPLITS))
-    assert_frame_equal(
-        found.lazily(every, names).select("p", "who").collect(), splits(*SPLITS).select("p", "who")
-    )
-    assert found.lazily(every, names).select(pl.len()).collect().item() == whole.height
+    for n_cells in (1, 2 * whole.height, 1_000_000):
+        lazily = found.lazily(every, names, n_cells)
+        for wanted in (["p", "who"], ["x"], ["actual|late"], names):
+            assert_frame_equal(lazily.select(wanted).collect(), splits(*SPLITS).select(wanted))
+        assert lazily.select(pl.len()).collect().item() == whole.height
+
+
+def test_no_rows_have_columns_too(tmp_path: Path) -> None:
+    found, whole = gathering(tmp_path, 7, None)
+    none = found.of_subjects(SPLITS, 10, "who")
+    assert_frame_equal(found.gathered(none, ["x", "p"]), whole.select("x", "p").clear())
 
 
 def test_of_too_many_rows_runs_of_neighbours_are_taken(
@@ -131,3 +138,15 @@ def test_of_too_many_rows_runs_of_neighbours_are_taken(
         found.gathered(found.runs(["tune", "test"], 20), ["x"])["x"].to_list()
         == part["x"].gather(expected).to_list()
     )
+
+
+@pytest.mark.parametrize("chunk_rows", [None, 7])
+def test_of_rows_that_come_by_subject_all_of_a_subject_are_kept(
+    tmp_path: Path, chunk_rows: int | None
+) -> None:
+    found, whole = gathering(tmp_path, chunk_rows, None)
+    for wanted, most in ((["tune", "test"], 30), ([*SPLITS], 60), ([*SPLITS], 1000)):
+        part = whole.filter(pl.col(ordered.SPLIT).is_in(wanted))
+        kept = part.filter(pl.col("who").rank("dense") % -(-part.height // most) == 0)
+        places = found.of_subjects(wanted, most, "who")
+        assert_frame_equal(found.gathered(places, ["who", "x"]), kept.select("who", "x"))

@@ -43,10 +43,10 @@ SHARES = {"features": 0.5, "predictions": 0.25, "targets": 0.25}
 calibration.calibrate), which leaves as much for means and for what columns are only together."""
 MAX_TEST_ROWS = 50_000
 MAX_REFERENCE_ROWS = 20_000
-MAX_CALIBRATED_ROWS = 4_000_000
+MAX_CALIBRATED_ROWS = 2_000_000
 """Drift is calibrated on no more rows, in runs of neighbours."""
 MAX_CELLS = 16_000_000
-"""Values that are in memory at once for this: of more, one column after the other is read."""
+"""Values that are in memory at once for this: of more, some columns after the others are read."""
 
 
 @dataclass(frozen=True)
@@ -183,8 +183,7 @@ def _calibrated(
         places = ordered.of_subjects(splits, MAX_CALIBRATED_ROWS, data.subject)
     if len(places) < 2 * MIN_VALUES:
         return None
-    gather = ordered.gathered if len(places) * len(kinds) <= MAX_CELLS else ordered.lazily
-    rows = gather(places, [*kinds, SPLIT]).rename(called)
+    rows = ordered.lazily(places, [*kinds, SPLIT], MAX_CELLS).rename(called)
     came_by = next((ordered.gathered(places, [name])[name] for name in comes_by(data)), None)
     time, subject = (came_by, None) if data.time else (None, came_by)
     named = {called.get(name, name): kind for name, kind in kinds.items()}

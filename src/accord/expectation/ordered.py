@@ -18,7 +18,8 @@ from accord.sql.rows import columns_of
 from accord.tasks.registry import task_of
 
 SPLIT = "split|name"
-N_RUNS = 100
+N_RUNS = 50
+"""Of large data so many runs of neighbours are taken: enough of the year, each longer than the windows that are cut from it."""
 
 Places = NDArray[np.intp]
 """Of rows (n) where they are among those of all splits, one split after the other."""
@@ -73,6 +74,8 @@ class Ordered:
     def gathered(self, places: Places, names: Sequence[str]) -> pl.DataFrame:
         """These columns of the rows (n), in the order of the places: of the data, derived features, what stands beside the rows,
         outcomes, and the name of each row's split."""
+        if not len(places):
+            return self.gathered(self.order[:1], names).clear()
         ascending = np.sort(places)
         parts: list[pl.DataFrame] = []
         start = 0
@@ -82,15 +85,21 @@ class Ordered:
             start += rows.n
         return pl.concat(parts)[np.searchsorted(ascending, places)]
 
-    def lazily(self, places: Places, names: Sequence[str]) -> pl.LazyFrame:
-        """The same, each column when it is asked for."""
+    def lazily(self, places: Places, names: Sequence[str], n_cells: int) -> pl.LazyFrame:
+        """The same, of which about so many values are in memory at once: columns are gathered when one of them is asked for, and
+        those after it with it."""
+        held = self.gathered(places[:1], names)
+        schema, width = held.schema, max(1, n_cells // len(places))
 
         def source(columns: list[str] | None, *_: object) -> Iterator[pl.DataFrame]:
-            yield self.gathered(
-                places, names[:1] if columns is not None and not columns else columns or names
-            )
+            nonlocal held
+            asked = [*names] if columns is None else columns or [*names[:1]]
+            if held.height != len(places) or not {*asked} <= {*held.columns}:
+                first = names.index(asked[0])
+                held = self.gathered(places, [*dict.fromkeys([*asked, *names[first : first + width]])])
+            yield held.select(asked)
 
-        return register_io_source(source, schema=self.gathered(places[:1], names).schema)
+        return register_io_source(source, schema=schema)
 
     def _of_split(self, split: str, places: Places, names: Sequence[str]) -> Iterator[pl.DataFrame]:
         """The columns of some of a split's rows, by their ascending places among these."""
