@@ -12,10 +12,12 @@ from shipped import shipped
 from accord.data import partitions, scored
 from accord.data.scored import Columns, Rows
 from accord.engines import mapped
+from accord.errors import AccordError
 from accord.expectation import ordered
 from accord.schema.config import Engine
 from accord.schema.data import Time
 from accord.schema.objective import Target
+from accord.sql.rows import evaluate
 
 TIME = shipped(Time, event="at")
 DERIVED = {"twice": "2 * x", "far": "x > 50"}
@@ -52,6 +54,14 @@ def test_chunks_have_the_columns_that_are_asked_for_and_say_where_they_are(tmp_p
     whole = frame.with_columns(twice=2 * pl.col("x"), far=pl.col("x") > 50)
     assert_frame_equal(pl.concat([part for _, part in found.chunks()]), whole)
     assert found.vector(["twice"], lambda part: part["twice"].to_numpy()).tolist() == whole["twice"].to_list()
+
+
+def test_a_row_that_has_no_value_is_counted_from_the_first_of_the_split(tmp_path: Path) -> None:
+    frame = table(100, 1).with_columns(pl.Series("who", ["2013-01-01"] * 70 + ["2013-02-30"] * 30))
+    found = rows(tmp_path / "rows", frame)
+    sql = "extract(day FROM date(who))"
+    with pytest.raises(AccordError, match="can't be computed from row 71"):
+        found.vector(["who"], lambda part: evaluate(part, sql, "here").to_numpy())
 
 
 def test_rows_that_are_left_out_are_in_no_chunk(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from accord.files import replacing
 from accord.paths import Paths
 from accord.schema.config import Config, Engine
 from accord.schema.data import Data
-from accord.sql.rows import columns_of, with_derived
+from accord.sql.rows import columns_of, errors_after, with_derived
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,9 @@ class Rows:
         for frame in partitions.chunks(self.folder, memory.chunk_rows(self.engine, len(read)), read):
             whole = slice(read_so_far, read_so_far + frame.height)
             some = frame if self.keep is None else frame.filter(self.keep[whole])
-            yield slice(start, start + some.height), with_derived(some, derived)
+            with errors_after(start):
+                full = with_derived(some, derived)
+            yield slice(start, start + some.height), full
             start, read_so_far = start + some.height, whole.stop
 
     def kept(self, columns: Iterable[str], of: Callable[[pl.DataFrame], NDArray[np.bool_]]) -> "Rows":
@@ -70,7 +72,8 @@ class Rows:
         """A number per row (n,), computed from these columns."""
         found = mapped.empty(self.scratch, self.n)
         for rows, frame in self.chunks(columns):
-            found[rows] = of(frame)
+            with errors_after(rows.start):
+                found[rows] = of(frame)
         return found
 
 

@@ -20,7 +20,7 @@ from accord.objective.limits import Figure
 from accord.objective.policy import decide, inputs
 from accord.schema.objective import Metric, Policy, Target
 from accord.sql import aggregates
-from accord.sql.rows import columns_of, evaluate
+from accord.sql.rows import columns_of, errors_after, evaluate
 from accord.tasks.registry import METRICS, all_of, task_of
 from accord.tasks.task import Predicted
 
@@ -141,9 +141,10 @@ def decided(
     """The policy's score (n,) and action (n,) for rows that are read a chunk at a time."""
     score, action = mapped.empty(rows.scratch, rows.n), mapped.empty(rows.scratch, rows.n, np.bool_)
     for some, frame in rows.chunks(inputs(policy)):
-        score[some], action[some] = decide(
-            policy, frame, {name: one[some] for name, one in predictions.items()}
-        )
+        with errors_after(some.start):
+            score[some], action[some] = decide(
+                policy, frame, {name: one[some] for name, one in predictions.items()}
+            )
     return score, action
 
 
@@ -201,7 +202,8 @@ def _kept(
         return keep
     for some, frame in played.chunks(columns_of(metric.where, f"{where}.where")):
         full = _frame(played, some, frame, targets, policy)
-        keep[some] = evaluate(full, metric.where, f"{where}.where").to_numpy() == 1
+        with errors_after(some.start):
+            keep[some] = evaluate(full, metric.where, f"{where}.where").to_numpy() == 1
     return keep
 
 
