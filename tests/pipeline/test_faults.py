@@ -22,7 +22,7 @@ def reproduced(project: Project) -> Project:
     for old, new in (("data: flights", "data: rides"), ("objective: balanced", "objective: quality")):
         project.replace("params.yaml", old, new)
     project.replace("conf/config.yaml", "n_resamples: 500", "n_resamples: 50")
-    project.replace("conf/model/lightgbm.yaml", "n_estimators: 250", "n_estimators: 20")
+    project.replace("conf/model/lightgbm.yaml", "n_estimators: auto", "n_estimators: 20")
     project.run("dvc", "repro")
     project.commit()
     return project

@@ -3,6 +3,7 @@ Their files have no name, so that nothing is left of a process that ends, howeve
 
 import os
 from collections.abc import Callable, Iterator
+from math import prod
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -40,8 +41,12 @@ def in_parts(n: int) -> Iterator[slice]:
 def kept(values: NDArray[Any], keep: NDArray[np.bool_], scratch: Path | None) -> NDArray[Any]:
     """The values (n, ...) where `keep` (n,) holds."""
     found = empty(scratch, (int(np.count_nonzero(keep)), *values.shape[1:]), values.dtype)
-    start = 0
-    for rows in in_parts(len(values)):
+    start, step = (
+        0,
+        max(1, PART_ROWS // max(1, prod(values.shape[1:]))),
+    )  # no sums: a wide row may be in a smaller part
+    for first in range(0, len(values), step):
+        rows = slice(first, first + step)
         some = values[rows][keep[rows]]
         found[start : start + len(some)] = some
         start += len(some)

@@ -25,7 +25,8 @@ class Engine(Section):
     """Where the work runs, and in how much memory. No result depends on it, so that no stage runs again when it changes."""
 
     workers: int = Field(ge=1)
-    """Models trained at once, each on one thread: one thread a model is deterministic and wastes no core."""
+    """Models trained at once, each on one thread, which wastes no core. Where memory doesn't hold as many, they are trained one after
+    another, each on all cores if it has many rows."""
     memory: Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)?\s*[MGT]B$")] | None
     """What a stage may take, such as 6GB. None: half of what the machine, or its cgroup, has."""
     chunk_rows: int | None = Field(ge=1)
