@@ -1,5 +1,6 @@
 """Work in a child process, in no more memory than it may take: how it ends."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -106,3 +107,10 @@ def test_nothing_lives_on_when_the_waiting_process_is_killed():
     with suppress(psutil.NoSuchProcess):
         child.wait(10)
     assert not psutil.pid_exists(child.pid)
+
+
+def test_polars_is_told_to_give_back_address_space_before_it_is_imported() -> None:
+    said = "import accord.stages, os, sys; print(os.environ['_RJEM_MALLOC_CONF'], 'polars' in sys.modules)"
+    unset = {name: value for name, value in os.environ.items() if name != "_RJEM_MALLOC_CONF"}
+    done = subprocess.run([sys.executable, "-c", said], env=unset, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["retain:false", "False"]

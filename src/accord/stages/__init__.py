@@ -1,6 +1,7 @@
 """One module a DVC stage: read, call, write. Run with words, such as `model=linear`, a stage takes a config composed
 afresh instead of its slice of the lock."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +18,9 @@ from accord.schema.config import Config
 from accord.terminal import say
 
 Stage = Callable[[Config, Paths], str]
+
+# Address space that Polars' allocator would keep counts against the limit. It reads this when Polars is imported, after this module.
+os.environ.setdefault("_RJEM_MALLOC_CONF", "retain:false")
 
 
 def run(stage: Stage) -> None:
