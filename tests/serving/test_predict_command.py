@@ -15,7 +15,8 @@ from accord import cli
 from accord.bundle.bundle import Bundle, load_bundle
 from accord.errors import AccordError
 from accord.predict.answered import _with_actual
-from accord.predict.predict import Place, predict
+from accord.predict.predict import predict
+from accord.predict.work import Place
 from accord.schema.config import Engine
 from accord.schema.data import Column, Source
 

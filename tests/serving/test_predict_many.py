@@ -23,7 +23,8 @@ from accord.bundle.bundle import Bundle, load_bundle
 from accord.errors import AccordError
 from accord.predict import kept as module
 from accord.predict import pieces
-from accord.predict.predict import Place, predict
+from accord.predict.predict import predict
+from accord.predict.work import Place
 from accord.program import machines_reason
 from accord.schema.config import Engine
 from accord.schema.data import Source

@@ -31,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, paths: Paths) -> None:
     from accord.bundle.bundle import load_bundle
     from accord.config import lock
-    from accord.predict.predict import Place, predict
+    from accord.predict.predict import predict
+    from accord.predict.work import Place
 
     config = lock.load(paths)
     place = Place(paths.bundle, paths.root / config.engine.scratch / "predict", config.engine)
