@@ -102,7 +102,7 @@ def whole(frame: pl.DataFrame, folder: Path, kind: str) -> str:
     return path.name
 
 
-@pytest.mark.parametrize("chunk_rows", [1, 7, 100, 413])
+@pytest.mark.parametrize("chunk_rows", [5, 100, 413])
 @pytest.mark.parametrize("kind", ["csv", "csv.gz", "parquet"])
 def test_rows_in_no_order_are_the_same(tmp_path: Path, kind: str, chunk_rows: int) -> None:
     made = settings(whole(table(), tmp_path, kind))
@@ -206,7 +206,7 @@ def with_weather(path: str, folder: Path, **more: Any) -> Settings:
     return made
 
 
-@pytest.mark.parametrize("chunk_rows", [7, 50])
+@pytest.mark.parametrize("chunk_rows", [20, 70])
 def test_what_is_joined_as_of_a_time_is_the_same(tmp_path: Path, chunk_rows: int) -> None:
     made = with_weather(whole(table(), tmp_path, "csv"), tmp_path)
     expected = ingested(made, tmp_path, None)

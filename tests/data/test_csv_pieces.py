@@ -109,7 +109,7 @@ def test_a_packed_file_is_unpacked_in_utf8(tmp_path: Path, encoding: str):
 def test_a_line_that_never_ends_is_refused_before_it_fills_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(csv_blocks, "BLOCK", 1 << 20)
+    monkeypatch.setattr(csv_blocks, "MAX_ROW", 1 << 20)
     monkeypatch.setattr(csv_pieces, "STEP", 1 << 16)
     path = tmp_path / "rows.csv"
     path.write_bytes(b"one,two\n" + b"1,2\n" * 1000 + b'1,"2\n' + b"3,4\n" * 1_000_000)

@@ -88,7 +88,7 @@ def cut(where: str, path: Path, source: Source, n_rows: int) -> Cut:
             nominal = before + place + n_bytes
         is_quoted ^= part.count(quote) % 2 == 1
         before, last = before + len(part), (last + part)[-2:]
-        if before - (ends[-1] if ends else begin) > n_bytes + csv_blocks.BLOCK + STEP:
+        if before - (ends[-1] if ends else begin) > n_bytes + csv_blocks.MAX_ROW + STEP:
             raise csv_blocks.endless(where, csv_lines(path, ends[-1] if ends else begin))
     if size > (ends[-1] if ends else begin) or not ends:
         ends.append(size)
