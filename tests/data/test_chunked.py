@@ -163,6 +163,17 @@ def test_files_with_their_columns_in_another_order_are_the_same(
     assert ingested(made, tmp_path, 50) == ingested(made, tmp_path, None)
 
 
+def test_sql_that_reads_the_text_of_a_column_with_another_type_in_the_contract_is_the_same(
+    tmp_path: Path,
+) -> None:
+    sql = "SELECT * EXCLUDE (begun), strptime(begun, '%Y-%m-%dT%H:%M:%S%.f') AS begun FROM rides"
+    made = settings(whole(table(), tmp_path, "csv"), joins=sql)
+    assert ingested(made, tmp_path, 50) == ingested(made, tmp_path, None)
+    for chunk_rows in (None, 50):
+        with pytest.raises(AccordError, match=r"data.joins of rides fails: .*nowhere"):
+            ingested({**made, "joins": "SELECT *, nowhere FROM rides"}, tmp_path, chunk_rows)
+
+
 def test_rows_without_a_time_or_a_key_are_the_same(tmp_path: Path) -> None:
     path = whole(table(), tmp_path, "csv")
     for more in ({"time": None}, {"key": []}, {"time": None, "key": []}, {"key": ["place", "ride"]}):
@@ -208,7 +219,11 @@ def with_weather(path: str, folder: Path, **more: Any) -> Settings:
 
 @pytest.mark.parametrize("chunk_rows", [20, 70])
 def test_what_is_joined_as_of_a_time_is_the_same(tmp_path: Path, chunk_rows: int) -> None:
-    made = with_weather(whole(table(), tmp_path, "csv"), tmp_path)
+    rows = table().with_columns(
+        pl.when(pl.col("ride") == 7).then(datetime(9999, 12, 31)).when(pl.col("ride") == 8).then(datetime(1, 1, 1))
+        .otherwise(pl.col("begun")).alias("begun")
+    )  # fmt: skip
+    made = with_weather(whole(rows, tmp_path, "csv"), tmp_path)
     expected = ingested(made, tmp_path, None)
     assert ingested(made, tmp_path, chunk_rows) == expected
     assert partitions.read(tmp_path / "data/rows")["rain"].null_count() not in (0, N)
@@ -413,7 +428,11 @@ def test_a_quote_without_its_end_is_found_before_it_fills_the_memory(
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "reached",
-    [".accord/scratch/ingest/rides", ".accord/scratch/ingest/joined/000001.arrow", "data/.rows.tmp/2024-02*"],
+    [
+        ".accord/scratch/ingest/rides",
+        ".accord/scratch/ingest/joined rows/000001.arrow",
+        "data/.rows.tmp/2024-02*",
+    ],
 )
 def test_a_kill_leaves_no_half_of_the_rows_and_its_scratch_is_swept(tmp_path: Path, reached: str) -> None:
     made = with_weather(whole(pl.concat([table(i) for i in range(12)]), tmp_path, "csv"), tmp_path)

@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import PolarsError
 
-from accord.data import declared
+from accord.data import declared, partitions
 from accord.data.casting import cast
 from accord.data.ingest import belonging, doubtful_order, joins, sources
 from accord.data.ingest.batches import Batches
@@ -30,8 +30,6 @@ from accord.schema.data import AVAILABLE, ROW_ID, Data, Reading
 N_LOOKED_AT = 1000
 """Rows by which it is planned how SQL runs."""
 Put = Callable[[pl.DataFrame], None]
-Pieces = Callable[[], Iterator[pl.DataFrame]]
-"""Reads a source from its beginning."""
 
 
 @dataclass
@@ -137,6 +135,8 @@ class _Large:
         )
 
     def _runs(self, name: str, columns: Sequence[str], keys: Keys, width: int) -> Runs:
+        """Empty runs, in place of those of this name that were begun before."""
+        remove(self.folder / name)
         return Runs(self.folder / name, columns, keys, memory.chunk_rows(self.engine, width))
 
     def _staged(self, name: str, by: Sequence[str], fed: bool) -> Runs:
@@ -151,7 +151,6 @@ class _Large:
 
     def _staged_once(self, name: str, by: Sequence[str], fed: bool, lost: set[str]) -> Runs:
         """The same, with columns that are lost as text; those that turn out to be are added."""
-        remove(self.folder / name)
         runs, n_rows, groups = None, 0, belonging.Groups(by)
         for piece in self._pieces(name):
             rows = joins.with_declared_types(name, piece, self.data, n_rows)
@@ -223,6 +222,7 @@ class _Large:
         doubtful = doubtful_order.doubtful(data, tables)
         joined: _Joined | None = None
         n_joined = 0
+        as_of = {name for join in data.as_of.values() for name in join.columns if name not in join.by}
         for rows, places in self._chunks(staged, by):
             frames = {**others, data.rows: rows}
             with _query_of(tables):
@@ -233,7 +233,8 @@ class _Large:
             named = declared.named(found, data.columns)
             if joined is None:
                 joined = self._nothing_joined(found, named, rights)
-            _typed(named, {n: c for n, c in data.columns.items() if n in named.columns}, joined.lost)
+            own = {n: c for n, c in data.columns.items() if n in named.columns and n not in as_of}
+            _typed(named, own, joined.lost)
             if found.height != rows.height:
                 places = pl.int_range(n_joined, n_joined + found.height, eager=True)
             joined.runs.add(named.select(joined.needed).with_columns(places.alias(PLACE)))
@@ -278,7 +279,7 @@ class _Large:
             *(n for join in data.as_of.values() for n in (*join.by, *join.columns)),
         }
         needed = [name for name in named.columns if name in wanted]
-        runs = self._runs("joined", joins.ordering(data), partial(joins.keys, data=data), len(needed))
+        runs = self._runs("joined rows", joins.ordering(data), partial(joins.keys, data=data), len(needed))
         return _Joined(runs, found.columns, needed, set())
 
     def _completed(self, joined: _Joined, rights: Mapping[str, _Right]) -> Iterator[pl.DataFrame]:
@@ -290,9 +291,11 @@ class _Large:
 
     def _known(self, rights: Mapping[str, _Right], name: str, rows: pl.DataFrame) -> pl.DataFrame:
         """What of the source may be the latest when some of these rows were decided."""
-        at, tolerance = joins.decided(rows, self.data), self.data.as_of[name].tolerance
-        earliest = pl.select(pl.lit(at.min()).dt.offset_by(f"-{tolerance}")).item() if at.count() else None
-        return rights[name].runs.between(earliest, at.max()).drop(PLACE)
+        at = joins.decided(rows, self.data).clip(partitions.FIRST, partitions.LAST)
+        earliest = at.dt.offset_by(f"-{self.data.as_of[name].tolerance}").clip(
+            partitions.FIRST, partitions.LAST
+        )
+        return rights[name].runs.between(earliest.min(), at.max()).drop(PLACE)
 
     def _lost_of_rights(self, joined: _Joined, rights: Mapping[str, _Right]) -> set[str]:
         """Columns that are joined as of a time and hold values which the contract's type does not, in some row that they got to."""
