@@ -163,6 +163,20 @@ def test_files_with_their_columns_in_another_order_are_the_same(
     assert ingested(made, tmp_path, 50) == ingested(made, tmp_path, None)
 
 
+def test_a_value_that_is_not_of_the_type_that_the_source_declares_is_named_with_its_row(
+    tmp_path: Path,
+) -> None:
+    rows = table().with_columns(score=pl.Series(["many" if i > 380 else str(i) for i in range(N + 14)]))
+    made = settings(whole(rows, tmp_path, "csv"))
+    made["sources"]["rides"]["columns"] = {"score": {"type": "integer"}}
+    for chunk_rows, how_many in ((None, "33"), (50, "at least 19"), (390, "at least 9")):
+        with pytest.raises(
+            AccordError,
+            match=f"columns.score: {how_many} values are no integer, the first in row 382: 'many'",
+        ):
+            ingested(made, tmp_path, chunk_rows)
+
+
 def test_sql_that_reads_the_text_of_a_column_with_another_type_in_the_contract_is_the_same(
     tmp_path: Path,
 ) -> None:

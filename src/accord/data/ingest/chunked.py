@@ -214,7 +214,7 @@ class _Large:
         data = self.data
         others = {name: joins.prepared(name, frame, data, fed) for name, frame in read.items()}
         joins.refuse_times(others, data)
-        head = joins.prepared(data.rows, self._head(), data, fed)
+        head = joins.prepared(data.rows, self._head(), data, fed, n_before=0)
         tables: dict[str, Table] = {name: Whole(frame) for name, frame in {**others, data.rows: head}.items()}
         with _query_of(tables):
             by = belonging.together(data, {**others, data.rows: head})

@@ -122,10 +122,12 @@ def keys(rows: pl.DataFrame, data: Data) -> list[pl.Series]:
     ]
 
 
-def prepared(name: str, frame: pl.DataFrame, data: Data, fed: bool) -> pl.DataFrame:
-    """The source with the types that it declares itself and, if `fed`, with those of the contract's columns that it feeds. The rows'
+def prepared(
+    name: str, frame: pl.DataFrame, data: Data, fed: bool, n_before: int | None = None
+) -> pl.DataFrame:
+    """The source, or the part of it behind so many rows, with the types that it declares itself and, if `fed`, with those of the contract's columns that it feeds. The rows'
     own source is numbered before any join, which may change their order."""
-    frame = with_declared_types(name, frame, data)
+    frame = with_declared_types(name, frame, data, n_before)
     if fed:
         frame = declared.typed(frame, fed_columns(name, frame.schema, data))
     if name == data.rows and not data.key:
@@ -204,7 +206,9 @@ def _parsed(sql: str, frames: Mapping[str, pl.DataFrame]) -> pl.LazyFrame:
     return pl.SQLContext(frames, eager=False).execute(with_floats(sql))
 
 
-def with_declared_types(name: str, frame: pl.DataFrame, data: Data, n_before: int = 0) -> pl.DataFrame:
+def with_declared_types(
+    name: str, frame: pl.DataFrame, data: Data, n_before: int | None = None
+) -> pl.DataFrame:
     """The source, or the part of it behind so many rows, with the types that it declares itself. Raises AccordError for one that would
     lose a value, and for a column that is called as one that is added."""
     for own in (ROW_ID, INSTANT, *(f"{other}{AVAILABLE}" for other in data.as_of)):
@@ -213,7 +217,7 @@ def with_declared_types(name: str, frame: pl.DataFrame, data: Data, n_before: in
                 f"source '{name}' of {data.name} has a column '{own}', as a column that is added to the rows is called; give it another name "
                 "in the source"
             )
-    source = data.sources[name]
+    source, at_least = data.sources[name], "" if n_before is None else "at least "
     for column, reading in source.columns.items():
         if column not in frame.columns:
             raise AccordError(
@@ -222,8 +226,8 @@ def with_declared_types(name: str, frame: pl.DataFrame, data: Data, n_before: in
         value, lost = cast(frame[column], reading)
         if lost.any():
             raise AccordError(
-                f"data.sources.{name}.columns.{column}: {lost.sum():,} values are no {reading.type}, the first in row "
-                f"{n_before + lost.arg_max() + 1}: {shown(frame[column].filter(lost)[0])}. Mend the type in conf/data/{data.name}.yaml: "  # type: ignore[operator]
+                f"data.sources.{name}.columns.{column}: {at_least}{lost.sum():,} values are no {reading.type}, the first in row "
+                f"{(n_before or 0) + lost.arg_max() + 1}: {shown(frame[column].filter(lost)[0])}. Mend the type in conf/data/{data.name}.yaml: "  # type: ignore[operator]
                 f"{advice(quoted(column), reading, frame[column], lost)}"
             )
         frame = frame.with_columns(value)
