@@ -21,7 +21,7 @@ OURS = (
 ROW_BYTES, SCORE_BYTES, OWN_GRADIENT_BYTES = 50, 16, 40
 """What LightGBM takes of a row whatever its features, for each raw score, and for gradients that Python makes; measured, as is all that
 `bytes_of` adds up, on up to 50 million rows."""
-SAMPLE_ROWS, SAMPLED_BYTES, HISTOGRAM_BYTES = 200_000, 20, 16
+SAMPLE_ROWS, SAMPLED_BYTES, HISTOGRAM_BYTES = 200_000, 15, 16
 """Of so many rows it finds the bins; the bytes of a number meanwhile, and of a bin in the histogram of a leaf."""
 BINNING = ("min_data_in_leaf", "seed")
 """Parameters that decide how rows are binned, beside those that LightGBM counts to a data set's."""
