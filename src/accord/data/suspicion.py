@@ -18,9 +18,9 @@ from accord.sql.rows import columns_of, errors_after, with_derived
 from accord.tasks.registry import task_of
 
 
-class LookedAt(NamedTuple):
+class Suspicion(NamedTuple):
     suspects: list[leaks.Suspect]
-    n_rows: int | None
+    n_looked_at: int | None
     """How many rows the sample has; None where all were looked at."""
 
 
@@ -32,7 +32,7 @@ def look(
     features: Features,
     targets: Mapping[str, Target],
     most: int,
-) -> LookedAt:
+) -> Suspicion:
     """Leak suspects among the valid rows, which are in the folder and, if they are one chunk, here. At most so many are read at once."""
     names = feature_names(data.columns, data.derived, features)
     kinds = {name: task_of(target).outcome for name, target in targets.items()}
@@ -43,7 +43,7 @@ def look(
         rows = partitions.read(valid)
     found = _late_sources(data, valid, most, rows)
     if not n_rows:
-        return LookedAt(found, None)
+        return Suspicion(found, None)
 
     def read(wanted: Sequence[str]) -> Iterator[Chunk]:
         columns, n_before = _used(wanted, data, targets, names), 0
@@ -61,7 +61,7 @@ def look(
         frame, around, values = table.sampling.draw(read(names))
         n_looked_at = frame.height
     outcomes = {name: (values[name], kinds[name]) for name in targets}
-    return LookedAt(
+    return Suspicion(
         found + leaks.suspects(frame, outcomes, data.checks.leaks, around, classes, table), n_looked_at
     )
 

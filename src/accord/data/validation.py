@@ -32,7 +32,7 @@ class Apart:
     broken: dict[str, int]
     """How many rows break each rule."""
     checked: contract.Checked
-    """All rows, if `is_whole`; else the last chunk of them."""
+    """All rows, if `is_whole`; else what the last chunk has in quarantine."""
     is_whole: bool
 
     @property
@@ -49,15 +49,15 @@ def validate(
         with replacing(paths.quarantine) as quarantine:
             apart = _apart(_chunks(paths.rows, data, most, scratch), data, targets, valid, quarantine)
             rows = apart.checked.valid if apart.is_whole else None
-            looked_at = suspicion.look(rows, valid, apart.n_valid, data, features, targets, most)
+            found = suspicion.look(rows, valid, apart.n_valid, data, features, targets, most)
             failure = _too_many_broken(apart, data, quarantine)
         report = Validated(
             apart.n_rows,
             apart.n_valid,
             apart.n_quarantined,
             apart.broken,
-            looked_at.suspects,
-            looked_at.n_rows,
+            found.suspects,
+            found.n_looked_at,
         )
         write_json(paths.validation, {key: value for key, value in vars(report).items() if value is not None})
         leak = leaks.refusal(report.leaks, data.name, data.checks.leaks, REPORT)
@@ -122,6 +122,8 @@ def _apart(
     if aside.n_partitions == 1:
         [file] = partitions.files(quarantine)
         file.rename(quarantine / "rows.parquet")
+    if n_chunks > 1:
+        checked = replace(checked, valid=checked.valid.clear())
     return Apart(n_rows, n_valid, dict(sorted(broken.items())), checked, n_chunks == 1)
 
 

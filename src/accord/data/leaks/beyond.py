@@ -109,6 +109,10 @@ class Sampling:
         columns = pl.concat([beside for _, beside in kept])
         return Chunk(pl.concat([rows for rows, _ in kept]), replace(around, columns=columns), drawn)
 
+    def are_shared(self, column: str, least: int) -> bool:
+        """Whether a column has at least so many values, and rows that share them."""
+        return least <= self.n_values[column] <= self.n_rows / 2
+
 
 class Distinct:
     """How many distinct values a column of several chunks has, by the smallest hashes of them (Bar-Yossef et al. 2002)."""
@@ -165,18 +169,18 @@ def _groups(
 ) -> dict[str, "Far"]:
     """By what the rows are grouped: the day, columns that may name an entity, and features that may be a mean of each of their
     values' rows."""
-    n, n_values = sampling.n_rows, sampling.n_values
+    n_values = sampling.n_values
     found = {}
     if around.event:
         found[DAY] = Far(f"day of {around.event}", 1.0)
     columns = [*around.columns.iter_columns(), *features.iter_columns()]
-    entities = [c.name for c in columns if may_name(c.dtype) and 2 <= n_values[c.name] <= n / 2]
+    entities = [c.name for c in columns if may_name(c.dtype) and sampling.are_shared(c.name, 2)]
     means = [
         name
         for target in looked_at
         for name in target.rows.ordered
         if features[name].dtype.is_numeric()
-        and MIN_VALUES <= n_values[name] <= n / 2
+        and sampling.are_shared(name, MIN_VALUES)
         and may_be_means(target.rows.ordered[name], target.outcomes[0].y[target.rows.index])
     ]
     for name in [*entities[:MAX_ENTITIES], *means]:
@@ -316,8 +320,9 @@ class _Beyond:
     def days(self, index: NDArray[np.intp]) -> list[Grouping]:
         return [self._at(far, index) for name, far in self._groups.items() if name == DAY]
 
-    def by_value(self, feature: str, index: NDArray[np.intp]) -> Grouping | None:
-        return self._at(self._groups[feature], index) if feature in self._groups else None
+    def by_value(self, feature: str, least: int, index: NDArray[np.intp]) -> Grouping | None:
+        is_told = feature in self._groups and self._sampling.are_shared(feature, least)
+        return self._at(self._groups[feature], index) if is_told else None
 
     def next_in_table(self, outcome: Outcome, index: NDArray[np.intp]) -> Vector:
         return outcome.face_of(outcome.of(self._sampling.next[outcome.name][index]))

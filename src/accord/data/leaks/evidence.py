@@ -182,7 +182,7 @@ class Beyond(Protocol):
 
     def entities(self, index: NDArray[np.intp]) -> list[Grouping]: ...
     def days(self, index: NDArray[np.intp]) -> list[Grouping]: ...
-    def by_value(self, feature: str, index: NDArray[np.intp]) -> Grouping | None: ...
+    def by_value(self, feature: str, least: int, index: NDArray[np.intp]) -> Grouping | None: ...
     def next_in_table(self, outcome: Outcome, index: NDArray[np.intp]) -> Vector: ...
 
 
@@ -264,7 +264,7 @@ class Rows:
     def by_value(self, feature: str, least: int) -> "Grouping | None":
         """The rows with the same value of the feature together, if there are so many values, and rows that share them."""
         if self.beyond:
-            return self.beyond.by_value(feature, self.index)
+            return self.beyond.by_value(feature, least, self.index)
         column = self.features[feature]
         if not least <= column.n_unique() <= column.len() / 2:
             return None
