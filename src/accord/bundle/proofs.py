@@ -14,7 +14,7 @@ from accord.schema.data import Column
 from accord.schema.objective import Policy
 from accord.sql.compiled import Tree, compile_sql, proof
 
-MAX_CELLS = 16_000_000
+MAX_CELLS = 8_000_000
 """Of training rows with more values than these an evenly spread part is evidence enough."""
 
 Proven = tuple[dict[str, Tree | None], dict[str, str]]

@@ -45,7 +45,7 @@ MAX_TEST_ROWS = 50_000
 MAX_REFERENCE_ROWS = 20_000
 MAX_CALIBRATED_ROWS = 2_000_000
 """Drift is calibrated on no more rows, in runs of neighbours."""
-MAX_CELLS = 16_000_000
+MAX_CELLS = 8_000_000
 """Values that are in memory at once for this: of more, some columns after the others are read."""
 
 
