@@ -64,7 +64,9 @@ class Rows:
     def spread(self, n_cells: int) -> pl.DataFrame:
         """All columns of rows that are evenly spread: of all rows, unless they have more values than that."""
         step = -(-self.n * len(self.columns) // n_cells)
-        return pl.concat([frame[-some.start % step :: step] for some, frame in self.chunks()])
+        own = [name for name in self.columns if name not in self.derived]
+        chosen = [frame.select(own)[-some.start % step :: step] for some, frame in self.chunks(own)]
+        return with_derived(pl.concat(chosen), self.derived)
 
     def vector(
         self, columns: Iterable[str], of: Callable[[pl.DataFrame], NDArray[np.float64]]
