@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
-from tabulate import tabulate
 
 from accord import intervals
 from accord.bootstrap import Blocks
@@ -127,7 +126,7 @@ class Part:
 
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str]) -> str:
-    return tabulate(rows, head, tablefmt="github", disable_numparse=True)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
 
 
 def earned(metric: str, parts: Sequence[Part]) -> str:
@@ -162,7 +161,8 @@ def by_beginning(of: Part) -> str:
     rows = []
     for rule in SHOWN[1:]:
         found = (of.values(rule, LOSS) - of.values(NEVER, LOSS))[:, :, 0]
-        rows.append([rule, *(f"{one.mean():+.4f} ({one.std(ddof=1):.4f})" for one in found)])
+        cells = (f"{one.mean():+.4f} ({one.std(ddof=1):.4f})" if one.any() else "0" for one in found)
+        rows.append([rule, *cells])
     return table(rows, [f"log loss, {of}, from", *(f"{day:%b %-d}" for day in of.beginnings)])
 
 
@@ -198,6 +198,33 @@ def promotions(lines: Sequence[Line]) -> str:
 def promoted(plays: Sequence[Play], begin: date) -> str:
     each = [cutoff for play in plays for cutoff in {*play.cutoffs} if cutoff > begin]
     return ", ".join(f"{day:%b} {each.count(day)}" for day in sorted({*each}))
+
+
+def occasions(lines: Sequence[Line]) -> str:
+    """What the rules found at the ends of months, those at which nothing could be trained any more left out."""
+    rows = []
+    for rule in ("drift", "quality"):
+        found = [reasons[0] for line in lines for reasons in line.rules[rule].reasons[:-1]]
+        rows += [[rule, reason, f"{found.count(reason)} of {len(found)}"] for reason in sorted({*found})]
+    return table(rows, ["rule", "found", "ends of months"])
+
+
+def refusals(lines: Sequence[Line]) -> str:
+    """Why the judge refused models, by who said so: a model may be refused for several reasons."""
+    rows = []
+    for rule in RULES[1:]:
+        found = [
+            {reason.partition(":")[0] for reason in reasons[1:]}
+            for line in lines
+            for action, reasons in zip(line.rules[rule].actions, line.rules[rule].reasons, strict=True)
+            if action == decision_log.REFUSED
+        ]
+        whose = [one for reasons in found for one in reasons]
+        counts = ", ".join(
+            f"{name} {whose.count(name)}" for name in sorted({*whose}, key=whose.count, reverse=True)
+        )
+        rows.append([rule, str(len(found)), counts])
+    return table(rows, ["rule", "refused", "because of"])
 
 
 def seeds(parts: Sequence[Part]) -> str:
@@ -243,4 +270,11 @@ def report(lines: Sequence[Line], turn: date) -> Iterator[str]:
         for rule in dict.fromkeys((chosen, DEFAULT)):
             yield pairs(rule, of)
         yield by_beginning(of)
-    yield from (costs(lines), promotions(lines), seeds((before, after)), months(lines))
+    yield from (
+        costs(lines),
+        promotions(lines),
+        occasions(lines),
+        refusals(lines),
+        seeds((before, after)),
+        months(lines),
+    )
