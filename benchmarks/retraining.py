@@ -1,6 +1,6 @@
 """Prints docs/retraining.md's tables: the rules of retraining from several beginnings, by models of several seeds.
 
-    python benchmarks/retraining.py            # ten seeds, three beginnings: half an hour of CPU
+    python benchmarks/retraining.py            # ten seeds, three beginnings: some 40 minutes of CPU
     python benchmarks/retraining.py --quick    # two seeds, one beginning, five months
 
 The rules are the options of conf/retraining, played month by month by the code of `accord simulate`. All of a seed's plays share one
