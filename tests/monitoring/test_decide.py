@@ -4,11 +4,13 @@ import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from on_disk import on_disk
 from projects import Project
 from shipped import shipped
 
@@ -16,6 +18,7 @@ from accord.bundle import interface
 from accord.bundle.bundle import Bundle, load_bundle
 from accord.config import lock
 from accord.data import partitions
+from accord.data.scored import Columns
 from accord.expectation import expectation
 from accord.expectation.expectation import Expectation
 from accord.monitoring import columns
@@ -198,14 +201,15 @@ def test_a_derived_feature_that_cannot_be_computed_is_said_and_left_out(
 
 
 def test_the_bundle_holds_nothing_that_identifies_a_person(
-    project: Project, bundle: Bundle, rows: pl.DataFrame
+    project: Project, bundle: Bundle, rows: pl.DataFrame, tmp_path: Path
 ) -> None:
     config = personal(lock.load(project.paths))
-    train = partitions.read(project.root / "data/splits/train")
-    splits = {
-        name: with_derived(part, config.data.derived) for name, part in (("train", train), ("test", rows))
+    frames = {"train": partitions.read(project.root / "data/splits/train"), "test": rows}
+    splits = on_disk(frames, config, tmp_path)
+    predictions = {
+        name: Columns(bundle.predict(with_derived(part, config.data.derived)))
+        for name, part in frames.items()
     }
-    predictions = {name: pl.DataFrame(bundle.predict(part)) for name, part in splits.items()}
     targets = config.objective.targets
     contract = interface.contract(config.data, bundle.transform, config.objective)
     undecided = expectation.build(config, contract.columns, contract.context, splits, predictions)
@@ -224,22 +228,23 @@ def test_the_bundle_holds_nothing_that_identifies_a_person(
 
 
 def test_actions_are_calibrated_apart_and_reported_with_predictions(
-    project: Project, bundle: Bundle, rows: pl.DataFrame
+    project: Project, bundle: Bundle, rows: pl.DataFrame, tmp_path: Path
 ) -> None:
     """So that another weight leaves all other calibrations as they are. Bundles made before have them in one group."""
     policy = shipped(Policy, weights={"w": 10.0}, score="w - delay_minutes")
     acting = replace(bundle, policy=policy)
     config = lock.load(project.paths)
     config = config.model_copy(update={"objective": config.objective.model_copy(update={"policy": policy})})
-    splits = {split: with_derived(rows, config.data.derived) for split in ("tune", "test")}
-    answers = {split: acting.answer(part) for split, part in splits.items()}
-    predictions = {split: pl.DataFrame({n: a[n] for n in bundle.targets}) for split, a in answers.items()}
-    decisions = {split: pl.DataFrame({n: a[n] for n in ("score", "action")}) for split, a in answers.items()}
+    frames = dict.fromkeys(("tune", "test"), rows)
+    splits = on_disk(frames, config, tmp_path)
+    answers = acting.answer(with_derived(rows, config.data.derived))
+    predictions = dict.fromkeys(splits, Columns({name: answers[name] for name in bundle.targets}))
+    decisions = dict.fromkeys(splits, Columns({name: answers[name] for name in ("score", "action")}))
     contract = interface.contract(config.data, bundle.transform, config.objective)
     undecided = expectation.build(config, contract.columns, contract.context, splits, predictions)
     kept = expectation.decided(config, undecided, splits, decisions, dict.fromkeys(bundle.targets, 0.0))
     assert {group: kept.drift[group] for group in undecided.drift} == undecided.drift
-    assert kept.test[expectation.ACTION].to_list() == answers["test"]["action"].tolist()
+    assert kept.test[expectation.ACTION].to_list() == answers["action"].tolist()
     apart = decide(acting, kept, logged(rows, acting), SETTINGS)
     assert {row.group for row in apart.drift if row.column == "action"} == {"predictions"}
 
@@ -259,17 +264,17 @@ def test_actions_are_calibrated_apart_and_reported_with_predictions(
 
 
 def test_windows_of_the_reference_hold_whole_subjects_where_the_data_name_them(
-    project: Project, bundle: Bundle, rows: pl.DataFrame
+    project: Project, bundle: Bundle, rows: pl.DataFrame, tmp_path: Path
 ) -> None:
     config = lock.load(project.paths)
     data = config.data.model_copy(update={"time": None, "subject": "station"})
     config = config.model_copy(update={"data": data})
-    splits = {split: with_derived(rows, config.data.derived) for split in ("tune", "test")}
-    answers = {split: bundle.answer(part) for split, part in splits.items()}
-    predictions = {split: pl.DataFrame({n: a[n] for n in bundle.targets}) for split, a in answers.items()}
+    splits = on_disk(dict.fromkeys(("tune", "test"), rows), config, tmp_path)
+    answers = bundle.answer(with_derived(rows, config.data.derived))
+    predictions = dict.fromkeys(splits, Columns({name: answers[name] for name in bundle.targets}))
     contract = interface.contract(config.data, bundle.transform, config.objective)
     undecided = expectation.build(config, contract.columns, contract.context, splits, predictions)
-    n_stations = pl.concat(splits.values())["station"].fill_null("").n_unique()
+    n_stations = rows["station"].fill_null("").n_unique()
     assert {c.independent[100] for c in undecided.drift.values()} <= set(range(n_stations + 1))
     groups = undecided.reference.group_by(expectation.SUBJECT).agg(pl.len())
     assert groups.height == n_stations

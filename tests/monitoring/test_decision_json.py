@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from on_disk import on_disk
 from projects import Project
 from shipped import shipped
 
@@ -15,6 +16,7 @@ from accord.bundle import interface
 from accord.bundle.bundle import Bundle, load_bundle
 from accord.config import lock
 from accord.data import partitions
+from accord.data.scored import Columns
 from accord.expectation import expectation
 from accord.files import read_json, write_json
 from accord.monitoring.decision import decide
@@ -51,7 +53,7 @@ class Formula:
 
 
 def test_decision_json_has_the_content_that_its_readers_know(project: Project, tmp_path: Path) -> None:
-    decision = decide(*a_window_with_everything(project), SETTINGS, Refused(700, 40))
+    decision = decide(*a_window_with_everything(project, tmp_path), SETTINGS, Refused(700, 40))
     write_json(tmp_path / "decision.json", decision.as_dict())
     assert rounded(read_json(tmp_path / "decision.json")) == rounded(read_json(GOLDEN))
     groups = {name: value for name, value in decision.as_dict().items() if name not in ("model", "notes")}
@@ -64,7 +66,9 @@ def rounded(value: Any) -> Any:
     return json.loads(json.dumps(value, sort_keys=True), parse_float=lambda text: f"{float(text):.6g}")
 
 
-def a_window_with_everything(project: Project) -> tuple[Bundle, expectation.Expectation, pl.DataFrame]:
+def a_window_with_everything(
+    project: Project, folder: Path
+) -> tuple[Bundle, expectation.Expectation, pl.DataFrame]:
     """Rides of test with a dead sensor, two models, outcomes of most rows, and a prediction that was altered."""
     config = lock.load(project.paths)
     trained = load_bundle(project.paths.bundle)
@@ -75,16 +79,16 @@ def a_window_with_everything(project: Project) -> tuple[Bundle, expectation.Expe
         models={"late": Formula(0.3), "delay_minutes": Formula(1.5)},  # type: ignore[dict-item]
     )
     rows = partitions.read(project.paths.splits / "test")
-    return bundle, expected(config, bundle, with_derived(rows, config.data.derived)), logged(rows, bundle)
+    return bundle, expected(config, bundle, rows, folder), logged(rows, bundle)
 
 
-def expected(config: Config, bundle: Bundle, rows: pl.DataFrame) -> expectation.Expectation:
+def expected(config: Config, bundle: Bundle, rows: pl.DataFrame, folder: Path) -> expectation.Expectation:
     objective = config.objective.model_copy(update={"policy": POLICY, "metrics": METRICS})
     config = config.model_copy(update={"objective": objective})
-    answers = bundle.answer(rows)
-    predictions = pl.DataFrame({name: answers[name] for name in bundle.targets})
-    decisions = pl.DataFrame({name: answers[name] for name in ("score", "action")})
-    splits = {"tune": rows, "test": rows}
+    answers = bundle.answer(with_derived(rows, config.data.derived))
+    predictions = Columns({name: answers[name] for name in bundle.targets})
+    decisions = Columns({name: answers[name] for name in ("score", "action")})
+    splits = on_disk({"tune": rows, "test": rows}, config, folder)
     contract = interface.contract(config.data, bundle.transform, config.objective)
     undecided = expectation.build(
         config, contract.columns, contract.context, splits, dict.fromkeys(splits, predictions)

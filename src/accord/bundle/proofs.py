@@ -7,11 +7,12 @@ import numpy as np
 import polars as pl
 
 from accord.bundle.interface import Contract
+from accord.data.scored import Rows
 from accord.features.transform import Transform
 from accord.files import write_json
 from accord.objective.policy import inputs
+from accord.schema.config import Config
 from accord.schema.data import Column
-from accord.schema.objective import Policy
 from accord.sql.compiled import Tree, compile_sql, proof
 
 MAX_CELLS = 8_000_000
@@ -21,11 +22,10 @@ Proven = tuple[dict[str, Tree | None], dict[str, str]]
 """The compiled form of each expression by config key, None if none could be proven, and the result of the proof in words."""
 
 
-def of(
-    train: pl.DataFrame, contract: Contract, transform: Transform, policy: Policy | None, seed: int
-) -> Proven:
-    """The expressions that answer a row, compiled where that could be proven equal to Polars on these training rows and on
-    random ones. The policy's weights are not among what they are proven with."""
+def of(rows: Rows, contract: Contract, transform: Transform, config: Config) -> Proven:
+    """The expressions that answer a row, compiled where that could be proven equal to Polars on these training rows, evenly spread
+    ones if they are many, and on random ones. The policy's weights are not among what they are proven with."""
+    train, policy, seed = rows.spread(MAX_CELLS), config.objective.policy, config.seed
     columns = {**contract.columns, **contract.context}
     types: dict[str, str] = {name: column.type for name, column in columns.items()}
     derived = {f"data.derived.{name}": sql for name, sql in transform.derived.items()}

@@ -20,8 +20,7 @@ def evaluate(config: Config, paths: Paths) -> str:
         write_plots(plots, result.plots)
         expected = expectation.build(config, asked.columns, asked.context, rows, result.predictions)
         expectation.save_undecided(expected, folder)
-        train = rows["train"].spread(proofs.MAX_CELLS)
-        proofs.save(proofs.of(train, asked, transform, config.objective.policy, config.seed), folder)
+        proofs.save(proofs.of(rows["train"], asked, transform, config), folder)
     write_json(paths.metrics, result.metrics)
     write_json(paths.evaluation, result.report)
     return result.summary

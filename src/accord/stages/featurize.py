@@ -12,9 +12,8 @@ from accord.stages import run
 def featurize(config: Config, paths: Paths) -> str:
     data = config.data
     names = input_names(data.columns, data.derived, config.features)
-    n_rows = memory.chunk_rows(
-        config.engine, 2 * len(names) + len(data.derived)
-    )  # the columns, and the matrix
+    # The columns are in memory, and the matrix.
+    n_rows = memory.chunk_rows(config.engine, 2 * len(names) + len(data.derived))
     train = partitions.chunks(paths.splits / "train", n_rows, names)
     transform = fit_chunks(train, data.columns, data.derived, config.features, cautious=data.is_cautious)
     with replacing(paths.features) as folder:

@@ -13,18 +13,22 @@ from numpy.typing import NDArray
 
 from accord import models
 from accord.data import partitions
-from accord.engines import bound, mapped
+from accord.engines import bound, mapped, memory
 from accord.engines.room import Room
 from accord.errors import AccordError
 from accord.features.transform import Transform, load_matrix, save_matrix
 from accord.files import write_json
 from accord.models import loading
 from accord.models.trained import BASELINE_FILE, MODEL_FILE, SETTINGS_FILE, TUNE_FILE
+from accord.paths import Paths
+from accord.schema.config import Config
 from accord.schema.objective import Target
 from accord.sql.rows import columns_of, errors_after, evaluate
 from accord.tasks.registry import predicted, task_of
 
 MAX_OUTCOME = 1e140
+COLUMNS = 20
+"""Those that a target's SQL reads are few, and its numbers few more."""
 MANY_ROWS = 500_000
 """From as many training rows on, training uses all cores, if it has them for itself."""
 BEGINNING_BYTES = 330_000_000
@@ -53,6 +57,18 @@ class Job:
 
     def rows_in(self, split: str) -> int:
         return len(load_matrix(self.features / f"{split}.npy"))
+
+
+def jobs_of(config: Config, paths: Paths, output: Path, scratch: Path) -> list[Job]:
+    """A job a target."""
+    data, room = config.data, Room(memory.chunk_rows(config.engine, COLUMNS), scratch)
+    return [
+        Job(
+            name, target, config.model, config.seed, paths.features, paths.splits, output,
+            cautious=data.is_cautious, by_time=data.time is not None, room=room,
+        )
+        for name, target in config.objective.targets.items()
+    ]  # fmt: skip
 
 
 def train_all(jobs: list[Job], workers: int, memory: int | None = None) -> list[str]:
