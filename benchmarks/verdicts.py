@@ -221,7 +221,7 @@ def gaps(n_worlds: int) -> Table:
 
 
 SECTIONS: dict[str, tuple[Callable[[int], Table], int, int]] = {
-    "coverage": (coverage, 100, 2000),
+    "coverage": (coverage, 100, 1000),
     "calibration": (calibration, 100, 1000),
     "limits": (hard_limits, 100, 1000),
     "gaps": (gaps, 100, 1000),

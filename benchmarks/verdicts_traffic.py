@@ -155,7 +155,7 @@ def _cbpe_alarm(test: Played, likely_test: np.ndarray, likely: np.ndarray, p: np
 
 def drift(n_worlds: int) -> Table:
     """Windows of 3,000 rows without and with faults that leave each column as it was; Evidently's dataset drift beside it."""
-    rows, worlds = [], max(n_worlds // 10, 2)
+    rows, worlds = [], n_worlds // 10
     for n_columns, n_reference, has_seasons in SHAPES:
         for in_time in (True,) if has_seasons else (False, True):
             alarms: dict[str, int] = dict.fromkeys(("none", *FAULTS), 0)
@@ -334,6 +334,6 @@ LOG_LOSS = quality.TargetMetric("late", "log_loss")
 SECTIONS: dict[str, tuple[Callable[[int], Table], int, int]] = {
     "live": (live, 60, 600),
     "estimates": (estimates, 5, 60),
-    "drift": (drift, 30, 200),
+    "drift": (drift, 10, 100),
     "outcomes": (outcomes, 20, 200),
 }
