@@ -42,6 +42,17 @@ def number(value: float | None) -> str:
     return f"{value:,.{max(0, 3 - floor(log10(abs(value))))}f}"
 
 
+def short(value: float | None) -> str:
+    """At most four significant digits, or a whole number with thousands separators.
+
+    >>> short(0.404), short(11460.2), short(-939.21), short(None)
+    ('0.404', '11,460', '-939.2', '-')
+    """
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if 1000 <= abs(value) < float("inf") else f"{value:.4g}"
+
+
 def shortened(text: str, length: int = 18) -> str:
     """The text, its end cut off where it is longer than `length`."""
     return text if len(text) <= length else text[: length - 1] + "…"

@@ -21,6 +21,7 @@ from accord.intervals import MIN_BLOCKS, Chance, Estimate
 from accord.objective import grouping, limits, teams
 from accord.objective.limits import Figure
 from accord.objective.teams import Played
+from accord.page.words import short
 from accord.promotion import paired, tries
 from accord.schema.objective import Metric, Objective, Target
 
@@ -258,7 +259,7 @@ def _doubt(metric: Metric, measured: Measured, champion: float | None) -> str:
         return "a single round is no evidence; measure more: serving.measure.rounds"
     change = None if champion is None else _change(metric, best, champion)
     if _verdict("", metric, best, champion, change, None)[0] != FAIL:
-        return f"its rounds differ so much that {_words(best)} may be true, which is no evidence; measure again: accord measure"
+        return f"its rounds differ so much that {short(best)} may be true, which is no evidence; measure again: accord measure"
     return ""
 
 
@@ -281,25 +282,25 @@ def _verdict(
         return NO_EVIDENCE, f"{name} could not be computed or measured"
     low, high = (value, value) if found is None else (found.at_least, found.at_most)
     if metric.min is not None and high is not None and high < metric.min:
-        surely = f" (surely at most {_words(high)})" if found else ""
-        return FAIL, f"{name} is {_words(value)}{in_unit}, below its limit of {_words(metric.min)}{surely}"
+        surely = f" (surely at most {short(high)})" if found else ""
+        return FAIL, f"{name} is {short(value)}{in_unit}, below its limit of {short(metric.min)}{surely}"
     if metric.max is not None and low is not None and low > metric.max:
-        surely = f" (surely at least {_words(low)})" if found else ""
-        return FAIL, f"{name} is {_words(value)}{in_unit}, above its limit of {_words(metric.max)}{surely}"
+        surely = f" (surely at least {short(low)})" if found else ""
+        return FAIL, f"{name} is {short(value)}{in_unit}, above its limit of {short(metric.max)}{surely}"
     kept = "keeps its limit" if metric.min is not None or metric.max is not None else "has no limit"
     if metric.tolerance is not None and champion is not None and change is not None:
         if change < -metric.tolerance:
             return FAIL, (
-                f"{name} may be worse than the champion's {_words(champion)}{in_unit} by {_words(-change)}, "
-                f"more than the tolerated {_words(metric.tolerance)}"
+                f"{name} may be worse than the champion's {short(champion)}{in_unit} by {short(-change)}, "
+                f"more than the tolerated {short(metric.tolerance)}"
             )
         return (
             PASS,
-            f"{name} {kept} and is no worse than the champion's {_words(champion)}{in_unit} within {_words(metric.tolerance)}",
+            f"{name} {kept} and is no worse than the champion's {short(champion)}{in_unit} within {short(metric.tolerance)}",
         )
     if metric.min is None and metric.max is None:
-        return INFORMATION, f"{name} is {_words(value)}{in_unit}; nothing to compare it with"
-    return PASS, f"{name} is {_words(value)}{in_unit} and {kept}"
+        return INFORMATION, f"{name} is {short(value)}{in_unit}; nothing to compare it with"
+    return PASS, f"{name} is {short(value)}{in_unit} and {kept}"
 
 
 def _score(objective: Objective, result: _Result, nth: int | None) -> Score:
@@ -384,8 +385,8 @@ def _harm_on_holdout(objective: Objective, result: _Result, score: Score) -> tup
         said = f"score: {_on_holdout(result)} it falls by {-change:.3g}"
         if metric is not None:
             said = (
-                f"{metric.team}: {_on_holdout(result)} {name} is worse than the champion's by {_words(-change)}, "
-                f"more than {_words(metric.tolerance or 0)}"
+                f"{metric.team}: {_on_holdout(result)} {name} is worse than the champion's by {short(-change)}, "
+                f"more than {short(metric.tolerance or 0)}"
             )
         if bound < 0:
             harm.append(f"{said}, and surely is worse")
@@ -450,11 +451,3 @@ def targets_differ(ours: Mapping[str, Target], theirs: Mapping[str, Answered]) -
         return target.task, target.loss, tuple(target.classes or ())
 
     return {n: kind(t) for n, t in ours.items()} != {n: kind(t) for n, t in theirs.items()}
-
-
-def _words(value: float) -> str:
-    """
-    >>> _words(3128.7), _words(0.06673)
-    ('3,129', '0.06673')
-    """
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -2,14 +2,14 @@
 
 from accord import terminal
 from accord.driving.measure import Measurement
+from accord.page import words
 
 
 def as_text(result: Measurement) -> terminal.Lines:
     """The figures for a terminal."""
     figures = result.figures
     rows = [
-        (name, *("-" if (value := figures[role].get(name)) is None else f"{value:.4g}" for role in figures))
-        for name in figures["candidate"]
+        (name, *(words.short(figures[role].get(name)) for role in figures)) for name in figures["candidate"]
     ]
     table = terminal.table(("measured", *figures), rows, right=range(1, 1 + len(figures)))
     busy = (

@@ -34,12 +34,11 @@ def as_text(card: Scorecard) -> terminal.Lines:
     """The scorecard for a terminal: a line per metric, then the verdict and its reasons."""
     rows = []
     for row in card.rows:
-        interval = "" if row.low is None else f" [{row.low:.4g}, {row.high:.4g}]"
-        value = "-" if row.value is None else f"{row.value:.4g}{interval}"
+        interval = "" if row.low is None else f" [{words.short(row.low)}, {words.short(row.high)}]"
+        value = f"{words.short(row.value)}{'' if row.value is None else interval}"
         limits = ((">=", row.min), ("<=", row.max))
-        limit = " ".join(f"{sign} {bound:.4g}" for sign, bound in limits if bound is not None)
-        champion = "-" if row.champion is None else f"{row.champion:.4g}"
-        rows.append((row.team, row.name, value, limit or "-", champion, row.verdict))
+        limit = " ".join(f"{sign} {words.short(bound)}" for sign, bound in limits if bound is not None)
+        rows.append((row.team, row.name, value, limit or "-", words.short(row.champion), row.verdict))
     against = f"against champion {card.champion}" if card.champion else "no champion yet"
     verdict = "may be promoted: accord promote" if card.verdict == PASS else "not to be promoted"
     return terminal.lines(
