@@ -21,7 +21,7 @@ CAPABILITIES = "-dac_override,-dac_read_search,-fowner"
 WRITING = (
     ("report",), ("judge",), ("traffic",), ("collect",), ("monitor", "--no-reports"), ("retrain", "--now"), ("package",),
     ("tradeoff", "--steps", "3"), ("promote", "--reason", "a test"), ("predict", "data/raw/rides.csv", "out.csv"), ("run",),
-    ("measure",), ("forget", "3"), ("simulate",), ("serve", "--port", "0"),
+    ("measure",), ("forget", "3"), ("simulate",), ("serve", "--port", "65000"),
 )  # fmt: skip
 
 
