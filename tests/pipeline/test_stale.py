@@ -41,7 +41,7 @@ STALE: dict[str, set[str]] = {
     "src/accord/intervals.py": {"evaluate", "decide"},
     "src/accord/predict/predict.py": set(),
     "src/accord/data/ingest/sources.py": {"ingest"},
-    "src/accord/data/splitting.py": {"split", "featurize", "evaluate", "decide"},
+    "src/accord/data/splitting.py": {"compose", "split", "featurize", "evaluate", "decide", "bundle"},
     "src/accord/tasks/binary.py": {"compose", "validate", "train", "evaluate", "decide", "bundle"},
     "src/accord/measures/curves.py": {"evaluate"},
     "src/accord/measures/metrics.py": {"compose", "evaluate", "decide"},
