@@ -86,7 +86,7 @@ def test_training_with_too_little_memory_ends_in_one_line(copy: Project, megabyt
 
 def test_a_stage_that_needs_more_than_it_may_take_ends_in_one_line(copy: Project) -> None:
     grown = pl.concat([partitions.read(copy.paths.splits / "train")] * 1000)
-    partitions.write_named(copy.paths.splits / "train", [("rows-00000", grown)])
+    partitions.write(copy.paths.splits / "train", grown, None)
     copy.replace("conf.lock/engine.yaml", "memory: null", "memory: 400MB")
     copy.replace("conf.lock/engine.yaml", "chunk_rows: null", f"chunk_rows: {grown.height}")
     done = copy.run("python", "-m", "accord.stages.featurize", ok=False)

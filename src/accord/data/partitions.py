@@ -119,14 +119,6 @@ def write(folder: Path, rows: pl.DataFrame, time: Time | None) -> int:
     return into.n_partitions
 
 
-def write_named(folder: Path, frames: Iterable[tuple[str, pl.DataFrame]]) -> None:
-    """Writes one file per (name, frame) pair. The folder appears whole or not at all."""
-    with replacing(folder) as temporary:
-        temporary.mkdir()
-        for name, frame in frames:
-            frame.write_parquet(temporary / f"{name}.parquet", row_group_size=ROW_GROUP_ROWS)
-
-
 def write_chunks(path: Path, chunks: Iterable[pl.DataFrame], schema: pl.Schema) -> None:
     """Writes one file of rows that come a chunk at a time: the same bytes, whatever the chunks."""
 

@@ -7,13 +7,14 @@ from pathlib import Path
 import polars as pl
 
 from accord.data.ingest import sources
+from accord.data.partitions import ROW_GROUP_ROWS
 from accord.errors import AccordError
 from accord.files import replacing
 from accord.predict.kept import Kept
 from accord.predict.work import Job
 from accord.schema.data import Column
 
-ROW_GROUP_ROWS, ROW_GROUP_VALUES = 131_072, 8_000_000
+ROW_GROUP_VALUES = 8_000_000
 """Of Parquet that is written from several pieces: the same however the rows were cut."""
 
 

@@ -24,10 +24,6 @@ class Output:
     source: str
     """What the files are called in messages."""
 
-    @property
-    def is_csv(self) -> bool:
-        return self.path.suffix == ".csv"
-
 
 def outputs_of(source: Source, output: Path) -> list[Output]:
     """Raises AccordError if there is no input, or if an output can't be written without loss."""

@@ -18,6 +18,7 @@ from accord.data import declared, partitions
 from accord.data.casting import cast
 from accord.data.ingest import belonging, doubtful_order, joins, sources
 from accord.data.ingest.batches import Batches
+from accord.data.ingest.csv_blocks import continued
 from accord.data.ingest.doubtful_order import Table, Whole
 from accord.data.runs import PLACE, Keys, Runs
 from accord.engines import memory
@@ -53,14 +54,7 @@ def ingest(data: Data, engine: Engine, root: Path, batches: Batches, put: Put) -
         put(rows)
         return Counted(rows.height, n_replaced, found.left_aside)
     with scratch(engine, root, "ingest") as folder:
-        return _Large(data, engine, root, folder, _continued(begun, pieces)).ingest(batches, put)
-
-
-def _continued(begun: list[pl.DataFrame], following: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """All of them; those that were begun with are held no longer than the others."""
-    while begun:
-        yield begun.pop(0)
-    yield from following
+        return _Large(data, engine, root, folder, continued(begun, pieces)).ingest(batches, put)
 
 
 @dataclass
@@ -248,7 +242,7 @@ class _Large:
         """The first rows of the rows' source."""
         pieces = self._pieces(self.data.rows)
         first = next(pieces)
-        self.begun = _continued([first], pieces)
+        self.begun = continued([first], pieces)
         return first.head(N_LOOKED_AT)
 
     def _chunks(self, staged: Runs, by: Sequence[str]) -> Iterator[tuple[pl.DataFrame, pl.Series]]:

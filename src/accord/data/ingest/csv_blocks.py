@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import islice
-from typing import IO
+from typing import IO, TypeVar
 
 import polars as pl
 
@@ -17,6 +17,7 @@ MAX_ROW = 64 << 20
 """Bytes that a row may have. A file that has fewer is read at once."""
 PARTS = 4
 """How many blocks as many bytes are."""
+T = TypeVar("T")
 Opened = Callable[[], AbstractContextManager[IO[bytes]]]
 
 
@@ -32,7 +33,7 @@ def frames(where: str, opened: Opened, source: Source) -> Iterator[pl.DataFrame]
         line_end, has_blank_lines = _marks(where, opened, source)
         in_utf8 = source if csv_text.is_utf8(source) else source.model_copy(update={"encoding": "utf-8"})
         first, n_lines = None, 0
-        blocks = _decoded(where, _continued(begun, _blocks(stream)), source)
+        blocks = _decoded(where, continued(begun, _blocks(stream)), source)
         for rows in _whole_rows(where, blocks, source, line_end):
             if first is None:
                 text = first = replace(csv_text.opened(where, rows, in_utf8), has_blank_lines=has_blank_lines)
@@ -65,7 +66,7 @@ def _read(stream: IO[bytes], n_bytes: int) -> bytes:
     return b"".join(parts)
 
 
-def _continued(begun: list[bytes], following: Iterator[bytes]) -> Iterator[bytes]:
+def continued(begun: list[T], following: Iterator[T]) -> Iterator[T]:
     """All of them; those that were begun with are held no longer than the others."""
     while begun:
         yield begun.pop(0)
